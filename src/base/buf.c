@@ -1,0 +1,124 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_init(struct buf *buf, size_t bytes_max)
+{
+    assert(bytes_max > 0);
+    assert(bytes_max < SIZE_MAX / 2);
+    *buf = (struct buf){.bytes_max = bytes_max};
+}
+
+void buf_fini(struct buf *buf)
+{
+    free(buf->ptr);
+    *buf = (struct buf){.bytes_max = buf->bytes_max};
+}
+
+static enum st buf_reserve(struct buf *buf, size_t more)
+{
+    if (more > buf->bytes_max - buf->len)
+        return ST_TOO_BIG;
+    size_t need = buf->len + more + 1;
+    if (need <= buf->cap)
+        return ST_OK;
+
+    size_t cap = buf->cap < 64 ? 64 : buf->cap;
+    while (cap < need)
+        cap += cap / 2;
+    char *ptr = realloc(buf->ptr, cap);
+    if (ptr == NULL)
+        abort();
+    buf->ptr = ptr;
+    buf->cap = cap;
+    return ST_OK;
+}
+
+enum st buf_add(struct buf *buf, struct slice src)
+{
+    enum st st = buf_reserve(buf, src.len);
+
+    if (st != ST_OK)
+        return st;
+    if (src.len > 0)
+        memcpy(buf->ptr + buf->len, src.ptr, src.len);
+    buf->len += src.len;
+    buf->ptr[buf->len] = '\0';
+    return ST_OK;
+}
+
+static PRINTF(2, 0) enum st add_va(struct buf *buf, const char *fmt, va_list ap)
+{
+    va_list again;
+
+    va_copy(again, ap);
+    int len = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    assert(len >= 0);
+
+    enum st st = buf_reserve(buf, (size_t)len);
+    if (st != ST_OK)
+        return st;
+    vsnprintf(buf->ptr + buf->len, (size_t)len + 1, fmt, ap);
+    buf->len += (size_t)len;
+    return ST_OK;
+}
+
+enum st buf_addf(struct buf *buf, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    enum st st = add_va(buf, fmt, ap);
+    va_end(ap);
+    return st;
+}
+
+void buf_put(struct buf *buf, struct slice src)
+{
+    if (!buf->over)
+        buf->over = buf_add(buf, src) != ST_OK;
+}
+
+void buf_putf(struct buf *buf, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (buf->over)
+        return;
+    va_start(ap, fmt);
+    buf->over = add_va(buf, fmt, ap) != ST_OK;
+    va_end(ap);
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    buf->over = false;
+    if (buf->ptr != NULL)
+        buf->ptr[0] = '\0';
+}
+
+void buf_drop(struct buf *buf, size_t len)
+{
+    assert(len <= buf->len);
+    buf->len -= len;
+    if (buf->ptr != NULL)
+        memmove(buf->ptr, buf->ptr + len, buf->len + 1);
+}
+
+struct slice buf_slice(const struct buf *buf)
+{
+    return (struct slice){buf->len > 0 ? buf->ptr : "", buf->len};
+}
+
+char *buf_take(struct buf *buf)
+{
+    char *ptr = buf->ptr;
+
+    *buf = (struct buf){.bytes_max = buf->bytes_max};
+    return ptr;
+}

@@ -1,0 +1,30 @@
+/* buf.h: an owned, growing byte string with a mandatory ceiling. Always NUL-terminated.
+ *
+ * Two ways to write: buf_add() tells at once whether it fitted; buf_put() notes in buf->over that
+ * something did not, for writers that put a hundred small things and look once at the end. */
+#pragma once
+#include "base/base.h"
+
+struct buf {
+    char *ptr;
+    size_t len;
+    size_t cap;
+    size_t bytes_max;
+    bool over; /* a buf_put() was refused; the buf holds whole puts only up to there */
+};
+
+void buf_init(struct buf *buf, size_t bytes_max);
+void buf_fini(struct buf *buf);
+MUST_USE enum st buf_add(struct buf *buf, struct slice src);
+MUST_USE enum st buf_addf(struct buf *buf, const char *fmt, ...) PRINTF(2, 3);
+void buf_put(struct buf *buf, struct slice src); /* nothing more once buf->over */
+void buf_putf(struct buf *buf, const char *fmt, ...) PRINTF(2, 3);
+void buf_clear(struct buf *buf);            /* keeps the memory */
+void buf_drop(struct buf *buf, size_t len); /* the first len bytes go */
+struct slice buf_slice(const struct buf *buf);
+char *buf_take(struct buf *buf); /* the caller owns the result; buf is empty again */
+
+static inline void buf_cleanup(struct buf *buf)
+{
+    buf_fini(buf);
+}

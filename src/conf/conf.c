@@ -1,0 +1,262 @@
+#include "conf/conf.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/slice.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+const struct conf conf_defaults = {
+#define CONF(type, field, dflt, min, max, reload, help) .field = (dflt),
+#include "conf/conf.def"
+};
+
+const struct conf_field conf_fields[] = {
+#define CONF(type, field, dflt, min, max, reload, help) \
+    {#field, CONF_##type, offsetof(struct conf, field), (min), (max), (reload), (help)},
+#include "conf/conf.def"
+};
+const size_t conf_field_count = COUNT(conf_fields);
+
+#define CONF_FITS_BYTES(d, min, max) ((d) >= (min) && (d) <= (max))
+#define CONF_FITS_MSEC CONF_FITS_BYTES
+#define CONF_FITS_COUNT CONF_FITS_BYTES
+#define CONF_FITS_BOOL CONF_FITS_BYTES
+#define CONF_FITS_TEXT(d, min, max) (sizeof(d) - 1 >= (min) && sizeof(d) - 1 <= (max))
+#define CONF(type, field, dflt, min, max, reload, help) \
+    static_assert(CONF_FITS_##type(dflt, min, max), #field ": default outside its limits");
+#include "conf/conf.def"
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+/* Largest first: a value is written in the largest unit that divides it. */
+static const struct unit units_bytes[] = {
+    {"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}, {"bytes", 1}, {NULL, 0}};
+static const struct unit units_ms[] = {{"d", DAY_MS}, {"h", HOUR_MS}, {"min", MIN_MS},
+                                       {"s", SEC_MS}, {"ms", 1},      {NULL, 0}};
+static const struct unit units_none[] = {{NULL, 0}};
+
+static const struct unit *units_of(enum conf_type type)
+{
+    return type == CONF_BYTES ? units_bytes : type == CONF_MSEC ? units_ms : units_none;
+}
+
+const struct conf_field *conf_field_find(struct slice name)
+{
+    for (size_t i = 0; i < conf_field_count; i++)
+        if (slice_eq(slice_str(conf_fields[i].name), name))
+            return &conf_fields[i];
+    return NULL;
+}
+
+#define NAME_MAX_BYTES 48
+
+/* Levenshtein's distance, both cut to NAME_MAX_BYTES. */
+static size_t edits(struct slice a, struct slice b)
+{
+    size_t row[NAME_MAX_BYTES + 1];
+
+    a = slice_sub(a, 0, NAME_MAX_BYTES);
+    b = slice_sub(b, 0, NAME_MAX_BYTES);
+    for (size_t k = 0; k <= b.len; k++)
+        row[k] = k;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t k = 1; k <= b.len; k++) {
+            size_t least = diagonal + (a.ptr[i - 1] != b.ptr[k - 1]);
+
+            diagonal = row[k];
+            if (row[k] + 1 < least)
+                least = row[k] + 1;
+            if (row[k - 1] + 1 < least)
+                least = row[k - 1] + 1;
+            row[k] = least;
+        }
+    }
+    return row[b.len];
+}
+
+const struct conf_field *conf_field_nearest(struct slice name)
+{
+    const struct conf_field *best = &conf_fields[0];
+    size_t best_edits = SIZE_MAX;
+
+    for (size_t i = 0; i < conf_field_count; i++) {
+        size_t n = edits(name, slice_str(conf_fields[i].name));
+
+        if (n < best_edits) {
+            best = &conf_fields[i];
+            best_edits = n;
+        }
+    }
+    return best;
+}
+
+static uint64_t number_of(const struct conf *conf, const struct conf_field *field)
+{
+    const char *at = (const char *)conf + field->offset;
+
+    if (field->type == CONF_BOOL)
+        return *(const bool *)at;
+    return *(const uint64_t *)(const void *)at;
+}
+
+static const char *text_of(const struct conf *conf, const struct conf_field *field)
+{
+    return *(const char *const *)(const void *)((const char *)conf + field->offset);
+}
+
+static void write_number(uint64_t value, enum conf_type type, struct buf *out)
+{
+    const struct unit *unit = units_of(type);
+
+    while (unit->name != NULL && (value % unit->factor != 0 || value == 0) && unit->factor != 1)
+        unit++;
+    if (unit->name != NULL)
+        buf_putf(out, "%llu %s", (unsigned long long)(value / unit->factor), unit->name);
+    else
+        buf_putf(out, "%llu", (unsigned long long)value);
+}
+
+void conf_value_write(const struct conf *conf, const struct conf_field *field, struct buf *out)
+{
+    if (field->type == CONF_TEXT)
+        buf_put(out, slice_str(text_of(conf, field)));
+    else if (field->type == CONF_BOOL)
+        buf_put(out, number_of(conf, field) != 0 ? SLICE("yes") : SLICE("no"));
+    else
+        write_number(number_of(conf, field), field->type, out);
+}
+
+bool conf_same(const struct conf *a, const struct conf *b, const struct conf_field *field)
+{
+    if (field->type == CONF_TEXT)
+        return strcmp(text_of(a, field), text_of(b, field)) == 0;
+    return number_of(a, field) == number_of(b, field);
+}
+
+static enum st parse_bool(struct slice value, uint64_t *value_r)
+{
+    static const struct {
+        const char *word;
+        bool value;
+    } words[] = {{"yes", true}, {"no", false},  {"true", true}, {"false", false},
+                 {"on", true},  {"off", false}, {"1", true},    {"0", false}};
+
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (slice_ieq(value, slice_str(words[i].word))) {
+            *value_r = words[i].value;
+            return ST_OK;
+        }
+    return ST_INVALID;
+}
+
+static enum st parse_number(struct slice value, enum conf_type type, uint64_t *value_r)
+{
+    size_t digits = 0;
+    uint64_t factor = 0;
+
+    if (type == CONF_BOOL)
+        return parse_bool(value, value_r);
+    while (digits < value.len && value.ptr[digits] >= '0' && value.ptr[digits] <= '9')
+        digits++;
+    struct slice unit = slice_trim(slice_sub(value, digits, value.len));
+    if (unit.len == 0)
+        factor = 1;
+    for (const struct unit *u = units_of(type); u->name != NULL && factor == 0; u++)
+        if (slice_eq(unit, slice_str(u->name)))
+            factor = u->factor;
+    if (factor == 0 || slice_to_u64(slice_sub(value, 0, digits), value_r) != ST_OK ||
+        __builtin_mul_overflow(*value_r, factor, value_r))
+        return ST_INVALID;
+    return ST_OK;
+}
+
+static void explain(const struct conf_field *field, struct slice value, struct buf *why)
+{
+    buf_putf(why, "%s = %.*s: ", field->name, SLICE_ARG(value));
+    if (field->type == CONF_BOOL) {
+        buf_put(why, SLICE("not yes or no"));
+        return;
+    }
+    if (field->type == CONF_TEXT) {
+        buf_putf(why, "must be %llu to %llu characters long", (unsigned long long)field->min,
+                 (unsigned long long)field->max);
+        return;
+    }
+    buf_put(why, SLICE("must be a whole number from "));
+    write_number(field->min, field->type, why);
+    buf_put(why, SLICE(" to "));
+    write_number(field->max, field->type, why);
+    if (field->type == CONF_MSEC)
+        buf_put(why, SLICE(" (units: ms, s, min, h, d)"));
+    if (field->type == CONF_BYTES)
+        buf_put(why, SLICE(" (units: bytes, KiB, MiB, GiB)"));
+}
+
+enum st conf_set(struct conf *conf, const struct conf_field *field, struct slice value,
+                 struct buf *why)
+{
+    char *at = (char *)conf + field->offset;
+    uint64_t number = 0;
+
+    if (field->type == CONF_TEXT) {
+        if (value.len < field->min || value.len > field->max) {
+            explain(field, value, why);
+            return ST_INVALID;
+        }
+        *(const char **)(void *)at = mem_copy(value);
+        return ST_OK;
+    }
+    if (parse_number(value, field->type, &number) != ST_OK || number < field->min ||
+        number > field->max) {
+        explain(field, value, why);
+        return ST_INVALID;
+    }
+    if (field->type == CONF_BOOL)
+        *(bool *)at = number != 0;
+    else
+        *(uint64_t *)(void *)at = number;
+    return ST_OK;
+}
+
+enum st conf_check(const struct conf *conf, struct buf *why)
+{
+    bool tls = conf->tls_certificate_file[0] != '\0';
+
+    if (tls != (conf->tls_key_file[0] != '\0')) {
+        buf_put(why,
+                SLICE("tls_certificate_file and tls_key_file go together: set both or neither"));
+        return ST_INVALID;
+    }
+    if (!tls && (conf->listen_imaps[0] != '\0' || conf->listen_submissions[0] != '\0')) {
+        buf_put(why, SLICE("listen_imaps and listen_submissions need tls_certificate_file"));
+        return ST_INVALID;
+    }
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < COUNT(levels); i++)
+        if (strcmp(conf->log_level, levels[i]) == 0)
+            return ST_OK;
+    buf_putf(why, "log_level = %s: must be debug, info, warn or error", conf->log_level);
+    return ST_INVALID;
+}
+
+static _Atomic(const struct conf *) in_force = &conf_defaults;
+
+const struct conf *conf_get(void)
+{
+    return atomic_load_explicit(&in_force, memory_order_acquire);
+}
+
+void conf_use(const struct conf *conf)
+{
+    struct conf *copy = mem_new(struct conf);
+
+    *copy = *conf;
+    atomic_store_explicit(&in_force, copy, memory_order_release);
+}

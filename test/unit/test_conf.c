@@ -1,0 +1,99 @@
+#include "t.h"
+
+#include "base/buf.h"
+#include "conf/conf.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static enum st read_text(const char *text, struct conf *conf, struct buf *why)
+{
+    char path[] = "/tmp/posthorse-conf-XXXXXX";
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    *conf = conf_defaults;
+    enum st st = conf_file_read(conf, path, why);
+    unlink(path);
+    return st;
+}
+
+static void test_values_are_read_in_their_units(void **state)
+{
+    struct conf conf;
+    AUTO(buf) struct buf why;
+
+    (void)state;
+    buf_init(&why, 4096);
+    assert_int_equal(
+        read_text("; a comment\nsmtp_rcpt_count_max = 500\nmessage_bytes_max = 3 MiB\n"
+                  "smtp_timeout_ms = 90 s\nsmtp_tls_required = yes\ndomains = a.test b.test\n",
+                  &conf, &why),
+        ST_OK);
+    assert_int_equal(conf.smtp_rcpt_count_max, 500);
+    assert_int_equal(conf.message_bytes_max, 3 * MIB);
+    assert_int_equal(conf.smtp_timeout_ms, 90000);
+    assert_true(conf.smtp_tls_required);
+    assert_string_equal(conf.domains, "a.test b.test");
+}
+
+static void test_faults_are_named_with_line_and_remedy(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *says[2];
+    } rows[] = {
+        {"\nsmtp_rcpt_count = 5\n", {":2: ", "nearest is smtp_rcpt_count_max"}},
+        {"smtp_rcpt_count_max = 5\n", {":1: smtp_rcpt_count_max = 5: ", "from 100 to 100000"}},
+        {"smtp_timeout_ms = 5 parsecs\n",
+         {"smtp_timeout_ms = 5 parsecs", "units: ms, s, min, h, d"}},
+        {"smtp_tls_required = maybe\n", {"maybe", "yes or no"}},
+        {"log_level = loud\n", {"loud", "debug, info, warn or error"}},
+        {"listen_imaps = 127.0.0.1:993\n", {"listen_imaps", "tls_certificate_file"}},
+        {"[x]\nuser = a\n", {":2: ", "no section"}},
+        {"what is this\n", {":1: ", "name = value"}},
+    };
+    struct conf conf;
+    AUTO(buf) struct buf why;
+
+    (void)state;
+    buf_init(&why, 4096);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        T_ROW(i, rows[i].text);
+        assert_int_equal(read_text(rows[i].text, &conf, &why), ST_INVALID);
+        for (size_t k = 0; k < COUNT(rows[i].says); k++) {
+            printf("# says %s\n", why.ptr);
+            assert_non_null(strstr(why.ptr, rows[i].says[k]));
+        }
+    }
+}
+
+static void test_every_value_is_read_back_as_written(void **state)
+{
+    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf why;
+    struct conf conf = conf_defaults;
+
+    (void)state;
+    buf_init(&text, 4096);
+    buf_init(&why, 4096);
+    for (size_t i = 0; i < conf_field_count; i++) {
+        buf_clear(&text);
+        conf_value_write(&conf_defaults, &conf_fields[i], &text);
+        T_ROW(i, conf_fields[i].name);
+        assert_int_equal(conf_set(&conf, &conf_fields[i], buf_slice(&text), &why), ST_OK);
+        assert_true(conf_same(&conf, &conf_defaults, &conf_fields[i]));
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values_are_read_in_their_units),
+        cmocka_unit_test(test_faults_are_named_with_line_and_remedy),
+        cmocka_unit_test(test_every_value_is_read_back_as_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
