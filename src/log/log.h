@@ -35,7 +35,8 @@ struct log_field {
 
 #define LOG_NONE ((struct log_field){NULL, LOG_FIELD_TEXT, {NULL, 0}, 0})
 
-/* sid: the session's id, 0 where there is none. At least one field; LOG_NONE where there is none. */
+/* sid: the session's id, 0 where there is none. At least one field; LOG_NONE where there is none.
+ */
 #define log_event(id, sid, ...) \
     log_write((id), (sid), (struct log_field[]){__VA_ARGS__}, \
               COUNT(((struct log_field[]){__VA_ARGS__})))

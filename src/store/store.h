@@ -1,0 +1,49 @@
+/* store.h: where accounts lie: one SQLite file, or a PostgreSQL service. One schema, one interface.
+ *
+ * Records are reached by the functions of store_account.h, store_folder.h, store_message.h,
+ * store_blob.h and store_document.h, inside a body run by store_read() or store_write(). */
+#pragma once
+#include "base/base.h"
+
+struct buf;
+struct store;
+struct store_tx;
+
+/* A body may be run more than once before its transaction is durable (a conflict, a lost database),
+ * so it sets every output anew and has no other effect than through tx. What it returns other than
+ * ST_OK undoes the transaction and is returned by store_write(). */
+typedef enum st store_body(struct store_tx *tx, void *arg);
+
+struct store_options {
+    const char *where;    /* "sqlite", or a PostgreSQL connection string */
+    const char *data_dir; /* where the SQLite file posthorse.db lies */
+    uint64_t connections_max;
+    uint64_t retry_ms; /* how long an operation goes on trying while PostgreSQL is away */
+    bool create;       /* make the store if it is not there */
+};
+
+/* Opens, locks (SQLite) and migrates. why gets a sentence; ST_CONFLICT: another process holds it,
+ * ST_INVALID: made by a newer version, ST_NOT_FOUND, ST_DENIED, ST_IO. */
+MUST_USE enum st store_open(const struct store_options *options, struct buf *why,
+                            struct store **store_r);
+void store_close(struct store **store);
+
+/* One consistent view of the store. Short: nothing that waits for a peer belongs into body. */
+MUST_USE enum st store_read(struct store *store, store_body *body, void *arg);
+/* Returns ST_OK once the body's changes are durable; then the watchers have been told too.
+ * SQLite: bodies of several threads share one commit, each undone alone if it fails.
+ * ST_IO: the disk or the database failed or stayed away; nothing was changed. ST_FULL here, from
+ * the engine, never; quota is the records' business. */
+MUST_USE enum st store_write(struct store *store, store_body *body, void *arg);
+
+/* fn is called after each durable change of the folder, by this server or another one, on any
+ * thread, and must only note it (net_wake). Changes of an account's set of folders are told with
+ * folder_id 0. */
+typedef void store_watch_fn(void *ctx, int64_t account_id, int64_t folder_id);
+struct store_watch;
+struct store_watch *store_watch_new(struct store *store, int64_t account_id, store_watch_fn *fn,
+                                    void *ctx);
+void store_watch_free(struct store_watch **watch); /* fn is not running and not called after this */
+
+bool store_is_shared(const struct store *store); /* other servers may write (PostgreSQL) */
+const char *store_engine_name(const struct store *store);

@@ -1,0 +1,46 @@
+/* store_account.h: accounts: what a server keeps for a person, a room or a shared mailbox. */
+#pragma once
+#include "store/store.h"
+
+#define STORE_GUID_BYTES 33 /* 32 hexadecimal digits and a NUL */
+#define STORE_NAME_BYTES_MAX 255
+
+struct store_account {
+    int64_t account_id;
+    char guid[STORE_GUID_BYTES];
+    char name[STORE_NAME_BYTES_MAX + 1]; /* the person document's name, lower case */
+    uint64_t modseq;                     /* the last number of the account's change sequence */
+    uint64_t bytes_used;
+    uint64_t message_count;
+};
+
+/* Makes the account and its folders INBOX, Archive, Drafts, Junk, Sent, Trash (subscribed, with
+ * their special uses). guid: from sys_guid(), made outside the body. ST_EXISTS. */
+MUST_USE enum st store_account_add(struct store_tx *tx, struct slice name, const char *guid,
+                                   int64_t now_ms, int64_t *account_id_r);
+MUST_USE enum st store_account_find(struct store_tx *tx, struct slice name,
+                                    struct store_account *account_r);
+MUST_USE enum st store_account_get(struct store_tx *tx, int64_t account_id,
+                                   struct store_account *account_r);
+MUST_USE enum st store_account_rename(struct store_tx *tx, int64_t account_id, struct slice name);
+/* All of it: folders, messages, the bodies nobody else has. */
+MUST_USE enum st store_account_remove(struct store_tx *tx, int64_t account_id);
+/* The next number of the change sequence; the row stays locked until the transaction ends, so
+ * numbers become visible in their order. bytes and messages are added to the account's totals. */
+MUST_USE enum st store_account_advance(struct store_tx *tx, int64_t account_id, int64_t bytes,
+                                       int64_t messages, uint64_t *modseq_r,
+                                       uint64_t *bytes_used_r);
+
+/* Keywords (flags that clients name) are bits of message flags from STORE_KEYWORD_FIRST up. */
+#define STORE_KEYWORD_FIRST 8
+#define STORE_KEYWORD_MAX 62 /* the last bit a keyword may take */
+#define STORE_KEYWORD_BYTES_MAX 64
+struct store_keywords {
+    char names[64][STORE_KEYWORD_BYTES_MAX + 1]; /* by bit; empty: free */
+};
+MUST_USE enum st store_keywords_get(struct store_tx *tx, int64_t account_id,
+                                    struct store_keywords *keywords_r);
+/* The bit of the name (compared without case), taken if it is new. ST_TOO_BIG: all are taken, or
+ * the name is too long. */
+MUST_USE enum st store_keyword_add(struct store_tx *tx, int64_t account_id, struct slice name,
+                                   unsigned *bit_r);

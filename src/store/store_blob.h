@@ -1,0 +1,33 @@
+/* store_blob.h: message bodies: compressed in chunks, written and read as streams. */
+#pragma once
+#include "store/store.h"
+
+#define STORE_CHUNK_BYTES (128 * KIB) /* of the message, before compression */
+
+struct blob_writer;
+
+/* Begins a body. Small bodies stay in memory until blob_writer_commit(); of larger ones chunks are
+ * written ahead in transactions of their own, unseen until then. */
+struct blob_writer *blob_writer_new(struct store *store);
+/* ST_IO: the store is full or away. */
+MUST_USE enum st blob_writer_add(struct blob_writer *writer, struct slice bytes);
+MUST_USE enum st blob_writer_end(struct blob_writer *writer); /* no more comes */
+uint64_t blob_writer_bytes(const struct blob_writer *writer);
+/* Inside a write body, after blob_writer_end(): the body becomes part of the transaction. envelope
+ * and structure: see store_message.h. May be run again. */
+MUST_USE enum st blob_writer_commit(struct store_tx *tx, struct blob_writer *writer,
+                                    struct slice envelope, struct slice structure,
+                                    int64_t *blob_id_r);
+/* Call after a successful store_write(): what was written ahead is not dropped by the next call. */
+void blob_writer_committed(struct blob_writer *writer);
+void blob_writer_free(struct blob_writer **writer);
+
+/* Appends the chunk_no'th chunk of the body (counted from 0; each but the last holds
+ * STORE_CHUNK_BYTES) to out. ST_NOT_FOUND: past the end, or the body is gone. Not inside a tx. */
+MUST_USE enum st blob_chunk_read(struct store *store, int64_t blob_id, uint64_t chunk_no,
+                                 struct buf *out);
+/* Calls fn with the bytes from offset on, at most len of them, chunk by chunk; between chunks
+ * nothing of the store is held, so fn may wait for a peer. */
+typedef enum st blob_fn(void *ctx, struct slice bytes);
+MUST_USE enum st blob_each(struct store *store, int64_t blob_id, uint64_t offset, uint64_t len,
+                           blob_fn *fn, void *ctx);
