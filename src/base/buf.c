@@ -110,6 +110,18 @@ void buf_drop(struct buf *buf, size_t len)
         memmove(buf->ptr, buf->ptr + len, buf->len + 1);
 }
 
+char *buf_room(struct buf *buf, size_t len)
+{
+    return buf_reserve(buf, len) == ST_OK ? buf->ptr + buf->len : NULL;
+}
+
+void buf_grew(struct buf *buf, size_t len)
+{
+    assert(buf->len + len < buf->cap);
+    buf->len += len;
+    buf->ptr[buf->len] = '\0';
+}
+
 struct slice buf_slice(const struct buf *buf)
 {
     return (struct slice){buf->len > 0 ? buf->ptr : "", buf->len};

@@ -21,6 +21,10 @@ void buf_put(struct buf *buf, struct slice src); /* nothing more once buf->over 
 void buf_putf(struct buf *buf, const char *fmt, ...) PRINTF(2, 3);
 void buf_clear(struct buf *buf);            /* keeps the memory */
 void buf_drop(struct buf *buf, size_t len); /* the first len bytes go */
+/* Room for len bytes behind what is there, or NULL over the ceiling; buf_grew() says how much of it
+ * was filled. */
+char *buf_room(struct buf *buf, size_t len);
+void buf_grew(struct buf *buf, size_t len);
 struct slice buf_slice(const struct buf *buf);
 char *buf_take(struct buf *buf); /* the caller owns the result; buf is empty again */
 

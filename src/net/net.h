@@ -21,6 +21,7 @@ enum net_next {
 /* What a protocol provides to be served. One static const per protocol. */
 struct net_proto {
     const char *name;
+    const char *busy;     /* the line that turns away a connection too many */
     size_t session_bytes; /* zeroed before open() */
     /* Greets. NET_CLOSE refuses the connection. */
     enum net_next (*open)(void *session, struct conn *conn);

@@ -31,3 +31,7 @@ MUST_USE enum st blob_chunk_read(struct store *store, int64_t blob_id, uint64_t 
 typedef enum st blob_fn(void *ctx, struct slice bytes);
 MUST_USE enum st blob_each(struct store *store, int64_t blob_id, uint64_t offset, uint64_t len,
                            blob_fn *fn, void *ctx);
+
+/* Drops bodies that were begun and never finished: two days old ones, or all where no other server
+ * can be writing any. At start. */
+MUST_USE enum st blob_sweep(struct store *store, bool all);

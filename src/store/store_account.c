@@ -1,0 +1,161 @@
+#include "store/store_account.h"
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "store/store_engine.h"
+#include "store/store_message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    const char *special_use;
+} first_folders[] = {{"INBOX", ""},         {"Archive", "\\Archive"}, {"Drafts", "\\Drafts"},
+                     {"Junk", "\\Junk"},    {"Sent", "\\Sent"},       {"Trash", "\\Trash"}};
+
+void store_text_copy(char *out, size_t cap, struct slice text)
+{
+    snprintf(out, cap, "%.*s", (int)(text.len < cap ? text.len : cap - 1), text.ptr);
+}
+
+/* The guid of the n'th of several things made with one. */
+void store_guid_derive(const char *guid, unsigned n, char out[STORE_GUID_BYTES])
+{
+    uint32_t tail = 0;
+
+    memcpy(out, guid, STORE_GUID_BYTES);
+    sscanf(guid + STORE_GUID_BYTES - 9, "%8x", &tail);
+    snprintf(out + STORE_GUID_BYTES - 9, 9, "%08x", tail + n);
+}
+
+enum st store_account_add(struct store_tx *tx, struct slice name, const char *guid, int64_t now_ms,
+                          int64_t *account_id_r)
+{
+    char folder_guid[STORE_GUID_BYTES];
+    int64_t folder_id;
+    enum st st =
+        store_get_i64(tx, S_ACCOUNT_ADD, account_id_r, SV_T(name), SV_C(guid), SV_I(now_ms));
+
+    if (st == ST_NOT_FOUND)
+        return ST_EXISTS;
+    for (size_t i = 0; st == ST_OK && i < COUNT(first_folders); i++) {
+        store_guid_derive(guid, (unsigned)i + 1, folder_guid);
+        st = store_folder_add(tx, *account_id_r, slice_str(first_folders[i].name), folder_guid,
+                              slice_str(first_folders[i].special_use), now_ms, &folder_id);
+        if (st == ST_OK)
+            st = store_folder_subscribe(tx, *account_id_r, slice_str(first_folders[i].name), true);
+    }
+    return st;
+}
+
+static enum st read_account(struct store_rows *rows, struct store_account *account)
+{
+    bool found = store_rows_next(rows);
+
+    if (found) {
+        account->account_id = store_rows_i64(rows, 0);
+        store_text_copy(account->guid, sizeof(account->guid), store_rows_bytes(rows, 1));
+        store_text_copy(account->name, sizeof(account->name), store_rows_bytes(rows, 2));
+        account->modseq = (uint64_t)store_rows_i64(rows, 3);
+        account->bytes_used = (uint64_t)store_rows_i64(rows, 4);
+        account->message_count = (uint64_t)store_rows_i64(rows, 5);
+    }
+    enum st st = store_rows_close(&rows);
+    return st != ST_OK ? st : found ? ST_OK : ST_NOT_FOUND;
+}
+
+enum st store_account_find(struct store_tx *tx, struct slice name, struct store_account *account_r)
+{
+    return read_account(store_rows_open(tx, S_ACCOUNT_BY_NAME, SV_T(name)), account_r);
+}
+
+enum st store_account_get(struct store_tx *tx, int64_t account_id, struct store_account *account_r)
+{
+    return read_account(store_rows_open(tx, S_ACCOUNT_BY_ID, SV_I(account_id)), account_r);
+}
+
+enum st store_account_rename(struct store_tx *tx, int64_t account_id, struct slice name)
+{
+    int64_t changed;
+    enum st st = store_exec(tx, S_ACCOUNT_RENAME, &changed, SV_I(account_id), SV_T(name));
+
+    return st != ST_OK ? st : changed == 1 ? ST_OK : ST_EXISTS;
+}
+
+enum st store_account_remove(struct store_tx *tx, int64_t account_id)
+{
+    struct arena *arena = store_tx_arena(tx);
+    struct store_folder *folders;
+    size_t count;
+    enum st st = store_folder_list(tx, arena, account_id, &folders, &count);
+
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = store_folder_destroy(tx, &folders[i]);
+    if (st == ST_OK)
+        st = store_exec(tx, S_SUBSCRIPTION_DELETE_ALL, NULL, SV_I(account_id));
+    if (st == ST_OK)
+        st = store_exec(tx, S_KEYWORD_DELETE_ALL, NULL, SV_I(account_id));
+    if (st == ST_OK)
+        st = store_exec(tx, S_ACCOUNT_DELETE, NULL, SV_I(account_id));
+    store_touch(tx, account_id, 0);
+    return st;
+}
+
+enum st store_account_advance(struct store_tx *tx, int64_t account_id, int64_t bytes, int64_t messages,
+                              uint64_t *modseq_r, uint64_t *bytes_used_r)
+{
+    struct store_rows *rows =
+        store_rows_open(tx, S_ACCOUNT_ADVANCE, SV_I(account_id), SV_I(bytes), SV_I(messages));
+    bool found = store_rows_next(rows);
+
+    if (found) {
+        *modseq_r = (uint64_t)store_rows_i64(rows, 0);
+        *bytes_used_r = (uint64_t)store_rows_i64(rows, 1);
+    }
+    enum st st = store_rows_close(&rows);
+    return st != ST_OK ? st : found ? ST_OK : ST_NOT_FOUND;
+}
+
+enum st store_keywords_get(struct store_tx *tx, int64_t account_id, struct store_keywords *keywords_r)
+{
+    struct store_rows *rows = store_rows_open(tx, S_KEYWORD_LIST, SV_I(account_id));
+
+    memset(keywords_r, 0, sizeof(*keywords_r));
+    while (store_rows_next(rows)) {
+        int64_t bit = store_rows_i64(rows, 0);
+        if (bit >= STORE_KEYWORD_FIRST && bit <= STORE_KEYWORD_MAX)
+            store_text_copy(keywords_r->names[bit], sizeof(keywords_r->names[bit]),
+                            store_rows_bytes(rows, 1));
+    }
+    return store_rows_close(&rows);
+}
+
+enum st store_keyword_add(struct store_tx *tx, int64_t account_id, struct slice name, unsigned *bit_r)
+{
+    struct store_keywords *keywords = arena_one(store_tx_arena(tx), struct store_keywords);
+    unsigned bit_free = 0;
+    uint64_t modseq;
+    uint64_t bytes_used;
+    enum st st = store_keywords_get(tx, account_id, keywords);
+
+    if (st != ST_OK)
+        return st;
+    if (name.len == 0 || name.len > STORE_KEYWORD_BYTES_MAX)
+        return ST_TOO_BIG;
+    for (unsigned bit = STORE_KEYWORD_MAX; bit >= STORE_KEYWORD_FIRST; bit--) {
+        if (keywords->names[bit][0] == '\0')
+            bit_free = bit;
+        if (slice_ieq(slice_str(keywords->names[bit]), name)) {
+            *bit_r = bit;
+            return ST_OK;
+        }
+    }
+    if (bit_free == 0)
+        return ST_TOO_BIG;
+    *bit_r = bit_free;
+    /* The account's row is locked before the keyword's, so two servers do not take one bit. */
+    st = store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
+    return st != ST_OK ? st
+                       : store_exec(tx, S_KEYWORD_ADD, NULL, SV_I(account_id), SV_I(bit_free), SV_T(name));
+}

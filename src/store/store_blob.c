@@ -1,0 +1,323 @@
+#include "store/store_blob.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "log/log.h"
+#include "store/store_engine.h"
+#include "sys/sys_hash.h"
+#include "sys/sys_time.h"
+
+#include <string.h>
+#include <zstd.h>
+
+#define LEVEL 1                          /* of zstd */
+#define PENDING_BYTES_MAX (512 * KIB)    /* compressed chunks kept before they are written ahead */
+#define CHUNKS_PER_BLOB (INT64_C(1) << 20) /* chunk_id = blob_id * this + number; 128 GiB */
+#define STAGED_LIFE_MS (INT64_C(2) * 24 * 3600 * 1000)
+#define CHUNK_STORED_BYTES_MAX (256 * KIB)
+
+struct pending {
+    struct slice bytes; /* compressed, on the heap */
+    struct pending *next;
+};
+
+struct blob_writer {
+    struct store *store;
+    struct buf raw; /* of the chunk in the making */
+    struct pending *first, **tail;
+    uint64_t pending_bytes;
+    uint64_t chunks_written; /* ahead, in the store */
+    uint64_t chunk_count;
+    uint64_t bytes;
+    int64_t staged_id; /* of the row written ahead; 0: none */
+    bool committed;
+    bool ended;
+    struct sys_sha256 hash;
+    unsigned char sha256[SYS_SHA256_BYTES];
+};
+
+struct blob_writer *blob_writer_new(struct store *store)
+{
+    struct blob_writer *writer = mem_new(struct blob_writer);
+
+    writer->store = store;
+    writer->tail = &writer->first;
+    buf_init(&writer->raw, STORE_CHUNK_BYTES);
+    sys_sha256_init(&writer->hash);
+    return writer;
+}
+
+uint64_t blob_writer_bytes(const struct blob_writer *writer)
+{
+    return writer->bytes;
+}
+
+/* The thread's compressor: a context takes a megabyte to make and none to use again. */
+static _Thread_local ZSTD_CCtx *compressor;
+static _Thread_local ZSTD_DCtx *decompressor;
+
+static void pack(struct blob_writer *writer, struct slice raw)
+{
+    struct pending *pending = mem_new(struct pending);
+    size_t cap = ZSTD_compressBound(raw.len);
+    char *out = mem_alloc(cap);
+
+    if (compressor == NULL)
+        compressor = ZSTD_createCCtx();
+    size_t len = ZSTD_compressCCtx(compressor, out, cap, raw.ptr, raw.len, LEVEL);
+    assert(ZSTD_isError(len) == 0);
+    pending->bytes = (struct slice){mem_grow(out, len, 1), len};
+    *writer->tail = pending;
+    writer->tail = &pending->next;
+    writer->pending_bytes += len;
+    writer->chunk_count++;
+}
+
+static void drop_pending(struct blob_writer *writer)
+{
+    struct pending *next;
+
+    for (struct pending *p = writer->first; p != NULL; p = next) {
+        next = p->next;
+        mem_free((void *)(uintptr_t)p->bytes.ptr);
+        mem_free(p);
+    }
+    writer->first = NULL;
+    writer->tail = &writer->first;
+    writer->pending_bytes = 0;
+}
+
+static enum st write_pending(struct store_tx *tx, const struct blob_writer *writer, int64_t blob_id)
+{
+    int64_t chunk_id = blob_id * CHUNKS_PER_BLOB + (int64_t)writer->chunks_written;
+    enum st st = ST_OK;
+
+    for (const struct pending *p = writer->first; st == ST_OK && p != NULL; p = p->next)
+        st = store_exec(tx, S_CHUNK_ADD, NULL, SV_I(chunk_id++), SV_B(p->bytes));
+    return st;
+}
+
+/* The row of a body that is not there yet: staged_ms tells since when. */
+static enum st stage(struct store_tx *tx, void *arg)
+{
+    struct blob_writer *writer = arg;
+    int64_t blob_id = writer->staged_id;
+    enum st st = ST_OK;
+
+    if (writer->chunks_written == 0)
+        st = store_get_i64(tx, S_BLOB_ADD, &blob_id, SV_I(0), SV_B(SLICE("")), SV_I(0), SV_I(sys_now_ms()),
+                           SV_B(SLICE("")), SV_B(SLICE("")));
+    if (st == ST_OK)
+        st = write_pending(tx, writer, blob_id);
+    writer->staged_id = blob_id;
+    return st;
+}
+
+static enum st write_ahead(struct blob_writer *writer)
+{
+    enum st st = store_write(writer->store, stage, writer);
+
+    if (st == ST_OK) {
+        writer->chunks_written = writer->chunk_count;
+        drop_pending(writer);
+    } else if (writer->chunks_written == 0) {
+        writer->staged_id = 0;
+    }
+    return st;
+}
+
+enum st blob_writer_add(struct blob_writer *writer, struct slice bytes)
+{
+    enum st st = ST_OK;
+
+    assert(!writer->ended);
+    sys_sha256_add(&writer->hash, bytes);
+    writer->bytes += bytes.len;
+    while (bytes.len > 0 && st == ST_OK) {
+        struct slice part = slice_sub(bytes, 0, STORE_CHUNK_BYTES - writer->raw.len);
+
+        buf_put(&writer->raw, part);
+        assert(!writer->raw.over);
+        bytes = slice_sub(bytes, part.len, bytes.len);
+        if (writer->raw.len == STORE_CHUNK_BYTES) {
+            pack(writer, buf_slice(&writer->raw));
+            buf_clear(&writer->raw);
+            if (writer->pending_bytes >= PENDING_BYTES_MAX)
+                st = write_ahead(writer);
+        }
+    }
+    return st;
+}
+
+enum st blob_writer_end(struct blob_writer *writer)
+{
+    assert(!writer->ended);
+    if (writer->raw.len > 0)
+        pack(writer, buf_slice(&writer->raw));
+    buf_fini(&writer->raw);
+    sys_sha256_end(&writer->hash, writer->sha256);
+    writer->ended = true;
+    return writer->chunk_count < CHUNKS_PER_BLOB ? ST_OK : ST_TOO_BIG;
+}
+
+enum st blob_writer_commit(struct store_tx *tx, struct blob_writer *writer, struct slice envelope,
+                           struct slice structure, int64_t *blob_id_r)
+{
+    struct slice hash = {(const char *)writer->sha256, sizeof(writer->sha256)};
+    enum st st;
+
+    assert(writer->ended);
+    *blob_id_r = writer->staged_id;
+    if (writer->staged_id == 0)
+        st = store_get_i64(tx, S_BLOB_ADD, blob_id_r, SV_I(writer->bytes), SV_B(hash), SV_I(writer->chunk_count),
+                           SV_I(0), SV_B(envelope), SV_B(structure));
+    else
+        st = store_exec(tx, S_BLOB_FINISH, NULL, SV_I(writer->staged_id), SV_I(writer->bytes), SV_B(hash),
+                        SV_I(writer->chunk_count), SV_B(envelope), SV_B(structure));
+    return st != ST_OK ? st : write_pending(tx, writer, *blob_id_r);
+}
+
+void blob_writer_committed(struct blob_writer *writer)
+{
+    writer->committed = true;
+}
+
+static enum st drop_chunks(struct store_tx *tx, int64_t blob_id)
+{
+    return store_exec(tx, S_CHUNK_DELETE, NULL, SV_I(blob_id * CHUNKS_PER_BLOB),
+                      SV_I(blob_id * CHUNKS_PER_BLOB + CHUNKS_PER_BLOB - 1));
+}
+
+enum st store_blob_release(struct store_tx *tx, int64_t blob_id)
+{
+    int64_t changed = 0;
+    enum st st = store_exec(tx, S_BLOB_DELETE_UNUSED, &changed, SV_I(blob_id));
+
+    return st != ST_OK || changed == 0 ? st : drop_chunks(tx, blob_id);
+}
+
+static enum st unstage(struct store_tx *tx, void *arg)
+{
+    return store_blob_release(tx, ((struct blob_writer *)arg)->staged_id);
+}
+
+void blob_writer_free(struct blob_writer **writer)
+{
+    struct blob_writer *w = *writer;
+
+    if (w == NULL)
+        return;
+    /* What cannot be dropped now is swept when its time is over. */
+    if (w->staged_id != 0 && !w->committed)
+        (void)!store_write(w->store, unstage, w);
+    if (!w->ended)
+        sys_sha256_end(&w->hash, w->sha256);
+    drop_pending(w);
+    buf_fini(&w->raw);
+    mem_free(w);
+    *writer = NULL;
+}
+
+struct sweeping {
+    int64_t before_ms;
+    uint64_t count;
+};
+
+static enum st sweep(struct store_tx *tx, void *arg)
+{
+    struct sweeping *sweeping = arg;
+    int64_t ids[256];
+    size_t count = 0;
+    struct store_rows *rows = store_rows_open(tx, S_BLOB_STAGED_BEFORE, SV_I(sweeping->before_ms));
+
+    while (count < COUNT(ids) && store_rows_next(rows))
+        ids[count++] = store_rows_i64(rows, 0);
+    enum st st = store_rows_close(&rows);
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = store_blob_release(tx, ids[i]);
+    sweeping->count = count;
+    return st;
+}
+
+enum st blob_sweep(struct store *store, bool all)
+{
+    struct sweeping sweeping = {.before_ms = all ? INT64_MAX : sys_now_ms() - STAGED_LIFE_MS};
+    uint64_t total = 0;
+    enum st st;
+
+    do {
+        st = store_write(store, sweep, &sweeping);
+        total += sweeping.count;
+    } while (st == ST_OK && sweeping.count > 0);
+    if (total > 0)
+        log_event(EV_STORE_SWEPT, 0, LOG_U("bodies", total));
+    return st;
+}
+
+/* --- reading --- */
+
+struct chunk_reading {
+    int64_t chunk_id;
+    struct buf *out;
+};
+
+static enum st unpack(struct slice packed, struct buf *out)
+{
+    unsigned long long len = ZSTD_getFrameContentSize(packed.ptr, packed.len);
+
+    if (len > STORE_CHUNK_BYTES) /* so are the two error codes */
+        return ST_IO;
+    if (decompressor == NULL)
+        decompressor = ZSTD_createDCtx();
+    char *room = buf_room(out, len);
+    if (room == NULL)
+        return ST_TOO_BIG;
+    size_t got = ZSTD_decompressDCtx(decompressor, room, len, packed.ptr, packed.len);
+    if (ZSTD_isError(got) != 0 || got != len)
+        return ST_IO;
+    buf_grew(out, got);
+    return ST_OK;
+}
+
+static enum st read_chunk(struct store_tx *tx, void *arg)
+{
+    struct chunk_reading *reading = arg;
+    struct store_rows *rows = store_rows_open(tx, S_CHUNK_GET, SV_I(reading->chunk_id));
+    bool found = store_rows_next(rows);
+    enum st unpacked = found ? unpack(store_rows_bytes(rows, 0), reading->out) : ST_NOT_FOUND;
+    enum st st = store_rows_close(&rows);
+
+    return st != ST_OK ? st : unpacked;
+}
+
+enum st blob_chunk_read(struct store *store, int64_t blob_id, uint64_t chunk_no, struct buf *out)
+{
+    struct chunk_reading reading = {.out = out};
+
+    if (chunk_no >= (uint64_t)CHUNKS_PER_BLOB)
+        return ST_NOT_FOUND;
+    reading.chunk_id = blob_id * CHUNKS_PER_BLOB + (int64_t)chunk_no;
+    return store_read(store, read_chunk, &reading);
+}
+
+enum st blob_each(struct store *store, int64_t blob_id, uint64_t offset, uint64_t len, blob_fn *fn, void *ctx)
+{
+    AUTO(buf) struct buf chunk;
+    enum st st = ST_OK;
+
+    buf_init(&chunk, STORE_CHUNK_BYTES);
+    while (len > 0 && st == ST_OK) {
+        buf_clear(&chunk);
+        st = blob_chunk_read(store, blob_id, offset / STORE_CHUNK_BYTES, &chunk);
+        if (st != ST_OK)
+            return st;
+        struct slice part = slice_sub(buf_slice(&chunk), offset % STORE_CHUNK_BYTES, len);
+        if (part.len == 0)
+            return ST_NOT_FOUND;
+        st = fn(ctx, part);
+        offset += part.len;
+        len -= part.len;
+    }
+    return st;
+}

@@ -1,0 +1,135 @@
+/* store_engine.h: what an engine provides, and what the records' files use of it. Inside store/. */
+#pragma once
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct store_rows;
+struct store_views;
+
+enum store_stmt {
+#define STMT(name, sql) S_##name,
+#include "store/store_stmt.def"
+    S_MAX,
+};
+extern const char *const store_stmt_sql[]; /* parameters are written $1, $2, ... */
+
+struct store_value {
+    enum { SV_NULL_TYPE, SV_INT_TYPE, SV_TEXT_TYPE, SV_BYTES_TYPE } type;
+    int64_t number;
+    struct slice bytes;
+};
+#define SV_I(n) ((struct store_value){SV_INT_TYPE, (int64_t)(n), {NULL, 0}})
+#define SV_T(s) ((struct store_value){SV_TEXT_TYPE, 0, (s)})
+#define SV_C(cstr) ((struct store_value){SV_TEXT_TYPE, 0, slice_str(cstr)})
+#define SV_B(s) ((struct store_value){SV_BYTES_TYPE, 0, (s)})
+#define SV_NONE ((struct store_value){SV_NULL_TYPE, 0, {NULL, 0}})
+
+#define STORE_PARAMS_MAX 16
+
+/* Runs a statement that returns no rows. changed_r: rows touched; may be NULL. */
+#define store_exec(tx, stmt, changed_r, ...) \
+    store_exec_values((tx), (stmt), (changed_r), (const struct store_value[]){__VA_ARGS__}, \
+                      COUNT(((const struct store_value[]){__VA_ARGS__})))
+MUST_USE enum st store_exec_values(struct store_tx *tx, enum store_stmt stmt, int64_t *changed_r,
+                                   const struct store_value *values, size_t count);
+/* Runs a statement that returns rows: open, next until false, close, which returns how it went.
+ * Columns count from 0; bytes are valid until the next call of next or close. */
+#define store_rows_open(tx, stmt, ...) \
+    store_rows_open_values((tx), (stmt), (const struct store_value[]){__VA_ARGS__}, \
+                           COUNT(((const struct store_value[]){__VA_ARGS__})))
+struct store_rows *store_rows_open_values(struct store_tx *tx, enum store_stmt stmt,
+                                          const struct store_value *values, size_t count);
+bool store_rows_next(struct store_rows *rows);
+int64_t store_rows_i64(struct store_rows *rows, int col);
+struct slice store_rows_bytes(struct store_rows *rows, int col);
+MUST_USE enum st store_rows_close(struct store_rows **rows);
+/* The first row's first column; ST_NOT_FOUND where there is no row. */
+#define store_get_i64(tx, stmt, value_r, ...) \
+    store_get_i64_values((tx), (stmt), (value_r), (const struct store_value[]){__VA_ARGS__}, \
+                         COUNT(((const struct store_value[]){__VA_ARGS__})))
+MUST_USE enum st store_get_i64_values(struct store_tx *tx, enum store_stmt stmt, int64_t *value_r,
+                                      const struct store_value *values, size_t count);
+/* Statements that are not in the table (migrations), separated by semicolons. */
+MUST_USE enum st store_script(struct store_tx *tx, const char *sql);
+
+/* Notes a change that watchers and views are told of once it is durable. folder_id 0: the account's
+ * set of folders. */
+void store_touch(struct store_tx *tx, int64_t account_id, int64_t folder_id);
+
+/* Memory until the body ends. */
+struct arena *store_tx_arena(struct store_tx *tx);
+
+struct store_folder;
+/* The folder with its messages, tombstones and the bodies nobody else has. */
+MUST_USE enum st store_folder_destroy(struct store_tx *tx, const struct store_folder *folder);
+/* Drops the body with its chunks unless a message refers to it. */
+MUST_USE enum st store_blob_release(struct store_tx *tx, int64_t blob_id);
+void store_text_copy(char *out, size_t cap, struct slice text);
+void store_guid_derive(const char *guid, unsigned n, char out[33]);
+
+/* --- the engines' side --- */
+
+struct store_touched {
+    int64_t account_id;
+    int64_t folder_id;
+};
+
+struct store_tx {
+    struct store *store;
+    void *conn; /* the engine's */
+    enum st st; /* the first failure of a statement */
+    bool writes;
+    struct arena *arena;
+    struct store_touched *touched;
+    size_t touched_count;
+};
+
+struct store_rows {
+    struct store_tx *tx;
+    enum st st;
+    void *handle; /* the engine's */
+    void *extra;
+    int row;
+};
+
+struct store_engine {
+    const char *name;
+    bool shared;
+    const char *type_id, *type_bytes, *table_end; /* what @ID@, @BYTES@, @END@ mean in a migration */
+    enum st (*open)(struct store *store, const struct store_options *options, struct buf *why);
+    void (*close)(struct store *store);
+    enum st (*read)(struct store *store, store_body *body, void *arg);
+    enum st (*write)(struct store *store, store_body *body, void *arg);
+    enum st (*exec)(struct store_tx *tx, enum store_stmt stmt, const struct store_value *values,
+                    size_t count, int64_t *changed_r);
+    void (*rows_open)(struct store_rows *rows, enum store_stmt stmt, const struct store_value *values,
+                      size_t count);
+    bool (*rows_next)(struct store_rows *rows);
+    int64_t (*rows_i64)(struct store_rows *rows, int col);
+    struct slice (*rows_bytes)(struct store_rows *rows, int col);
+    void (*rows_close)(struct store_rows *rows);
+    enum st (*script)(struct store_tx *tx, const char *sql);
+};
+extern const struct store_engine store_sqlite, store_postgres;
+
+struct store {
+    const struct store_engine *engine;
+    void *handle; /* the engine's */
+    pthread_mutex_t watch_lock;
+    struct store_watched *watched; /* by account */
+    struct store_views *views;
+};
+
+/* Tells watchers and views; after the transaction is durable. */
+void store_tell(struct store *store, const struct store_touched *touched, size_t count);
+void store_tx_fini(struct store_tx *tx);
+
+/* Brings the schema up to date. why as for store_open(). */
+MUST_USE enum st store_migrate(struct store *store, struct buf *why);
+
+/* store_view.c's part of the store. */
+struct store_views *store_views_new(void);
+void store_views_free(struct store_views **views);
+void store_views_stale(struct store_views *views, int64_t folder_id);

@@ -1,0 +1,137 @@
+#include "base/buf.h"
+#include "base/slice.h"
+#include "log/log.h"
+#include "store/store_engine.h"
+#include "sys/sys_random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Numbered from 1; one that was ever released is never changed. @ID@, @BYTES@ and @END@ are the only
+ * differences between the engines: a running key, bytes, and how a table keyed by itself ends. */
+static const char *const migrations[] = {
+    "CREATE TABLE document (kind TEXT NOT NULL, name TEXT NOT NULL, modified_ms BIGINT NOT NULL, "
+    " body TEXT NOT NULL, PRIMARY KEY (kind, name));"
+    "CREATE TABLE account (account_id @ID@, name TEXT NOT NULL UNIQUE, guid TEXT NOT NULL, "
+    " modseq BIGINT NOT NULL, uidvalidity BIGINT NOT NULL, created_ms BIGINT NOT NULL, "
+    " bytes_used BIGINT NOT NULL, message_count BIGINT NOT NULL);"
+    "CREATE TABLE keyword (account_id BIGINT NOT NULL, bit BIGINT NOT NULL, name TEXT NOT NULL, "
+    " PRIMARY KEY (account_id, bit));"
+    "CREATE TABLE folder (folder_id @ID@, account_id BIGINT NOT NULL, name TEXT NOT NULL, "
+    " guid TEXT NOT NULL, uidvalidity BIGINT NOT NULL, uidnext BIGINT NOT NULL, recent_uid BIGINT NOT NULL, "
+    " modseq BIGINT NOT NULL, message_count BIGINT NOT NULL, special_use TEXT NOT NULL, "
+    " UNIQUE (account_id, name));"
+    "CREATE TABLE subscription (account_id BIGINT NOT NULL, name TEXT NOT NULL, "
+    " PRIMARY KEY (account_id, name)) @END@;"
+    "CREATE TABLE blob (blob_id @ID@, bytes BIGINT NOT NULL, sha256 @BYTES@ NOT NULL, "
+    " chunk_count BIGINT NOT NULL, staged_ms BIGINT NOT NULL, envelope @BYTES@ NOT NULL, "
+    " structure @BYTES@ NOT NULL);"
+    "CREATE INDEX blob_staged ON blob (staged_ms) WHERE staged_ms > 0;"
+    "CREATE TABLE chunk (chunk_id BIGINT NOT NULL PRIMARY KEY, data @BYTES@ NOT NULL);"
+    "CREATE TABLE message (folder_id BIGINT NOT NULL, uid BIGINT NOT NULL, account_id BIGINT NOT NULL, "
+    " guid TEXT NOT NULL, blob_id BIGINT NOT NULL REFERENCES blob (blob_id), modseq BIGINT NOT NULL, "
+    " flags BIGINT NOT NULL, date_s BIGINT NOT NULL, date_zone_min BIGINT NOT NULL, bytes BIGINT NOT NULL, "
+    " saved_ms BIGINT NOT NULL, PRIMARY KEY (folder_id, uid)) @END@;"
+    "CREATE INDEX message_modseq ON message (folder_id, modseq);"
+    "CREATE INDEX message_blob ON message (blob_id);"
+    "CREATE TABLE tombstone (folder_id BIGINT NOT NULL, modseq BIGINT NOT NULL, uid BIGINT NOT NULL, "
+    " PRIMARY KEY (folder_id, modseq, uid)) @END@;"
+    "CREATE TABLE commit_key (commit_key @BYTES@ NOT NULL PRIMARY KEY, at_ms BIGINT NOT NULL) @END@;",
+};
+
+static const char meta_table[] =
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)";
+
+struct migrating {
+    struct buf *why;
+    int from;
+    int to;
+};
+
+static struct slice token_meaning(const struct store_engine *engine, struct slice token)
+{
+    if (slice_eq(token, SLICE("ID")))
+        return slice_str(engine->type_id);
+    if (slice_eq(token, SLICE("BYTES")))
+        return slice_str(engine->type_bytes);
+    assert(slice_eq(token, SLICE("END")));
+    return slice_str(engine->table_end);
+}
+
+static enum st run_migration(struct store_tx *tx, const char *text)
+{
+    AUTO(buf) struct buf sql;
+    struct slice rest = slice_str(text);
+    struct slice part;
+    bool token = false;
+
+    buf_init(&sql, 64 * KIB);
+    for (; slice_split(&rest, '@', &part); token = !token)
+        buf_put(&sql, token ? token_meaning(tx->store->engine, part) : part);
+    return sql.over ? ST_TOO_BIG : store_script(tx, sql.ptr);
+}
+
+static enum st read_version(struct store_tx *tx, int *version_r)
+{
+    struct store_rows *rows = store_rows_open(tx, S_META_GET, SV_C("schema_version"));
+    uint64_t version = 0;
+    bool bad = false;
+
+    if (store_rows_next(rows))
+        bad = slice_to_u64(store_rows_bytes(rows, 0), &version) != ST_OK || version > 1000000;
+    *version_r = (int)version;
+    enum st st = store_rows_close(&rows);
+    return st == ST_OK && bad ? ST_INVALID : st;
+}
+
+static enum st write_meta(struct store_tx *tx, int version)
+{
+    char text[16];
+    char guid[SYS_GUID_HEX + 1];
+    enum st st = ST_OK;
+
+    snprintf(text, sizeof(text), "%d", version);
+    if (version == 1) {
+        sys_guid(guid);
+        st = store_exec(tx, S_META_PUT, NULL, SV_C("store_guid"), SV_C(guid));
+    }
+    return st != ST_OK ? st : store_exec(tx, S_META_PUT, NULL, SV_C("schema_version"), SV_C(text));
+}
+
+static enum st migrate(struct store_tx *tx, void *arg)
+{
+    struct migrating *migrating = arg;
+
+    buf_clear(migrating->why);
+    enum st st = store_script(tx, meta_table);
+    if (st == ST_OK)
+        st = read_version(tx, &migrating->from);
+    if (st != ST_OK)
+        return st;
+    migrating->to = migrating->from;
+    if (migrating->from > (int)COUNT(migrations)) {
+        buf_putf(migrating->why,
+                 "the store was made by a newer version of posthorse (schema %d, this one knows %d); "
+                 "install that version",
+                 migrating->from, (int)COUNT(migrations));
+        return ST_INVALID;
+    }
+    for (; st == ST_OK && migrating->to < (int)COUNT(migrations); migrating->to++) {
+        st = run_migration(tx, migrations[migrating->to]);
+        if (st == ST_OK)
+            st = write_meta(tx, migrating->to + 1);
+    }
+    return st;
+}
+
+enum st store_migrate(struct store *store, struct buf *why)
+{
+    struct migrating migrating = {.why = why};
+    enum st st = store_write(store, migrate, &migrating);
+
+    if (st == ST_OK && migrating.to != migrating.from)
+        log_event(EV_STORE_MIGRATED, 0, LOG_I("from", migrating.from), LOG_I("to", migrating.to));
+    if (st != ST_OK && why->len == 0)
+        buf_put(why, SLICE("the store's schema cannot be read or brought up to date"));
+    return st;
+}

@@ -1,0 +1,480 @@
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "log/log.h"
+#include "store/store_engine.h"
+#include "sys/sys_file.h"
+#include "sys/sys_time.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READERS_MAX 8
+#define BATCH_MAX 1000               /* bodies in one commit */
+#define WAL_CHECKPOINT_BYTES (8 * MIB)  /* the log is folded into the file beside the writers */
+#define WAL_RESTART_BYTES (512 * MIB)   /* ... and writers wait for that */
+#define CHECKPOINT_MS 200
+
+/* One connection with its prepared statements. */
+struct lite_conn {
+    sqlite3 *db;
+    sqlite3_stmt *stmts[S_MAX];
+    struct lite_conn *next_free;
+};
+
+/* A body that waits for its commit, on the stack of the thread that waits. */
+struct job {
+    store_body *body;
+    void *arg;
+    struct store_tx tx;
+    enum st st;
+    bool done;
+    bool lead; /* this thread is to run the next batch */
+    pthread_cond_t told;
+    struct job *next;
+};
+
+struct lite {
+    struct lite_conn writer;
+    struct lite_conn readers[READERS_MAX];
+    struct lite_conn *free_readers;
+    pthread_mutex_t read_lock;
+    pthread_cond_t reader_freed;
+    pthread_mutex_t write_lock; /* the queue */
+    bool leading;               /* a thread runs a batch */
+    struct job *first, *last;
+    pthread_mutex_t file_lock; /* the writer's connection: a batch or a full checkpoint */
+    pthread_t checkpointer;
+    bool checkpointer_runs;
+    atomic_bool closing;
+    int lock_fd;
+    char path[PATH_MAX];
+};
+
+static enum st fault(sqlite3 *db, const char *what)
+{
+    int code = sqlite3_extended_errcode(db);
+
+    log_event(EV_STORE_FAILED, 0, LOG_C("engine", "sqlite"), LOG_C("what", what),
+              LOG_C("why", sqlite3_errmsg(db)), LOG_I("code", code));
+    return ST_IO;
+}
+
+static enum st run_sql(sqlite3 *db, const char *sql)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? ST_OK : fault(db, sql);
+}
+
+/* --- connections --- */
+
+static enum st conn_open(struct lite *lite, struct lite_conn *conn, bool writer)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
+
+    if (sqlite3_open_v2(lite->path, &conn->db, flags, NULL) != SQLITE_OK)
+        return ST_IO;
+    sqlite3_extended_result_codes(conn->db, 1);
+    sqlite3_busy_timeout(conn->db, 10000);
+    return run_sql(conn->db, writer ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                                      "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = -1; "
+                                      "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY"
+                                    : "PRAGMA query_only = 1; PRAGMA cache_size = -8192");
+}
+
+static void conn_close(struct lite_conn *conn)
+{
+    for (size_t i = 0; i < S_MAX; i++)
+        sqlite3_finalize(conn->stmts[i]);
+    sqlite3_close(conn->db);
+    *conn = (struct lite_conn){0};
+}
+
+/* $1 is a name to SQLite; ?1 is a number. */
+static sqlite3_stmt *stmt_of(struct lite_conn *conn, enum store_stmt id)
+{
+    if (conn->stmts[id] != NULL)
+        return conn->stmts[id];
+    char *sql = mem_copy(slice_str(store_stmt_sql[id]));
+    for (char *c = sql; *c != '\0'; c++)
+        if (*c == '$')
+            *c = '?';
+    if (sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &conn->stmts[id], NULL) != SQLITE_OK) {
+        (void)!fault(conn->db, sql);
+        conn->stmts[id] = NULL;
+    }
+    mem_free(sql);
+    return conn->stmts[id];
+}
+
+static void bind(sqlite3_stmt *stmt, const struct store_value *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct store_value *value = &values[i];
+        int no = (int)i + 1;
+
+        if (value->type == SV_INT_TYPE)
+            sqlite3_bind_int64(stmt, no, value->number);
+        else if (value->type == SV_TEXT_TYPE)
+            sqlite3_bind_text64(stmt, no, value->bytes.len > 0 ? value->bytes.ptr : "", value->bytes.len,
+                                SQLITE_STATIC, SQLITE_UTF8);
+        else if (value->type == SV_BYTES_TYPE)
+            sqlite3_bind_blob64(stmt, no, value->bytes.len > 0 ? value->bytes.ptr : "", value->bytes.len,
+                                SQLITE_STATIC);
+        else
+            sqlite3_bind_null(stmt, no);
+    }
+}
+
+static enum st lite_exec(struct store_tx *tx, enum store_stmt id, const struct store_value *values, size_t count,
+                         int64_t *changed_r)
+{
+    struct lite_conn *conn = tx->conn;
+    sqlite3_stmt *stmt = stmt_of(conn, id);
+    int code;
+
+    if (stmt == NULL)
+        return ST_IO;
+    bind(stmt, values, count);
+    do
+        code = sqlite3_step(stmt);
+    while (code == SQLITE_ROW);
+    enum st st = code == SQLITE_DONE ? ST_OK : fault(conn->db, store_stmt_sql[id]);
+    if (st == ST_OK)
+        *changed_r = sqlite3_changes64(conn->db);
+    sqlite3_reset(stmt);
+    return st;
+}
+
+static void lite_rows_open(struct store_rows *rows, enum store_stmt id, const struct store_value *values, size_t count)
+{
+    struct lite_conn *conn = rows->tx->conn;
+    sqlite3_stmt *stmt = stmt_of(conn, id);
+
+    if (stmt == NULL) {
+        rows->st = ST_IO;
+        return;
+    }
+    assert(!sqlite3_stmt_busy(stmt)); /* a statement does not run inside itself */
+    bind(stmt, values, count);
+    rows->handle = stmt;
+}
+
+static bool lite_rows_next(struct store_rows *rows)
+{
+    struct lite_conn *conn = rows->tx->conn;
+    int code = sqlite3_step(rows->handle);
+
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        rows->st = fault(conn->db, sqlite3_sql(rows->handle));
+    return code == SQLITE_ROW;
+}
+
+static int64_t lite_rows_i64(struct store_rows *rows, int col)
+{
+    return sqlite3_column_int64(rows->handle, col);
+}
+
+static struct slice lite_rows_bytes(struct store_rows *rows, int col)
+{
+    const void *ptr = sqlite3_column_blob(rows->handle, col);
+
+    return (struct slice){ptr != NULL ? ptr : "", (size_t)sqlite3_column_bytes(rows->handle, col)};
+}
+
+static void lite_rows_close(struct store_rows *rows)
+{
+    sqlite3_reset(rows->handle);
+    rows->handle = NULL;
+}
+
+static enum st lite_script(struct store_tx *tx, const char *sql)
+{
+    return run_sql(((struct lite_conn *)tx->conn)->db, sql);
+}
+
+/* --- reading --- */
+
+static enum st lite_read(struct store *store, store_body *body, void *arg)
+{
+    struct lite *lite = store->handle;
+
+    pthread_mutex_lock(&lite->read_lock);
+    while (lite->free_readers == NULL)
+        pthread_cond_wait(&lite->reader_freed, &lite->read_lock);
+    struct lite_conn *conn = lite->free_readers;
+    lite->free_readers = conn->next_free;
+    pthread_mutex_unlock(&lite->read_lock);
+
+    struct store_tx tx = {.store = store, .conn = conn};
+    enum st st = conn->db != NULL ? ST_OK : conn_open(lite, conn, false);
+    if (st == ST_OK)
+        st = run_sql(conn->db, "BEGIN");
+    if (st == ST_OK) {
+        st = body(&tx, arg);
+        if (st == ST_OK)
+            st = tx.st;
+        (void)!run_sql(conn->db, "COMMIT");
+    }
+    store_tx_fini(&tx);
+
+    pthread_mutex_lock(&lite->read_lock);
+    conn->next_free = lite->free_readers;
+    lite->free_readers = conn;
+    pthread_cond_signal(&lite->reader_freed);
+    pthread_mutex_unlock(&lite->read_lock);
+    return st;
+}
+
+/* --- writing: bodies of several threads share one commit --- */
+
+static void run_job(struct store *store, struct job *job, bool alone)
+{
+    struct lite *lite = store->handle;
+    sqlite3 *db = lite->writer.db;
+
+    job->tx = (struct store_tx){.store = store, .conn = &lite->writer, .writes = true};
+    job->st = alone ? ST_OK : run_sql(db, "SAVEPOINT body");
+    if (job->st != ST_OK)
+        return;
+    job->st = job->body(&job->tx, job->arg);
+    if (job->st == ST_OK)
+        job->st = job->tx.st;
+    count_add(COUNT_STORE_WRITES, 1);
+    if (sqlite3_get_autocommit(db) != 0) { /* SQLite itself undid the whole transaction */
+        job->st = ST_IO;
+        return;
+    }
+    if (alone)
+        return;
+    if (job->st != ST_OK)
+        (void)!run_sql(db, "ROLLBACK TO body");
+    (void)!run_sql(db, "RELEASE body");
+}
+
+/* Runs the jobs in one transaction. What could not be made durable is ST_IO for all of them. */
+static void run_batch(struct store *store, struct job *jobs)
+{
+    struct lite *lite = store->handle;
+    sqlite3 *db = lite->writer.db;
+    bool alone = jobs->next == NULL;
+    bool all_failed = true;
+
+    pthread_mutex_lock(&lite->file_lock);
+    enum st st = run_sql(db, "BEGIN IMMEDIATE");
+    for (struct job *job = jobs; st == ST_OK && job != NULL; job = job->next) {
+        run_job(store, job, alone);
+        all_failed = all_failed && job->st != ST_OK;
+        if (sqlite3_get_autocommit(db) != 0)
+            st = ST_IO;
+    }
+    if (st == ST_OK)
+        st = run_sql(db, all_failed ? "ROLLBACK" : "COMMIT");
+    if (sqlite3_get_autocommit(db) == 0)
+        (void)!run_sql(db, "ROLLBACK");
+    pthread_mutex_unlock(&lite->file_lock);
+    count_add(COUNT_STORE_COMMITS, st == ST_OK && !all_failed);
+    for (struct job *job = jobs; st != ST_OK && job != NULL; job = job->next)
+        job->st = ST_IO;
+}
+
+/* Takes up to BATCH_MAX jobs off the queue. Under write_lock. */
+static struct job *take_batch(struct lite *lite)
+{
+    struct job *jobs = lite->first;
+    struct job *end = jobs;
+
+    for (int n = 1; n < BATCH_MAX && end->next != NULL; n++)
+        end = end->next;
+    lite->first = end->next;
+    if (lite->first == NULL)
+        lite->last = NULL;
+    end->next = NULL;
+    return jobs;
+}
+
+/* The thread that finds nobody leading runs what waits, its own job among it; what has gathered
+ * meanwhile is led by the first of those that wait. So a lone writer switches to no other thread,
+ * and many writers share each sync. */
+static void lead(struct store *store)
+{
+    struct lite *lite = store->handle;
+    struct job *jobs = take_batch(lite);
+    struct job *next;
+
+    pthread_mutex_unlock(&lite->write_lock);
+    run_batch(store, jobs);
+    for (struct job *job = jobs; job != NULL; job = job->next)
+        if (job->st == ST_OK)
+            store_tell(store, job->tx.touched, job->tx.touched_count);
+    pthread_mutex_lock(&lite->write_lock);
+    for (struct job *job = jobs; job != NULL; job = next) {
+        next = job->next; /* once done, its thread may be gone */
+        job->done = true;
+        pthread_cond_signal(&job->told);
+    }
+    lite->leading = lite->first != NULL;
+    if (lite->leading) {
+        lite->first->lead = true;
+        pthread_cond_signal(&lite->first->told);
+    }
+}
+
+static enum st lite_write(struct store *store, store_body *body, void *arg)
+{
+    struct lite *lite = store->handle;
+    struct job job = {.body = body, .arg = arg, .told = PTHREAD_COND_INITIALIZER};
+
+    pthread_mutex_lock(&lite->write_lock);
+    if (lite->last != NULL)
+        lite->last->next = &job;
+    else
+        lite->first = &job;
+    lite->last = &job;
+    if (!lite->leading) {
+        lite->leading = true;
+        job.lead = true;
+    }
+    while (!job.done && !job.lead)
+        pthread_cond_wait(&job.told, &lite->write_lock);
+    if (!job.done)
+        lead(store);
+    pthread_mutex_unlock(&lite->write_lock);
+    store_tx_fini(&job.tx);
+    return job.st;
+}
+
+/* --- folding the log into the file --- */
+
+static uint64_t wal_bytes(const struct lite *lite)
+{
+    char path[PATH_MAX + 8];
+    struct stat info;
+
+    snprintf(path, sizeof(path), "%s-wal", lite->path);
+    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+/* Works beside the writers. Only where the log has grown very long do they wait for it. */
+static void *checkpoint_thread(void *arg)
+{
+    struct lite *lite = arg;
+    struct lite_conn conn = {0};
+    int frames = 0;
+    int done = 0;
+
+    if (conn_open(lite, &conn, true) != ST_OK)
+        return NULL;
+    while (!atomic_load(&lite->closing)) {
+        sys_sleep_ms(CHECKPOINT_MS);
+        uint64_t bytes = wal_bytes(lite);
+        if (bytes < WAL_CHECKPOINT_BYTES)
+            continue;
+        if (bytes > WAL_RESTART_BYTES && frames > 0 && done < frames) {
+            pthread_mutex_lock(&lite->file_lock);
+            sqlite3_wal_checkpoint_v2(lite->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames, &done);
+            pthread_mutex_unlock(&lite->file_lock);
+        } else {
+            sqlite3_wal_checkpoint_v2(conn.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+        }
+    }
+    conn_close(&conn);
+    return NULL;
+}
+
+/* --- life --- */
+
+static enum st take_lock(struct lite *lite, const char *data_dir, struct buf *why)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/posthorse.lock", data_dir);
+    lite->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lite->lock_fd < 0) {
+        buf_putf(why, "%s: %s", path, strerror(errno));
+        return sys_errno_st(errno);
+    }
+    if (flock(lite->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        buf_putf(why, "%s: a server is running on this folder; stop it first", data_dir);
+        return ST_CONFLICT;
+    }
+    return ST_OK;
+}
+
+static enum st open_files(struct lite *lite, const struct store_options *options, struct buf *why)
+{
+    enum st st = take_lock(lite, options->data_dir, why);
+
+    if (st != ST_OK)
+        return st;
+    if (!options->create && !sys_file_exists(lite->path)) {
+        buf_putf(why, "%s: there is no store; `posthorse init` makes one", lite->path);
+        return ST_NOT_FOUND;
+    }
+    st = conn_open(lite, &lite->writer, true);
+    if (st != ST_OK)
+        buf_putf(why, "%s: cannot be opened: %s", lite->path,
+                 lite->writer.db != NULL ? sqlite3_errmsg(lite->writer.db) : "no memory");
+    return st;
+}
+
+static enum st lite_open(struct store *store, const struct store_options *options, struct buf *why)
+{
+    struct lite *lite = mem_new(struct lite);
+
+    store->handle = lite;
+    lite->lock_fd = -1;
+    pthread_mutex_init(&lite->read_lock, NULL);
+    pthread_mutex_init(&lite->write_lock, NULL);
+    pthread_mutex_init(&lite->file_lock, NULL);
+    pthread_cond_init(&lite->reader_freed, NULL);
+    for (size_t i = 0; i < READERS_MAX; i++) {
+        lite->readers[i].next_free = lite->free_readers;
+        lite->free_readers = &lite->readers[i];
+    }
+    snprintf(lite->path, sizeof(lite->path), "%s/posthorse.db", options->data_dir);
+    enum st st = open_files(lite, options, why);
+    if (st != ST_OK)
+        return st;
+    lite->checkpointer_runs = pthread_create(&lite->checkpointer, NULL, checkpoint_thread, lite) == 0;
+    return ST_OK;
+}
+
+static void lite_close(struct store *store)
+{
+    struct lite *lite = store->handle;
+
+    atomic_store(&lite->closing, true);
+    if (lite->checkpointer_runs)
+        pthread_join(lite->checkpointer, NULL);
+    for (size_t i = 0; i < READERS_MAX; i++)
+        conn_close(&lite->readers[i]);
+    conn_close(&lite->writer);
+    if (lite->lock_fd >= 0)
+        close(lite->lock_fd);
+    mem_free(lite);
+}
+
+const struct store_engine store_sqlite = {
+    .name = "sqlite",
+    .type_id = "INTEGER PRIMARY KEY",
+    .type_bytes = "BLOB",
+    .table_end = "WITHOUT ROWID",
+    .open = lite_open,
+    .close = lite_close,
+    .read = lite_read,
+    .write = lite_write,
+    .exec = lite_exec,
+    .rows_open = lite_rows_open,
+    .rows_next = lite_rows_next,
+    .rows_i64 = lite_rows_i64,
+    .rows_bytes = lite_rows_bytes,
+    .rows_close = lite_rows_close,
+    .script = lite_script,
+};

@@ -1,0 +1,188 @@
+#include "sys/sys_sock.h"
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "sys/sys_file.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+
+static enum st refuse(struct buf *why, struct slice address, enum st st, const char *text)
+{
+    buf_putf(why, "%.*s: %s", SLICE_ARG(address), text);
+    return st;
+}
+
+static enum st refuse_errno(struct buf *why, struct slice address)
+{
+    if (errno == EADDRINUSE)
+        return refuse(why, address, ST_EXISTS, "another program listens there; stop it or choose another port");
+    if (errno == EACCES || errno == EPERM)
+        return refuse(why, address, ST_DENIED, "not allowed; ports below 1024 need root");
+    if (errno == EADDRNOTAVAIL)
+        return refuse(why, address, ST_INVALID, "this machine has no such address");
+    return refuse(why, address, ST_IO, strerror(errno));
+}
+
+/* True when a server answers on the path. */
+static bool unix_alive(const struct sockaddr_un *addr)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return alive;
+}
+
+static enum st listen_unix(struct slice path, bool private_socket, int *fd_r, struct buf *why)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+    if (path.len >= sizeof(addr.sun_path))
+        return refuse(why, path, ST_INVALID, "the path of a unix socket may have 107 bytes");
+    memcpy(addr.sun_path, path.ptr, path.len);
+    if (unix_alive(&addr)) {
+        errno = EADDRINUSE;
+        return refuse_errno(why, path);
+    }
+    unlink(addr.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t mask = umask(private_socket ? 0177 : 0111);
+    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
+    umask(mask);
+    if (!bound || listen(fd, BACKLOG) != 0) {
+        enum st st = refuse_errno(why, path);
+        if (fd >= 0)
+            close(fd);
+        return st;
+    }
+    *fd_r = fd;
+    return ST_OK;
+}
+
+/* "192.0.2.1:25" or "[::1]:25" into its two halves. */
+static enum st split_address(struct slice address, char host[SYS_ADDR_BYTES], char port[8])
+{
+    size_t colon = SIZE_MAX;
+
+    for (size_t i = 0; i < address.len; i++)
+        if (address.ptr[i] == ':')
+            colon = i;
+    if (colon == SIZE_MAX)
+        return ST_INVALID;
+    struct slice left = slice_sub(address, 0, colon);
+    struct slice right = slice_sub(address, colon + 1, address.len);
+    if (left.len >= 2 && left.ptr[0] == '[' && left.ptr[left.len - 1] == ']')
+        left = slice_sub(left, 1, left.len - 2);
+    if (left.len == 0 || left.len >= SYS_ADDR_BYTES || right.len == 0 || right.len >= 8)
+        return ST_INVALID;
+    snprintf(host, SYS_ADDR_BYTES, "%.*s", SLICE_ARG(left));
+    snprintf(port, 8, "%.*s", SLICE_ARG(right));
+    return ST_OK;
+}
+
+enum st sys_listen(struct slice address, bool private_socket, int *fd_r, struct buf *why)
+{
+    char host[SYS_ADDR_BYTES];
+    char port[8];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    const int one = 1;
+
+    if (address.len > 0 && address.ptr[0] == '/')
+        return listen_unix(address, private_socket, fd_r, why);
+    if (split_address(address, host, port) != ST_OK || getaddrinfo(host, port, &hints, &found) != 0)
+        return refuse(why, address, ST_INVALID,
+                      "not an address; write 192.0.2.1:25, [2001:db8::1]:25 or a path beginning with /");
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+        if (found->ai_family == AF_INET6)
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    }
+    bool bound = fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0;
+    freeaddrinfo(found);
+    if (!bound || listen(fd, BACKLOG) != 0) {
+        enum st st = refuse_errno(why, address);
+        if (fd >= 0)
+            close(fd);
+        return st;
+    }
+    *fd_r = fd;
+    return ST_OK;
+}
+
+/* The address as text; the port, 0 for a unix socket. */
+static uint16_t describe(const struct sockaddr_storage *addr, char text[SYS_ADDR_BYTES], bool *loopback_r)
+{
+    const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)addr;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)addr;
+
+    *loopback_r = true;
+    if (addr->ss_family == AF_INET) {
+        inet_ntop(AF_INET, &in4->sin_addr, text, SYS_ADDR_BYTES);
+        *loopback_r = (ntohl(in4->sin_addr.s_addr) >> 24) == 127;
+        return ntohs(in4->sin_port);
+    }
+    if (addr->ss_family == AF_INET6) {
+        inet_ntop(AF_INET6, &in6->sin6_addr, text, SYS_ADDR_BYTES);
+        *loopback_r = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+        return ntohs(in6->sin6_port);
+    }
+    snprintf(text, SYS_ADDR_BYTES, "local");
+    return 0;
+}
+
+void sys_listen_address(int fd, struct buf *out)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t len = sizeof(addr);
+    char text[SYS_ADDR_BYTES];
+    bool loopback;
+
+    getsockname(fd, (struct sockaddr *)&addr, &len);
+    uint16_t port = describe(&addr, text, &loopback);
+    if (addr.ss_family == AF_UNIX)
+        buf_put(out, slice_str(((const struct sockaddr_un *)(const void *)&addr)->sun_path));
+    else
+        buf_putf(out, addr.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", text, port);
+}
+
+int sys_accept(int fd, char peer[SYS_ADDR_BYTES], uint16_t *port_r, bool *loopback_r)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t len = sizeof(addr);
+    const int one = 1;
+    int conn = accept4(fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (conn < 0)
+        return -1;
+    *port_r = describe(&addr, peer, loopback_r);
+    if (addr.ss_family != AF_UNIX)
+        setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return conn;
+}
+
+bool sys_wait_writable(int fd, uint64_t ms)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    int n;
+
+    do
+        n = poll(&ready, 1, ms > INT32_MAX ? INT32_MAX : (int)ms);
+    while (n < 0 && errno == EINTR);
+    return n == 1 && (ready.revents & POLLOUT) != 0;
+}
