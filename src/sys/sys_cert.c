@@ -1,0 +1,153 @@
+#include "sys/sys_cert.h"
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "sys/sys_file.h"
+#include "sys/sys_hash.h"
+#include "sys/sys_random.h"
+#include "sys/sys_time.h"
+
+#include <arpa/inet.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <string.h>
+
+#define CERT_FILE_BYTES_MAX (1 * MIB)
+#define NAME_BYTES_MAX 255
+#define SERIAL_BYTES 16
+
+static int add_name(gnutls_x509_crt_t crt, const char *name)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    unsigned len = 0;
+
+    if (inet_pton(AF_INET, name, address) == 1)
+        len = sizeof(struct in_addr);
+    else if (inet_pton(AF_INET6, name, address) == 1)
+        len = sizeof(struct in6_addr);
+    if (len > 0)
+        return gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, address, len,
+                                                    GNUTLS_FSAN_APPEND);
+    return gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name,
+                                                (unsigned)strlen(name), GNUTLS_FSAN_APPEND);
+}
+
+static int set_subject(gnutls_x509_crt_t crt, const char *const names[], size_t count)
+{
+    /* A common name has 64 characters at most (RFC 5280 appendix A.1, ub-common-name); clients look
+     * at subjectAltName only (RFC 9525), so cutting it harms nobody. */
+    size_t len = strnlen(names[0], 64);
+    int rc =
+        gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, names[0], (unsigned)len);
+
+    for (size_t i = 0; i < count && rc >= 0; i++)
+        rc = add_name(crt, names[i]);
+    return rc;
+}
+
+static int set_validity(gnutls_x509_crt_t crt, unsigned days)
+{
+    unsigned char serial[SERIAL_BYTES];
+    int64_t now = sys_now_ms();
+    time_t from = (time_t)((now - (int64_t)HOUR_MS) / (int64_t)SEC_MS);
+    time_t till = (time_t)((now + (int64_t)days * (int64_t)DAY_MS) / (int64_t)SEC_MS);
+
+    sys_random(serial, sizeof(serial));
+    serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40); /* positive and never shorter */
+    int rc = gnutls_x509_crt_set_version(crt, 3);
+    if (rc >= 0)
+        rc = gnutls_x509_crt_set_serial(crt, serial, sizeof(serial));
+    if (rc >= 0)
+        rc = gnutls_x509_crt_set_activation_time(crt, from);
+    if (rc >= 0)
+        rc = gnutls_x509_crt_set_expiration_time(crt, till);
+    return rc;
+}
+
+static int set_usage(gnutls_x509_crt_t crt)
+{
+    int rc = gnutls_x509_crt_set_basic_constraints(crt, 0, -1);
+
+    if (rc >= 0)
+        rc = gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE);
+    if (rc >= 0)
+        rc = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0);
+    return rc;
+}
+
+static enum st write_files(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *cert_path,
+                           const char *key_path)
+{
+    gnutls_datum_t cert_pem = {NULL, 0};
+    gnutls_datum_t key_pem = {NULL, 0};
+    enum st st = ST_IO;
+
+    if (gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &cert_pem) < 0 ||
+        gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN,
+                                          &key_pem) < 0)
+        goto out;
+    st = sys_file_write(key_path, (struct slice){(char *)key_pem.data, key_pem.size}, 0600);
+    if (st == ST_OK)
+        st = sys_file_write(cert_path, (struct slice){(char *)cert_pem.data, cert_pem.size}, 0644);
+    sys_secret_wipe(key_pem.data, key_pem.size);
+out:
+    gnutls_free(cert_pem.data);
+    gnutls_free(key_pem.data);
+    return st;
+}
+
+enum st sys_cert_make_selfsigned(const char *const names[], size_t count, unsigned days,
+                                 const char *cert_path, const char *key_path)
+{
+    gnutls_x509_crt_t crt = NULL;
+    gnutls_x509_privkey_t key = NULL;
+    enum st st = ST_INVALID;
+
+    if (count == 0)
+        return ST_INVALID;
+    for (size_t i = 0; i < count; i++)
+        if (names[i][0] == '\0' || strlen(names[i]) > NAME_BYTES_MAX)
+            return ST_INVALID;
+    if (gnutls_x509_crt_init(&crt) < 0 || gnutls_x509_privkey_init(&key) < 0)
+        goto out;
+    st = ST_IO;
+    if (gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+                                     GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) < 0)
+        goto out;
+    if (gnutls_x509_crt_set_key(crt, key) < 0 || set_validity(crt, days) < 0 || set_usage(crt) < 0)
+        goto out;
+    st = ST_INVALID;
+    if (set_subject(crt, names, count) < 0)
+        goto out;
+    st = ST_IO;
+    if (gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0) >= 0)
+        st = write_files(crt, key, cert_path, key_path);
+out:
+    gnutls_x509_crt_deinit(crt);
+    gnutls_x509_privkey_deinit(key);
+    return st;
+}
+
+enum st sys_cert_expiry_ms(const char *cert_file, int64_t *expiry_ms_r)
+{
+    AUTO(buf) struct buf pem;
+    gnutls_x509_crt_t *crts = NULL;
+    unsigned count = 0;
+
+    buf_init(&pem, CERT_FILE_BYTES_MAX);
+    enum st st = sys_file_read(cert_file, &pem);
+    if (st != ST_OK)
+        return st;
+    gnutls_datum_t bytes = {(unsigned char *)pem.ptr, (unsigned)pem.len};
+    if (pem.len == 0 ||
+        gnutls_x509_crt_list_import2(&crts, &count, &bytes, GNUTLS_X509_FMT_PEM, 0) < 0)
+        return ST_INVALID;
+    time_t till = gnutls_x509_crt_get_expiration_time(crts[0]);
+    for (unsigned i = 0; i < count; i++)
+        gnutls_x509_crt_deinit(crts[i]);
+    gnutls_free(crts);
+    if (till == (time_t)-1)
+        return ST_INVALID;
+    *expiry_ms_r = (int64_t)till * (int64_t)SEC_MS;
+    return ST_OK;
+}
