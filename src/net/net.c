@@ -127,28 +127,34 @@ void net_tls_use(struct net *net, struct sys_tls_server *tls)
     atomic_store(&net->tls, tls);
 }
 
-void net_listen(struct net *net, int fd, const struct net_proto *proto, void *context, bool tls_first,
-                uint64_t peer_max)
+void net_listen(struct net *net, int fd, const struct net_proto *proto, void *context,
+                bool tls_first, uint64_t peer_max)
 {
     assert(net->listener_count < LISTENERS_MAX);
     struct net_listener *listener = &net->listeners[net->listener_count++];
 
-    *listener = (struct net_listener){.fd = fd,
-                                      .proto = proto,
-                                      .context = context,
-                                      .tls_first = tls_first,
-                                      .peer_max = peer_max};
+    *listener = (struct net_listener){
+        .fd = fd, .proto = proto, .context = context, .tls_first = tls_first, .peer_max = peer_max};
 }
 
 /* --- slots --- */
 
-static struct slot *slot_at(struct net *net, uint32_t index)
+/* NULL: there never was one. */
+static struct slot *slot_find(struct net *net, uint32_t index)
 {
     struct slot *block = index / SLOTS_PER_BLOCK < BLOCKS_MAX
                              ? atomic_load(&net->blocks[index / SLOTS_PER_BLOCK])
                              : NULL;
 
     return block != NULL ? &block[index % SLOTS_PER_BLOCK] : NULL;
+}
+
+static struct slot *slot_at(struct net *net, uint32_t index)
+{
+    struct slot *slot = slot_find(net, index);
+
+    assert(slot != NULL);
+    return slot;
 }
 
 /* Under net->lock. NULL: every slot there can be is taken. */
@@ -200,7 +206,7 @@ static void kick(struct net *net, struct slot *slot)
 
 void net_wake(struct net *net, uint64_t id)
 {
-    struct slot *slot = slot_at(net, (uint32_t)id);
+    struct slot *slot = slot_find(net, (uint32_t)id);
 
     if (slot == NULL)
         return;
@@ -270,13 +276,14 @@ static void admit(struct net *net, struct net_listener *listener, struct conn *c
     else
         net->conn_count++;
     pthread_mutex_unlock(&net->lock);
-    if (why != NULL) {
+    if (slot == NULL) {
         turn_away(listener, conn, why);
         return;
     }
     count_add(COUNT_SESSIONS, 1);
     count_add(COUNT_SESSIONS_TOTAL, 1);
-    log_event(EV_SESSION_OPEN, conn->sid, LOG_C("proto", listener->proto->name), LOG_C("peer", conn->peer));
+    log_event(EV_SESSION_OPEN, conn->sid, LOG_C("proto", listener->proto->name),
+              LOG_C("peer", conn->peer));
     pthread_mutex_lock(&slot->lock);
     conn->id = id_of(++slot->gen, index);
     slot->conn = conn;
@@ -369,10 +376,12 @@ static bool put_back(struct net *net, struct slot *slot)
     struct conn *conn = slot->conn;
 
     pthread_mutex_lock(&slot->lock);
-    bool again = slot->wake || slot->timed_up || (net_is_ending(net) && conn->phase != CONN_CLOSING);
+    bool again =
+        slot->wake || slot->timed_up || (net_is_ending(net) && conn->phase != CONN_CLOSING);
     if (!again) {
         conn->arena = NULL;
-        slot->deadline_ms = sys_mono_ms() + (conn->want_write ? net_write_timeout_ms(net) : conn->timeout_ms);
+        slot->deadline_ms =
+            sys_mono_ms() + (conn->want_write ? net_write_timeout_ms(net) : conn->timeout_ms);
         slot->running = false;
         arm(net, slot, EPOLL_CTL_MOD, false);
     }
@@ -382,7 +391,7 @@ static bool put_back(struct net *net, struct slot *slot)
 
 static void serve_conn(struct net *net, uint64_t id, struct arena *arena)
 {
-    struct slot *slot = slot_at(net, (uint32_t)id);
+    struct slot *slot = slot_find(net, (uint32_t)id);
     bool alive = true;
 
     if (slot == NULL || !seize(slot, id))

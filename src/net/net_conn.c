@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #define READ_BYTES (64 * KIB)
-#define FLUSH_BYTES (64 * KIB)  /* output that has gathered so far is sent before more is added */
-#define IN_BYTES_MAX (4 * MIB)  /* unconsumed input; protocols refuse long before */
+#define FLUSH_BYTES (64 * KIB)   /* output that has gathered so far is sent before more is added */
+#define IN_BYTES_MAX (4 * MIB)   /* unconsumed input; protocols refuse long before */
 #define OUT_BYTES_MAX (64 * MIB) /* one conn_write() at most */
 
 uint64_t conn_id(const struct conn *conn)
@@ -145,7 +145,8 @@ void conn_flush(struct conn *conn)
 
     while (st == ST_AGAIN) {
         if (!sys_wait_writable(conn->fd, net_write_timeout_ms(conn->net))) {
-            log_event(EV_SESSION_TIMEOUT, conn->sid, LOG_C("peer", conn->peer), LOG_C("why", "reads too slowly"));
+            log_event(EV_SESSION_TIMEOUT, conn->sid, LOG_C("peer", conn->peer),
+                      LOG_C("why", "reads too slowly"));
             conn->broken = true;
             buf_clear(&conn->out);
             return;
@@ -390,7 +391,8 @@ void conn_give_up(struct conn *conn)
 {
     if (!conn->want_write)
         return;
-    log_event(EV_SESSION_TIMEOUT, conn->sid, LOG_C("peer", conn->peer), LOG_C("why", "reads too slowly"));
+    log_event(EV_SESSION_TIMEOUT, conn->sid, LOG_C("peer", conn->peer),
+              LOG_C("why", "reads too slowly"));
     shutdown(conn->fd, SHUT_RDWR); /* the socket becomes ready, whatever its window */
 }
 

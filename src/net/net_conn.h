@@ -21,12 +21,12 @@ struct conn {
     int fd;
     enum conn_phase phase;
     bool loopback;
-    bool opened;       /* open() was called, so close() must be */
-    bool starttls;     /* asked for by the session */
-    bool broken;       /* output cannot be sent any more */
-    bool peer_ended;   /* the peer sends no more */
-    bool want_write;   /* armed for room to send */
-    bool tls_write;    /* the handshake waits for room to send */
+    bool opened;     /* open() was called, so close() must be */
+    bool starttls;   /* asked for by the session */
+    bool broken;     /* output cannot be sent any more */
+    bool peer_ended; /* the peer sends no more */
+    bool want_write; /* armed for room to send */
+    bool tls_write;  /* the handshake waits for room to send */
     uint16_t peer_port;
     uint64_t id;
     uint64_t sid;
@@ -43,12 +43,12 @@ struct conn {
 
 /* A connection on fd, which it owns; greeting comes with its first turn. */
 struct conn *conn_new(struct net *net, struct net_listener *listener, int fd);
-/* One turn of a connection on a session thread: woken says that net_wake() was called, timed_up that
- * its silence is over. False: it has ended and conn_end() is due. */
+/* One turn of a connection on a session thread: woken says that net_wake() was called, timed_up
+ * that its silence is over. False: it has ended and conn_end() is due. */
 bool conn_turn(struct conn *conn, struct arena *arena, bool woken, bool timed_up);
 void conn_end(struct conn *conn); /* closes and frees */
 
-void conn_thread_end(void);      /* a session thread leaves */
+void conn_thread_end(void); /* a session thread leaves */
 /* Its output waits and nobody reads: no more is sent, and the next turn ends it. */
 void conn_give_up(struct conn *conn);
 

@@ -184,7 +184,8 @@ void store_tx_fini(struct store_tx *tx)
     tx->touched_count = 0;
 }
 
-struct store_watch *store_watch_new(struct store *store, int64_t account_id, store_watch_fn *fn, void *ctx)
+struct store_watch *store_watch_new(struct store *store, int64_t account_id, store_watch_fn *fn,
+                                    void *ctx)
 {
     struct store_watch *watch = mem_new(struct store_watch);
     struct store_watched *watched;
@@ -232,10 +233,11 @@ void store_tell(struct store *store, const struct store_touched *touched, size_t
         struct store_watched *watched;
         struct store_watch *watch;
 
-        HASH_FIND(hh, store->watched, &touched[i].account_id, sizeof(touched[i].account_id), watched);
+        HASH_FIND(hh, store->watched, &touched[i].account_id, sizeof(touched[i].account_id),
+                  watched);
         if (watched != NULL)
             DL_FOREACH(watched->list, watch)
-                watch->fn(watch->ctx, touched[i].account_id, touched[i].folder_id);
+        watch->fn(watch->ctx, touched[i].account_id, touched[i].folder_id);
     }
     pthread_mutex_unlock(&store->watch_lock);
 }

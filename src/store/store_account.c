@@ -11,8 +11,8 @@
 static const struct {
     const char *name;
     const char *special_use;
-} first_folders[] = {{"INBOX", ""},         {"Archive", "\\Archive"}, {"Drafts", "\\Drafts"},
-                     {"Junk", "\\Junk"},    {"Sent", "\\Sent"},       {"Trash", "\\Trash"}};
+} first_folders[] = {{"INBOX", ""},      {"Archive", "\\Archive"}, {"Drafts", "\\Drafts"},
+                     {"Junk", "\\Junk"}, {"Sent", "\\Sent"},       {"Trash", "\\Trash"}};
 
 void store_text_copy(char *out, size_t cap, struct slice text)
 {
@@ -41,8 +41,11 @@ enum st store_account_add(struct store_tx *tx, struct slice name, const char *gu
         return ST_EXISTS;
     for (size_t i = 0; st == ST_OK && i < COUNT(first_folders); i++) {
         store_guid_derive(guid, (unsigned)i + 1, folder_guid);
-        st = store_folder_add(tx, *account_id_r, slice_str(first_folders[i].name), folder_guid,
-                              slice_str(first_folders[i].special_use), now_ms, &folder_id);
+        st = store_folder_add(
+            tx, *account_id_r,
+            &(struct store_new_folder){slice_str(first_folders[i].name), folder_guid,
+                                       slice_str(first_folders[i].special_use), now_ms},
+            &folder_id);
         if (st == ST_OK)
             st = store_folder_subscribe(tx, *account_id_r, slice_str(first_folders[i].name), true);
     }
@@ -102,8 +105,8 @@ enum st store_account_remove(struct store_tx *tx, int64_t account_id)
     return st;
 }
 
-enum st store_account_advance(struct store_tx *tx, int64_t account_id, int64_t bytes, int64_t messages,
-                              uint64_t *modseq_r, uint64_t *bytes_used_r)
+enum st store_account_advance(struct store_tx *tx, int64_t account_id, int64_t bytes,
+                              int64_t messages, uint64_t *modseq_r, uint64_t *bytes_used_r)
 {
     struct store_rows *rows =
         store_rows_open(tx, S_ACCOUNT_ADVANCE, SV_I(account_id), SV_I(bytes), SV_I(messages));
@@ -117,7 +120,8 @@ enum st store_account_advance(struct store_tx *tx, int64_t account_id, int64_t b
     return st != ST_OK ? st : found ? ST_OK : ST_NOT_FOUND;
 }
 
-enum st store_keywords_get(struct store_tx *tx, int64_t account_id, struct store_keywords *keywords_r)
+enum st store_keywords_get(struct store_tx *tx, int64_t account_id,
+                           struct store_keywords *keywords_r)
 {
     struct store_rows *rows = store_rows_open(tx, S_KEYWORD_LIST, SV_I(account_id));
 
@@ -131,7 +135,8 @@ enum st store_keywords_get(struct store_tx *tx, int64_t account_id, struct store
     return store_rows_close(&rows);
 }
 
-enum st store_keyword_add(struct store_tx *tx, int64_t account_id, struct slice name, unsigned *bit_r)
+enum st store_keyword_add(struct store_tx *tx, int64_t account_id, struct slice name,
+                          unsigned *bit_r)
 {
     struct store_keywords *keywords = arena_one(store_tx_arena(tx), struct store_keywords);
     unsigned bit_free = 0;
@@ -156,6 +161,7 @@ enum st store_keyword_add(struct store_tx *tx, int64_t account_id, struct slice 
     *bit_r = bit_free;
     /* The account's row is locked before the keyword's, so two servers do not take one bit. */
     st = store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
-    return st != ST_OK ? st
-                       : store_exec(tx, S_KEYWORD_ADD, NULL, SV_I(account_id), SV_I(bit_free), SV_T(name));
+    return st != ST_OK
+               ? st
+               : store_exec(tx, S_KEYWORD_ADD, NULL, SV_I(account_id), SV_I(bit_free), SV_T(name));
 }

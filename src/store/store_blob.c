@@ -11,8 +11,8 @@
 #include <string.h>
 #include <zstd.h>
 
-#define LEVEL 1                          /* of zstd */
-#define PENDING_BYTES_MAX (512 * KIB)    /* compressed chunks kept before they are written ahead */
+#define LEVEL 1                       /* of zstd */
+#define PENDING_BYTES_MAX (512 * KIB) /* compressed chunks kept before they are written ahead */
 #define CHUNKS_PER_BLOB (INT64_C(1) << 20) /* chunk_id = blob_id * this + number; 128 GiB */
 #define STAGED_LIFE_MS (INT64_C(2) * 24 * 3600 * 1000)
 #define CHUNK_STORED_BYTES_MAX (256 * KIB)
@@ -106,8 +106,8 @@ static enum st stage(struct store_tx *tx, void *arg)
     enum st st = ST_OK;
 
     if (writer->chunks_written == 0)
-        st = store_get_i64(tx, S_BLOB_ADD, &blob_id, SV_I(0), SV_B(SLICE("")), SV_I(0), SV_I(sys_now_ms()),
-                           SV_B(SLICE("")), SV_B(SLICE("")));
+        st = store_get_i64(tx, S_BLOB_ADD, &blob_id, SV_I(0), SV_B(SLICE("")), SV_I(0),
+                           SV_I(sys_now_ms()), SV_B(SLICE("")), SV_B(SLICE("")));
     if (st == ST_OK)
         st = write_pending(tx, writer, blob_id);
     writer->staged_id = blob_id;
@@ -170,11 +170,11 @@ enum st blob_writer_commit(struct store_tx *tx, struct blob_writer *writer, stru
     assert(writer->ended);
     *blob_id_r = writer->staged_id;
     if (writer->staged_id == 0)
-        st = store_get_i64(tx, S_BLOB_ADD, blob_id_r, SV_I(writer->bytes), SV_B(hash), SV_I(writer->chunk_count),
-                           SV_I(0), SV_B(envelope), SV_B(structure));
+        st = store_get_i64(tx, S_BLOB_ADD, blob_id_r, SV_I(writer->bytes), SV_B(hash),
+                           SV_I(writer->chunk_count), SV_I(0), SV_B(envelope), SV_B(structure));
     else
-        st = store_exec(tx, S_BLOB_FINISH, NULL, SV_I(writer->staged_id), SV_I(writer->bytes), SV_B(hash),
-                        SV_I(writer->chunk_count), SV_B(envelope), SV_B(structure));
+        st = store_exec(tx, S_BLOB_FINISH, NULL, SV_I(writer->staged_id), SV_I(writer->bytes),
+                        SV_B(hash), SV_I(writer->chunk_count), SV_B(envelope), SV_B(structure));
     return st != ST_OK ? st : write_pending(tx, writer, *blob_id_r);
 }
 
@@ -301,7 +301,8 @@ enum st blob_chunk_read(struct store *store, int64_t blob_id, uint64_t chunk_no,
     return store_read(store, read_chunk, &reading);
 }
 
-enum st blob_each(struct store *store, int64_t blob_id, uint64_t offset, uint64_t len, blob_fn *fn, void *ctx)
+enum st blob_each(struct store *store, int64_t blob_id, uint64_t offset, uint64_t len, blob_fn *fn,
+                  void *ctx)
 {
     AUTO(buf) struct buf chunk;
     enum st st = ST_OK;

@@ -32,8 +32,8 @@ enum st store_document_each(struct store_tx *tx, store_document_fn *fn, void *ct
     return told != ST_OK ? told : st;
 }
 
-enum st store_document_get(struct store_tx *tx, struct slice kind, struct slice name, store_document_fn *fn,
-                           void *ctx)
+enum st store_document_get(struct store_tx *tx, struct slice kind, struct slice name,
+                           store_document_fn *fn, void *ctx)
 {
     struct store_rows *rows = store_rows_open(tx, S_DOCUMENT_GET, SV_T(kind), SV_T(name));
     bool found = store_rows_next(rows);

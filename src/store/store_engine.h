@@ -97,15 +97,16 @@ struct store_rows {
 struct store_engine {
     const char *name;
     bool shared;
-    const char *type_id, *type_bytes, *table_end; /* what @ID@, @BYTES@, @END@ mean in a migration */
+    const char *type_id, *type_bytes,
+        *table_end; /* what @ID@, @BYTES@, @END@ mean in a migration */
     enum st (*open)(struct store *store, const struct store_options *options, struct buf *why);
     void (*close)(struct store *store);
     enum st (*read)(struct store *store, store_body *body, void *arg);
     enum st (*write)(struct store *store, store_body *body, void *arg);
     enum st (*exec)(struct store_tx *tx, enum store_stmt stmt, const struct store_value *values,
                     size_t count, int64_t *changed_r);
-    void (*rows_open)(struct store_rows *rows, enum store_stmt stmt, const struct store_value *values,
-                      size_t count);
+    void (*rows_open)(struct store_rows *rows, enum store_stmt stmt,
+                      const struct store_value *values, size_t count);
     bool (*rows_next)(struct store_rows *rows);
     int64_t (*rows_i64)(struct store_rows *rows, int col);
     struct slice (*rows_bytes)(struct store_rows *rows, int col);

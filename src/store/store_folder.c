@@ -33,7 +33,8 @@ static int folder_rank(struct slice a, struct slice b)
 
 static int folder_cmp(const void *a, const void *b)
 {
-    return folder_rank(((const struct store_folder *)a)->name, ((const struct store_folder *)b)->name);
+    return folder_rank(((const struct store_folder *)a)->name,
+                       ((const struct store_folder *)b)->name);
 }
 
 static int name_cmp(const void *a, const void *b)
@@ -66,11 +67,12 @@ static enum st read_one(struct store_rows *rows, struct arena *arena, struct sto
     return st != ST_OK ? st : found ? ST_OK : ST_NOT_FOUND;
 }
 
-enum st store_folder_find(struct store_tx *tx, struct arena *arena, int64_t account_id, struct slice name,
-                          struct store_folder *folder_r)
+enum st store_folder_find(struct store_tx *tx, struct arena *arena, int64_t account_id,
+                          struct slice name, struct store_folder *folder_r)
 {
-    return read_one(store_rows_open(tx, S_FOLDER_BY_NAME, SV_I(account_id), SV_T(canonical(arena, name))),
-                    arena, folder_r);
+    return read_one(
+        store_rows_open(tx, S_FOLDER_BY_NAME, SV_I(account_id), SV_T(canonical(arena, name))),
+        arena, folder_r);
 }
 
 enum st store_folder_get(struct store_tx *tx, struct arena *arena, int64_t folder_id,
@@ -89,7 +91,8 @@ enum st store_folder_list(struct store_tx *tx, struct arena *arena, int64_t acco
 
     while (store_rows_next(rows)) {
         if (count == cap) {
-            struct store_folder *more = arena_many(arena, struct store_folder, cap = cap == 0 ? 16 : 2 * cap);
+            struct store_folder *more =
+                arena_many(arena, struct store_folder, cap = cap == 0 ? 16 : 2 * cap);
             if (count > 0)
                 memcpy(more, folders, count * sizeof(*folders));
             folders = more;
@@ -108,7 +111,11 @@ static bool text_ok(struct slice s)
 {
     for (size_t i = 0; i < s.len;) {
         unsigned char c = (unsigned char)s.ptr[i];
-        size_t len = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+        size_t len = c < 0x80                ? 1
+                     : c >= 0xc2 && c < 0xe0 ? 2
+                     : (c & 0xf0) == 0xe0    ? 3
+                     : c >= 0xf0 && c < 0xf5 ? 4
+                                             : 0;
         uint32_t code = len == 1 ? c : len == 2 ? c & 0x1f : len == 3 ? c & 0x0f : c & 0x07;
 
         if (len == 0 || s.len - i < len || c < 0x20 || c == 0x7f)
@@ -146,13 +153,14 @@ static enum st check_name(struct slice name)
 
 /* The one place where UIDVALIDITY is decided: the second of creation, or the next number where the
  * account used that up already, so a name that is made again never repeats a value. */
-static enum st next_uidvalidity(struct store_tx *tx, int64_t account_id, int64_t now_ms, int64_t *value_r)
+static enum st next_uidvalidity(struct store_tx *tx, int64_t account_id, int64_t now_ms,
+                                int64_t *value_r)
 {
     return store_get_i64(tx, S_ACCOUNT_UIDVALIDITY, value_r, SV_I(account_id), SV_I(now_ms / 1000));
 }
 
-static enum st add_one(struct store_tx *tx, int64_t account_id, struct slice name, const char *guid,
-                       struct slice special_use, int64_t now_ms, int64_t *folder_id_r)
+static enum st add_one(struct store_tx *tx, int64_t account_id,
+                       const struct store_new_folder *folder, int64_t *folder_id_r)
 {
     uint64_t modseq;
     uint64_t bytes_used;
@@ -160,55 +168,57 @@ static enum st add_one(struct store_tx *tx, int64_t account_id, struct slice nam
     enum st st = store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
 
     if (st == ST_OK)
-        st = next_uidvalidity(tx, account_id, now_ms, &uidvalidity);
+        st = next_uidvalidity(tx, account_id, folder->now_ms, &uidvalidity);
     if (st != ST_OK)
         return st;
-    st = store_get_i64(tx, S_FOLDER_ADD, folder_id_r, SV_I(account_id), SV_T(name), SV_C(guid), SV_I(uidvalidity),
-                       SV_I(modseq), SV_T(special_use));
+    st = store_get_i64(tx, S_FOLDER_ADD, folder_id_r, SV_I(account_id), SV_T(folder->name),
+                       SV_C(folder->guid), SV_I(uidvalidity), SV_I(modseq),
+                       SV_T(folder->special_use));
     store_touch(tx, account_id, 0);
     return st == ST_NOT_FOUND ? ST_EXISTS : st;
 }
 
 /* The parents that are missing; all of them are made. */
-static enum st add_parents(struct store_tx *tx, int64_t account_id, struct slice name, const char *guid,
-                           int64_t now_ms)
+static enum st add_parents(struct store_tx *tx, int64_t account_id,
+                           const struct store_new_folder *child)
 {
-    char parent_guid[STORE_GUID_BYTES];
+    char guid[STORE_GUID_BYTES];
+    struct store_new_folder parent = {
+        .guid = guid, .special_use = SLICE(""), .now_ms = child->now_ms};
+    struct store_folder found;
     int64_t folder_id;
     enum st st = ST_OK;
     unsigned level = 0;
 
-    for (size_t i = 0; i < name.len && (st == ST_OK || st == ST_EXISTS); i++) {
-        struct slice parent = slice_sub(name, 0, i);
-        struct store_folder folder;
-
-        if (name.ptr[i] != STORE_FOLDER_SEPARATOR)
+    for (size_t i = 0; i < child->name.len && st == ST_OK; i++) {
+        if (child->name.ptr[i] != STORE_FOLDER_SEPARATOR)
             continue;
-        store_guid_derive(guid, 0x10000 + ++level, parent_guid);
-        st = store_folder_find(tx, store_tx_arena(tx), account_id, parent, &folder);
+        parent.name = slice_sub(child->name, 0, i);
+        store_guid_derive(child->guid, 0x10000 + ++level, guid);
+        st = store_folder_find(tx, store_tx_arena(tx), account_id, parent.name, &found);
         if (st == ST_NOT_FOUND)
-            st = add_one(tx, account_id, parent, parent_guid, SLICE(""), now_ms, &folder_id);
+            st = add_one(tx, account_id, &parent, &folder_id);
     }
-    return st == ST_EXISTS ? ST_OK : st;
+    return st;
 }
 
-enum st store_folder_add(struct store_tx *tx, int64_t account_id, struct slice name, const char *guid,
-                         struct slice special_use, int64_t now_ms, int64_t *folder_id_r)
+enum st store_folder_add(struct store_tx *tx, int64_t account_id,
+                         const struct store_new_folder *folder, int64_t *folder_id_r)
 {
-    name = canonical(store_tx_arena(tx), name);
-    enum st st = check_name(name);
+    struct store_new_folder named = *folder;
 
+    named.name = canonical(store_tx_arena(tx), folder->name);
+    enum st st = check_name(named.name);
     if (st == ST_OK)
-        st = add_parents(tx, account_id, name, guid, now_ms);
-    return st != ST_OK ? st : add_one(tx, account_id, name, guid, special_use, now_ms, folder_id_r);
+        st = add_parents(tx, account_id, &named);
+    return st != ST_OK ? st : add_one(tx, account_id, &named, folder_id_r);
 }
 
 enum st store_folder_destroy(struct store_tx *tx, const struct store_folder *folder)
 {
-    static const struct store_uids all = {1, UINT32_MAX};
     uint64_t count;
     uint64_t modseq;
-    enum st st = store_message_expunge(tx, folder, &all, 1, false, &count, &modseq);
+    enum st st = store_message_expunge(tx, folder, &store_uids_all, false, &count, &modseq);
 
     if (st == ST_OK)
         st = store_exec(tx, S_TOMBSTONE_DELETE_ALL, NULL, SV_I(folder->folder_id));
@@ -230,27 +240,23 @@ enum st store_folder_remove(struct store_tx *tx, int64_t account_id, struct slic
 }
 
 /* RFC 3501 section 6.3.5: INBOX's messages go to a new folder; INBOX stays, empty. */
-static enum st rename_inbox(struct store_tx *tx, const struct store_folder *from, struct slice to,
-                            const char *guid, int64_t now_ms)
+static enum st rename_inbox(struct store_tx *tx, const struct store_folder *from,
+                            const struct store_new_folder *to)
 {
-    static const struct store_uids all = {1, UINT32_MAX};
     struct arena *arena = store_tx_arena(tx);
+    struct store_copying copying = {.uids = store_uids_all, .move = true};
     struct store_folder target;
-    uint32_t *from_uids;
-    uint32_t *to_uids;
-    size_t count;
     int64_t folder_id;
-    enum st st = store_folder_add(tx, from->account_id, to, guid, SLICE(""), now_ms, &folder_id);
+    enum st st = store_folder_add(tx, from->account_id, to, &folder_id);
 
     if (st == ST_OK)
         st = store_folder_get(tx, arena, folder_id, &target);
-    return st != ST_OK ? st
-                       : store_message_copy(tx, arena, from, &target, &all, 1, true, 0, &from_uids, &to_uids,
-                                            &count);
+    return st != ST_OK ? st : store_message_copy(tx, arena, from, &target, &copying);
 }
 
 /* from/x becomes to/x. */
-static enum st rename_one(struct store_tx *tx, const struct store_folder *folder, size_t from_len, struct slice to)
+static enum st rename_one(struct store_tx *tx, const struct store_folder *folder, size_t from_len,
+                          struct slice to)
 {
     struct arena *arena = store_tx_arena(tx);
     struct slice tail = slice_sub(folder->name, from_len, folder->name.len);
@@ -260,16 +266,19 @@ static enum st rename_one(struct store_tx *tx, const struct store_folder *folder
     memcpy(name + to.len, tail.ptr, tail.len);
     struct slice whole = {name, to.len + tail.len};
     enum st st = check_name(whole);
-    return st != ST_OK ? st : store_exec(tx, S_FOLDER_RENAME, NULL, SV_I(folder->folder_id), SV_T(whole));
+    return st != ST_OK
+               ? st
+               : store_exec(tx, S_FOLDER_RENAME, NULL, SV_I(folder->folder_id), SV_T(whole));
 }
 
 static bool is_below(struct slice name, struct slice top)
 {
-    return name.len > top.len && name.ptr[top.len] == STORE_FOLDER_SEPARATOR && slice_starts(name, top);
+    return name.len > top.len && name.ptr[top.len] == STORE_FOLDER_SEPARATOR &&
+           slice_starts(name, top);
 }
 
-enum st store_folder_rename(struct store_tx *tx, int64_t account_id, struct slice from, struct slice to,
-                            const char *guid, int64_t now_ms)
+enum st store_folder_rename(struct store_tx *tx, int64_t account_id, struct slice from,
+                            struct slice to, const char *guid, int64_t now_ms)
 {
     struct arena *arena = store_tx_arena(tx);
     struct store_folder folder;
@@ -278,6 +287,7 @@ enum st store_folder_rename(struct store_tx *tx, int64_t account_id, struct slic
     size_t count;
 
     to = canonical(arena, to);
+    struct store_new_folder target = {to, guid, SLICE(""), now_ms};
     enum st st = store_folder_find(tx, arena, account_id, from, &folder);
     if (st == ST_OK)
         st = check_name(to);
@@ -288,8 +298,8 @@ enum st store_folder_rename(struct store_tx *tx, int64_t account_id, struct slic
     if (st != ST_OK)
         return st;
     if (slice_eq(folder.name, inbox))
-        return rename_inbox(tx, &folder, to, guid, now_ms);
-    st = add_parents(tx, account_id, to, guid, now_ms);
+        return rename_inbox(tx, &folder, &target);
+    st = add_parents(tx, account_id, &target);
     if (st == ST_OK)
         st = store_folder_list(tx, arena, account_id, &all, &count);
     for (size_t i = 0; st == ST_OK && i < count; i++)
@@ -305,7 +315,8 @@ enum st store_folder_subscribe(struct store_tx *tx, int64_t account_id, struct s
     enum st st = check_name(name);
 
     if (st == ST_OK)
-        st = store_exec(tx, on ? S_SUBSCRIPTION_ADD : S_SUBSCRIPTION_DELETE, NULL, SV_I(account_id), SV_T(name));
+        st = store_exec(tx, on ? S_SUBSCRIPTION_ADD : S_SUBSCRIPTION_DELETE, NULL, SV_I(account_id),
+                        SV_T(name));
     store_touch(tx, account_id, 0);
     return st;
 }

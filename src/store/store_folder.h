@@ -30,12 +30,16 @@ MUST_USE enum st store_folder_get(struct store_tx *tx, struct arena *arena, int6
 /* All folders of the account in the byte order of their names, INBOX first. */
 MUST_USE enum st store_folder_list(struct store_tx *tx, struct arena *arena, int64_t account_id,
                                    struct store_folder **folders_r, size_t *count_r);
+struct store_new_folder {
+    struct slice name;
+    const char *guid;         /* from sys_guid(), outside the body; parents derive theirs from it */
+    struct slice special_use; /* "" or "\\Sent" etc. */
+    int64_t now_ms;
+};
 /* Makes missing parents too (RFC 3501 section 6.3.3). ST_EXISTS, ST_INVALID (a name that cannot be:
- * empty, empty level, control characters, not UTF-8), ST_TOO_BIG. guid: for the folder itself, made
- * outside; parents derive theirs from it. special_use: "" or "\Sent" etc. */
-MUST_USE enum st store_folder_add(struct store_tx *tx, int64_t account_id, struct slice name,
-                                  const char *guid, struct slice special_use, int64_t now_ms,
-                                  int64_t *folder_id_r);
+ * empty, empty level, control characters, not UTF-8), ST_TOO_BIG. */
+MUST_USE enum st store_folder_add(struct store_tx *tx, int64_t account_id,
+                                  const struct store_new_folder *folder, int64_t *folder_id_r);
 /* Its messages go; folders below it stay. ST_NOT_FOUND, ST_DENIED (INBOX). */
 MUST_USE enum st store_folder_remove(struct store_tx *tx, int64_t account_id, struct slice name);
 /* The folders below move along. Renaming INBOX moves its messages into a new folder and leaves

@@ -26,11 +26,18 @@ struct store_message {
     struct slice structure; /* for mime_structure_read(); only where asked for */
 };
 
-/* Inclusive; a set is an array of these, ascending and disjoint. */
+/* Inclusive. */
 struct store_uids {
     uint32_t first;
     uint32_t last;
 };
+
+/* Ascending and disjoint; the ranges are the caller's or an arena's. */
+struct store_uid_set {
+    const struct store_uids *ranges;
+    size_t count;
+};
+extern const struct store_uid_set store_uids_all;
 
 /* Puts one message into the folder; uid_r is its UID. Takes a number of the change sequence. quota
  * is in bytes, 0 for none; ST_FULL when it would be passed. The message's uid and modseq are
@@ -39,27 +46,40 @@ MUST_USE enum st store_message_add(struct store_tx *tx, int64_t account_id, int6
                                    uint64_t quota_bytes, struct store_message *message);
 
 enum store_flag_op { STORE_FLAGS_SET, STORE_FLAGS_ADD, STORE_FLAGS_REMOVE };
+
+struct store_flagging {
+    struct store_uid_set uids;
+    enum store_flag_op op;
+    uint64_t flags;
+    uint64_t unchanged_since; /* UINT64_MAX: no condition */
+    /* what came of it */
+    struct store_uid_set failed; /* in arena */
+    uint64_t modseq;
+};
 /* Only messages whose flags really change get the new modseq. Those whose modseq is above
- * unchanged_since (UINT64_MAX: no condition) stay as they are and come back in failed_r, ascending,
- * in arena (RFC 7162 section 3.1.3). */
+ * unchanged_since stay as they are and come back in failed (RFC 7162 section 3.1.3). */
 MUST_USE enum st store_message_flags(struct store_tx *tx, struct arena *arena,
                                      const struct store_folder *folder,
-                                     const struct store_uids *uids, size_t uid_count,
-                                     enum store_flag_op op, uint64_t flags,
-                                     uint64_t unchanged_since, struct store_uids **failed_r,
-                                     size_t *failed_count_r, uint64_t *modseq_r);
+                                     struct store_flagging *flagging);
 /* Removes messages of the set, those with \Deleted only where deleted_only; leaves tombstones with
  * one modseq; drops bodies nobody refers to any more. */
 MUST_USE enum st store_message_expunge(struct store_tx *tx, const struct store_folder *folder,
-                                       const struct store_uids *uids, size_t uid_count,
-                                       bool deleted_only, uint64_t *count_r, uint64_t *modseq_r);
-/* Copies within the account, keeping guid, body, flags and dates; from_r[i] became to_r[i] (in
- * arena). move: expunges them from the source in the same transaction. ST_FULL. */
+                                       const struct store_uid_set *uids, bool deleted_only,
+                                       uint64_t *count_r, uint64_t *modseq_r);
+
+struct store_copying {
+    struct store_uid_set uids;
+    bool move;            /* expunges them from the source in the same transaction */
+    uint64_t quota_bytes; /* 0: none */
+    /* what came of it: from_uids[i] became to_uids[i]; in arena */
+    uint32_t *from_uids;
+    uint32_t *to_uids;
+    size_t count;
+};
+/* Copies within the account, keeping guid, body, flags and dates. ST_FULL. */
 MUST_USE enum st store_message_copy(struct store_tx *tx, struct arena *arena,
                                     const struct store_folder *from, const struct store_folder *to,
-                                    const struct store_uids *uids, size_t uid_count, bool move,
-                                    uint64_t quota_bytes, uint32_t **from_r, uint32_t **to_r,
-                                    size_t *count_r);
+                                    struct store_copying *copying);
 
 enum store_message_want {
     STORE_WANT_ENVELOPE = 1 << 0,

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Numbered from 1; one that was ever released is never changed. @ID@, @BYTES@ and @END@ are the only
- * differences between the engines: a running key, bytes, and how a table keyed by itself ends. */
+/* Numbered from 1; one that was ever released is never changed. @ID@, @BYTES@ and @END@ are the
+ * only differences between the engines: a running key, bytes, and how a table keyed by itself ends.
+ */
 static const char *const migrations[] = {
     "CREATE TABLE document (kind TEXT NOT NULL, name TEXT NOT NULL, modified_ms BIGINT NOT NULL, "
     " body TEXT NOT NULL, PRIMARY KEY (kind, name));"
@@ -18,7 +19,8 @@ static const char *const migrations[] = {
     "CREATE TABLE keyword (account_id BIGINT NOT NULL, bit BIGINT NOT NULL, name TEXT NOT NULL, "
     " PRIMARY KEY (account_id, bit));"
     "CREATE TABLE folder (folder_id @ID@, account_id BIGINT NOT NULL, name TEXT NOT NULL, "
-    " guid TEXT NOT NULL, uidvalidity BIGINT NOT NULL, uidnext BIGINT NOT NULL, recent_uid BIGINT NOT NULL, "
+    " guid TEXT NOT NULL, uidvalidity BIGINT NOT NULL, uidnext BIGINT NOT NULL, recent_uid BIGINT "
+    "NOT NULL, "
     " modseq BIGINT NOT NULL, message_count BIGINT NOT NULL, special_use TEXT NOT NULL, "
     " UNIQUE (account_id, name));"
     "CREATE TABLE subscription (account_id BIGINT NOT NULL, name TEXT NOT NULL, "
@@ -28,15 +30,20 @@ static const char *const migrations[] = {
     " structure @BYTES@ NOT NULL);"
     "CREATE INDEX blob_staged ON blob (staged_ms) WHERE staged_ms > 0;"
     "CREATE TABLE chunk (chunk_id BIGINT NOT NULL PRIMARY KEY, data @BYTES@ NOT NULL);"
-    "CREATE TABLE message (folder_id BIGINT NOT NULL, uid BIGINT NOT NULL, account_id BIGINT NOT NULL, "
-    " guid TEXT NOT NULL, blob_id BIGINT NOT NULL REFERENCES blob (blob_id), modseq BIGINT NOT NULL, "
-    " flags BIGINT NOT NULL, date_s BIGINT NOT NULL, date_zone_min BIGINT NOT NULL, bytes BIGINT NOT NULL, "
+    "CREATE TABLE message (folder_id BIGINT NOT NULL, uid BIGINT NOT NULL, account_id BIGINT NOT "
+    "NULL, "
+    " guid TEXT NOT NULL, blob_id BIGINT NOT NULL REFERENCES blob (blob_id), modseq BIGINT NOT "
+    "NULL, "
+    " flags BIGINT NOT NULL, date_s BIGINT NOT NULL, date_zone_min BIGINT NOT NULL, bytes BIGINT "
+    "NOT NULL, "
     " saved_ms BIGINT NOT NULL, PRIMARY KEY (folder_id, uid)) @END@;"
     "CREATE INDEX message_modseq ON message (folder_id, modseq);"
     "CREATE INDEX message_blob ON message (blob_id);"
-    "CREATE TABLE tombstone (folder_id BIGINT NOT NULL, modseq BIGINT NOT NULL, uid BIGINT NOT NULL, "
+    "CREATE TABLE tombstone (folder_id BIGINT NOT NULL, modseq BIGINT NOT NULL, uid BIGINT NOT "
+    "NULL, "
     " PRIMARY KEY (folder_id, modseq, uid)) @END@;"
-    "CREATE TABLE commit_key (commit_key @BYTES@ NOT NULL PRIMARY KEY, at_ms BIGINT NOT NULL) @END@;",
+    "CREATE TABLE commit_key (commit_key @BYTES@ NOT NULL PRIMARY KEY, at_ms BIGINT NOT NULL) "
+    "@END@;",
 };
 
 static const char meta_table[] =
@@ -110,10 +117,11 @@ static enum st migrate(struct store_tx *tx, void *arg)
         return st;
     migrating->to = migrating->from;
     if (migrating->from > (int)COUNT(migrations)) {
-        buf_putf(migrating->why,
-                 "the store was made by a newer version of posthorse (schema %d, this one knows %d); "
-                 "install that version",
-                 migrating->from, (int)COUNT(migrations));
+        buf_putf(
+            migrating->why,
+            "the store was made by a newer version of posthorse (schema %d, this one knows %d); "
+            "install that version",
+            migrating->from, (int)COUNT(migrations));
         return ST_INVALID;
     }
     for (; st == ST_OK && migrating->to < (int)COUNT(migrations); migrating->to++) {

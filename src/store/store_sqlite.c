@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #define READERS_MAX 8
-#define BATCH_MAX 1000               /* bodies in one commit */
-#define WAL_CHECKPOINT_BYTES (8 * MIB)  /* the log is folded into the file beside the writers */
-#define WAL_RESTART_BYTES (512 * MIB)   /* ... and writers wait for that */
+#define BATCH_MAX 1000                 /* bodies in one commit */
+#define WAL_CHECKPOINT_BYTES (8 * MIB) /* the log is folded into the file beside the writers */
+#define WAL_RESTART_BYTES (512 * MIB)  /* ... and writers wait for that */
 #define CHECKPOINT_MS 200
 
 /* One connection with its prepared statements. */
@@ -82,10 +82,11 @@ static enum st conn_open(struct lite *lite, struct lite_conn *conn, bool writer)
         return ST_IO;
     sqlite3_extended_result_codes(conn->db, 1);
     sqlite3_busy_timeout(conn->db, 10000);
-    return run_sql(conn->db, writer ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
-                                      "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = -1; "
-                                      "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY"
-                                    : "PRAGMA query_only = 1; PRAGMA cache_size = -8192");
+    return run_sql(conn->db, writer
+                                 ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                                   "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = -1; "
+                                   "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY"
+                                 : "PRAGMA query_only = 1; PRAGMA cache_size = -8192");
 }
 
 static void conn_close(struct lite_conn *conn)
@@ -105,7 +106,8 @@ static sqlite3_stmt *stmt_of(struct lite_conn *conn, enum store_stmt id)
     for (char *c = sql; *c != '\0'; c++)
         if (*c == '$')
             *c = '?';
-    if (sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &conn->stmts[id], NULL) != SQLITE_OK) {
+    if (sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &conn->stmts[id], NULL) !=
+        SQLITE_OK) {
         (void)!fault(conn->db, sql);
         conn->stmts[id] = NULL;
     }
@@ -122,18 +124,18 @@ static void bind(sqlite3_stmt *stmt, const struct store_value *values, size_t co
         if (value->type == SV_INT_TYPE)
             sqlite3_bind_int64(stmt, no, value->number);
         else if (value->type == SV_TEXT_TYPE)
-            sqlite3_bind_text64(stmt, no, value->bytes.len > 0 ? value->bytes.ptr : "", value->bytes.len,
-                                SQLITE_STATIC, SQLITE_UTF8);
+            sqlite3_bind_text64(stmt, no, value->bytes.len > 0 ? value->bytes.ptr : "",
+                                value->bytes.len, SQLITE_STATIC, SQLITE_UTF8);
         else if (value->type == SV_BYTES_TYPE)
-            sqlite3_bind_blob64(stmt, no, value->bytes.len > 0 ? value->bytes.ptr : "", value->bytes.len,
-                                SQLITE_STATIC);
+            sqlite3_bind_blob64(stmt, no, value->bytes.len > 0 ? value->bytes.ptr : "",
+                                value->bytes.len, SQLITE_STATIC);
         else
             sqlite3_bind_null(stmt, no);
     }
 }
 
-static enum st lite_exec(struct store_tx *tx, enum store_stmt id, const struct store_value *values, size_t count,
-                         int64_t *changed_r)
+static enum st lite_exec(struct store_tx *tx, enum store_stmt id, const struct store_value *values,
+                         size_t count, int64_t *changed_r)
 {
     struct lite_conn *conn = tx->conn;
     sqlite3_stmt *stmt = stmt_of(conn, id);
@@ -152,7 +154,8 @@ static enum st lite_exec(struct store_tx *tx, enum store_stmt id, const struct s
     return st;
 }
 
-static void lite_rows_open(struct store_rows *rows, enum store_stmt id, const struct store_value *values, size_t count)
+static void lite_rows_open(struct store_rows *rows, enum store_stmt id,
+                           const struct store_value *values, size_t count)
 {
     struct lite_conn *conn = rows->tx->conn;
     sqlite3_stmt *stmt = stmt_of(conn, id);
@@ -378,7 +381,8 @@ static void *checkpoint_thread(void *arg)
             continue;
         if (bytes > WAL_RESTART_BYTES && frames > 0 && done < frames) {
             pthread_mutex_lock(&lite->file_lock);
-            sqlite3_wal_checkpoint_v2(lite->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames, &done);
+            sqlite3_wal_checkpoint_v2(lite->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames,
+                                      &done);
             pthread_mutex_unlock(&lite->file_lock);
         } else {
             sqlite3_wal_checkpoint_v2(conn.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
@@ -442,7 +446,8 @@ static enum st lite_open(struct store *store, const struct store_options *option
     enum st st = open_files(lite, options, why);
     if (st != ST_OK)
         return st;
-    lite->checkpointer_runs = pthread_create(&lite->checkpointer, NULL, checkpoint_thread, lite) == 0;
+    lite->checkpointer_runs =
+        pthread_create(&lite->checkpointer, NULL, checkpoint_thread, lite) == 0;
     return ST_OK;
 }
 

@@ -39,11 +39,11 @@ struct view_folder {
     int64_t folder_id;
     int64_t account_id;
     uint32_t uidvalidity;
-    uint32_t views;         /* versions alive; under store_views' lock */
-    atomic_ullong stale;    /* grows with each change that was told */
-    atomic_ullong fresh;    /* what stale was when latest was read; written under lock */
+    uint32_t views;                /* versions alive; under store_views' lock */
+    atomic_ullong stale;           /* grows with each change that was told */
+    atomic_ullong fresh;           /* what stale was when latest was read; written under lock */
     _Atomic(struct view *) latest; /* holds no reference of its own; written under lock */
-    pthread_mutex_t lock;   /* one reader of changes at a time */
+    pthread_mutex_t lock;          /* one reader of changes at a time */
     struct store_views *owner;
 };
 
@@ -101,7 +101,8 @@ static void folder_free(struct view_folder *folder)
 }
 
 /* The folder's entry, with one more version promised; made where there is none. */
-static struct view_folder *folder_hold(struct store_views *views, int64_t account_id, int64_t folder_id)
+static struct view_folder *folder_hold(struct store_views *views, int64_t account_id,
+                                       int64_t folder_id)
 {
     struct view_folder *folder;
 
@@ -257,7 +258,8 @@ static void cursor_step(struct cursor *c)
 
 static bool skip_shared(struct cursor *a, struct cursor *b)
 {
-    if (a->at != 0 || b->at != 0 || a->part >= a->view->part_count || b->part >= b->view->part_count ||
+    if (a->at != 0 || b->at != 0 || a->part >= a->view->part_count ||
+        b->part >= b->view->part_count ||
         a->view->parts[a->part].part != b->view->parts[b->part].part)
         return false;
     a->part++;
@@ -265,7 +267,8 @@ static bool skip_shared(struct cursor *a, struct cursor *b)
     return true;
 }
 
-void view_diff(const struct view *older, const struct view *newer, const struct view_diff_fns *fns, void *ctx)
+void view_diff(const struct view *older, const struct view *newer, const struct view_diff_fns *fns,
+               void *ctx)
 {
     struct cursor a = {.view = older};
     struct cursor b = {.view = newer};
@@ -287,7 +290,8 @@ void view_diff(const struct view *older, const struct view *newer, const struct 
                 fns->added(ctx, cursor_seqno(&b), new_entry);
             cursor_step(&b);
         } else {
-            bool differs = old_entry->flags != new_entry->flags || old_entry->modseq != new_entry->modseq;
+            bool differs =
+                old_entry->flags != new_entry->flags || old_entry->modseq != new_entry->modseq;
             if (differs && fns->changed != NULL)
                 fns->changed(ctx, cursor_seqno(&b), new_entry);
             cursor_step(&a);
@@ -345,7 +349,8 @@ static enum st note_gone(void *ctx, const struct store_message *message)
 
 static enum st read_all(struct store_tx *tx, struct reading *reading)
 {
-    struct store_rows *rows = store_rows_open(tx, S_MESSAGE_VIEW, SV_I(reading->folder->folder_id), SV_I(0));
+    struct store_rows *rows =
+        store_rows_open(tx, S_MESSAGE_VIEW, SV_I(reading->folder->folder_id), SV_I(0));
 
     while (store_rows_next(rows)) {
         struct change *change = add_change(reading, (uint32_t)store_rows_i64(rows, 0));
@@ -389,7 +394,8 @@ static void put_part(struct making *making, struct part *part)
 {
     if (making->view->part_count == making->part_cap) {
         making->part_cap = making->part_cap == 0 ? 2 : 2 * making->part_cap;
-        making->view = mem_grow(making->view, 1, sizeof(struct view) + making->part_cap * sizeof(struct part_ref));
+        making->view = mem_grow(making->view, 1,
+                                sizeof(struct view) + making->part_cap * sizeof(struct part_ref));
     }
     making->view->parts[making->view->part_count++] = (struct part_ref){part, making->view->count};
     making->view->count += part->count;
@@ -403,7 +409,8 @@ static void close_part(struct making *making)
     if (part == NULL)
         return;
     /* Most folders are small: no part is larger than what it holds. */
-    part = mem_grow(part, 1, offsetof(struct part, entries) + part->count * sizeof(struct view_entry));
+    part =
+        mem_grow(part, 1, offsetof(struct part, entries) + part->count * sizeof(struct view_entry));
     put_part(making, part);
 }
 
@@ -423,13 +430,15 @@ static uint32_t last_uid(const struct part *part)
     return part->entries[part->count - 1].uid;
 }
 
-/* The older part with the changes that fall into it; new UIDs beyond it too where it is the last. */
-static size_t merge_part(struct making *making, const struct part *part, bool last, const struct reading *reading,
-                         size_t at)
+/* The older part with the changes that fall into it; new UIDs beyond it too where it is the last.
+ */
+static size_t merge_part(struct making *making, const struct part *part, bool last,
+                         const struct reading *reading, size_t at)
 {
     uint32_t i = 0;
 
-    while (i < part->count || (at < reading->count && (last || reading->changes[at].entry.uid <= last_uid(part)))) {
+    while (i < part->count ||
+           (at < reading->count && (last || reading->changes[at].entry.uid <= last_uid(part)))) {
         const struct change *change = at < reading->count ? &reading->changes[at] : NULL;
         const struct view_entry *old_entry = i < part->count ? &part->entries[i] : NULL;
 
@@ -455,7 +464,8 @@ static void merge(struct making *making, const struct view *older, const struct 
     for (uint32_t i = 0; i < part_count; i++) {
         struct part *part = older->parts[i].part;
         bool last = i + 1 == part_count;
-        bool touched = at < reading->count && (last || reading->changes[at].entry.uid <= last_uid(part));
+        bool touched =
+            at < reading->count && (last || reading->changes[at].entry.uid <= last_uid(part));
 
         if (!touched) {
             close_part(making);
@@ -464,7 +474,8 @@ static void merge(struct making *making, const struct view *older, const struct 
             continue;
         }
         /* A full last part stays as it is when messages are only added behind it. */
-        if (last && part->count == PART_ENTRIES && reading->changes[at].entry.uid > last_uid(part)) {
+        if (last && part->count == PART_ENTRIES &&
+            reading->changes[at].entry.uid > last_uid(part)) {
             atomic_fetch_add(&part->refs, 1);
             close_part(making);
             put_part(making, part);
@@ -478,7 +489,8 @@ static void merge(struct making *making, const struct view *older, const struct 
     close_part(making);
 }
 
-static struct view *make_view(struct view_folder *folder, const struct view *older, struct reading *reading)
+static struct view *make_view(struct view_folder *folder, const struct view *older,
+                              struct reading *reading)
 {
     struct making making = {.view = mem_new(struct view)};
 
@@ -510,7 +522,8 @@ static struct view *make_gone(struct view_folder *folder, const struct view *old
 }
 
 /* Under folder->lock. older: a version to build on, or NULL. */
-static enum st refresh(struct store *store, struct view_folder *folder, struct view *older, struct view **view_r)
+static enum st refresh(struct store *store, struct view_folder *folder, struct view *older,
+                       struct view **view_r)
 {
     struct reading reading = {.folder = folder, .from_scratch = older == NULL};
     uint64_t stale = atomic_load(&folder->stale);
@@ -543,7 +556,8 @@ enum st view_open(struct store *store, int64_t account_id, int64_t folder_id, st
     pthread_mutex_lock(&folder->lock);
     older = folder->latest;
     enum st st = ST_OK;
-    if (older != NULL && !older->gone && folder->fresh == atomic_load(&folder->stale) && !store_is_shared(store))
+    if (older != NULL && !older->gone && folder->fresh == atomic_load(&folder->stale) &&
+        !store_is_shared(store))
         *view_r = view_ref(older);
     else
         st = refresh(store, folder, older, view_r);

@@ -27,7 +27,8 @@ static enum st refuse(struct buf *why, struct slice address, enum st st, const c
 static enum st refuse_errno(struct buf *why, struct slice address)
 {
     if (errno == EADDRINUSE)
-        return refuse(why, address, ST_EXISTS, "another program listens there; stop it or choose another port");
+        return refuse(why, address, ST_EXISTS,
+                      "another program listens there; stop it or choose another port");
     if (errno == EACCES || errno == EPERM)
         return refuse(why, address, ST_DENIED, "not allowed; ports below 1024 need root");
     if (errno == EADDRNOTAVAIL)
@@ -105,8 +106,9 @@ enum st sys_listen(struct slice address, bool private_socket, int *fd_r, struct 
     if (address.len > 0 && address.ptr[0] == '/')
         return listen_unix(address, private_socket, fd_r, why);
     if (split_address(address, host, port) != ST_OK || getaddrinfo(host, port, &hints, &found) != 0)
-        return refuse(why, address, ST_INVALID,
-                      "not an address; write 192.0.2.1:25, [2001:db8::1]:25 or a path beginning with /");
+        return refuse(
+            why, address, ST_INVALID,
+            "not an address; write 192.0.2.1:25, [2001:db8::1]:25 or a path beginning with /");
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -126,7 +128,8 @@ enum st sys_listen(struct slice address, bool private_socket, int *fd_r, struct 
 }
 
 /* The address as text; the port, 0 for a unix socket. */
-static uint16_t describe(const struct sockaddr_storage *addr, char text[SYS_ADDR_BYTES], bool *loopback_r)
+static uint16_t describe(const struct sockaddr_storage *addr, char text[SYS_ADDR_BYTES],
+                         bool *loopback_r)
 {
     const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)addr;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)addr;

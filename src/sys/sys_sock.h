@@ -6,11 +6,12 @@ struct buf;
 
 #define SYS_ADDR_BYTES 64 /* an address as text, and a NUL */
 
-/* "192.0.2.1:25", "[::1]:25", or a path beginning with '/'. A unix socket that nobody serves any more
- * is replaced; its mode is 0666 less nothing, or 0600 where private. why gets a sentence that names
- * the address. ST_INVALID: not an address; ST_EXISTS: in use; ST_DENIED; ST_IO. */
+/* "192.0.2.1:25", "[::1]:25", or a path beginning with '/'. A unix socket that nobody serves any
+ * more is replaced; its mode is 0666 less nothing, or 0600 where private. why gets a sentence that
+ * names the address. ST_INVALID: not an address; ST_EXISTS: in use; ST_DENIED; ST_IO. */
 MUST_USE enum st sys_listen(struct slice address, bool private_socket, int *fd_r, struct buf *why);
-/* The address a listening socket got (its port, where 0 was asked for), as sys_listen() takes it. */
+/* The address a listening socket got (its port, where 0 was asked for), as sys_listen() takes it.
+ */
 void sys_listen_address(int fd, struct buf *out);
 /* A non-blocking connection; -1 with errno where there is none. peer: "192.0.2.1" or "local". */
 int sys_accept(int fd, char peer[SYS_ADDR_BYTES], uint16_t *port_r, bool *loopback_r);
