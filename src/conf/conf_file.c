@@ -1,24 +1,21 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "conf/conf.h"
+#include "conf/conf_ini.h"
 #include "sys/sys_file.h"
 
-#include <ini.h>
-#include <string.h>
-
 #define FILE_BYTES_MAX (1 * MIB)
-
-#define LINE_BYTES_MAX 198 /* what Debian's inih takes */
+#define FAULT_BYTES_MAX (2 * KIB)
 
 struct reading {
     struct conf *conf;
-    struct buf *fault; /* a sentence, once st is not ST_OK */
-    enum st st;
+    struct buf *fault;
 };
 
-static enum st take(struct reading *reading, const char *section, const char *name,
-                    const char *value)
+static enum st take(void *ctx, const char *section, const char *name, const char *value)
 {
+    struct reading *reading = ctx;
+
     if (section[0] != '\0') {
         buf_putf(reading->fault, "[%s]: settings stand in no section", section);
         return ST_INVALID;
@@ -32,31 +29,16 @@ static enum st take(struct reading *reading, const char *section, const char *na
     return conf_set(reading->conf, field, slice_str(value), reading->fault);
 }
 
-/* inih's call for each name = value. It goes on after a fault and returns the first one's line. */
-static int handle(void *user, const char *section, const char *name, const char *value)
+static enum st read_text(const char *path, struct buf *text, struct buf *why)
 {
-    struct reading *reading = user;
+    enum st st = sys_file_read(path, text);
 
-    if (reading->st == ST_OK)
-        reading->st = take(reading, section, name, value);
-    return reading->st == ST_OK;
-}
-
-static enum st read_lines(const char *path, struct slice text, struct buf *why)
-{
-    struct slice rest = text;
-    struct slice line;
-
-    for (int no = 1; slice_split(&rest, '\n', &line); no++) {
-        if (slice_find(line, '\0') != SIZE_MAX)
-            buf_putf(why, "%s:%d: holds a NUL byte", path, no);
-        else if (line.len > LINE_BYTES_MAX)
-            buf_putf(why, "%s:%d: longer than %d bytes", path, no, LINE_BYTES_MAX);
-        else
-            continue;
-        return ST_INVALID;
-    }
-    return ST_OK;
+    if (st != ST_OK)
+        buf_putf(why, "%s: cannot be read: %s", path,
+                 st == ST_NOT_FOUND ? "no such file"
+                 : st == ST_DENIED  ? "no permission"
+                                    : "bad file");
+    return st;
 }
 
 enum st conf_file_read(struct conf *conf, const char *path, struct buf *why)
@@ -64,26 +46,18 @@ enum st conf_file_read(struct conf *conf, const char *path, struct buf *why)
     AUTO(buf) struct buf text;
     AUTO(buf) struct buf fault;
     struct reading reading = {.conf = conf, .fault = &fault};
+    int line = 0;
 
     buf_init(&text, FILE_BYTES_MAX);
-    buf_init(&fault, 2 * KIB);
+    buf_init(&fault, FAULT_BYTES_MAX);
     buf_clear(why);
-    enum st st = sys_file_read(path, &text);
-    if (st != ST_OK) {
-        buf_putf(why, "%s: cannot be read: %s", path,
-                 st == ST_NOT_FOUND ? "no such file"
-                 : st == ST_DENIED  ? "no permission"
-                                    : "bad file");
-        return st;
-    }
-    st = read_lines(path, buf_slice(&text), why);
+    enum st st = read_text(path, &text, why);
     if (st != ST_OK)
         return st;
-    int line = ini_parse_string(text.len > 0 ? text.ptr : "", handle, &reading);
-    if (line != 0) {
-        buf_putf(why, "%s:%d: %s", path, line,
-                 fault.len > 0 ? fault.ptr : "not a setting; write it as name = value");
-        return ST_INVALID;
+    st = conf_ini_each(buf_slice(&text), take, &reading, &line, &fault);
+    if (st != ST_OK) {
+        buf_putf(why, "%s:%d: %s", path, line, fault.ptr);
+        return st;
     }
     st = conf_check(conf, &fault);
     if (st != ST_OK)

@@ -44,3 +44,18 @@ const struct directory_person *directory_address(const struct directory *directo
 bool directory_owns(const struct directory *directory, const struct directory_person *person,
                     struct slice local, struct slice domain);
 bool directory_domain_is_local(const struct directory *directory, struct slice domain);
+
+/* --- life --- */
+
+/* Makes the first snapshot. From then on a change of a document in the store, by any server, has
+ * the next directory_ref() make a new one; conf_get() is looked at then too. */
+MUST_USE enum st directory_open(struct store *store);
+void directory_close(void);
+void directory_reload(void); /* the settings changed */
+
+/* Calls fn for each person in the order of their names. */
+typedef void directory_fn(void *ctx, const struct directory_person *person);
+void directory_each(const struct directory *directory, directory_fn *fn, void *ctx);
+
+/* The first of the domains served here. */
+struct slice directory_first_domain(const struct directory *directory);

@@ -52,20 +52,43 @@ enum st store_account_add(struct store_tx *tx, struct slice name, const char *gu
     return st;
 }
 
+static void read_row(struct store_rows *rows, struct store_account *account)
+{
+    account->account_id = store_rows_i64(rows, 0);
+    store_text_copy(account->guid, sizeof(account->guid), store_rows_bytes(rows, 1));
+    store_text_copy(account->name, sizeof(account->name), store_rows_bytes(rows, 2));
+    account->modseq = (uint64_t)store_rows_i64(rows, 3);
+    account->bytes_used = (uint64_t)store_rows_i64(rows, 4);
+    account->message_count = (uint64_t)store_rows_i64(rows, 5);
+}
+
 static enum st read_account(struct store_rows *rows, struct store_account *account)
 {
     bool found = store_rows_next(rows);
 
-    if (found) {
-        account->account_id = store_rows_i64(rows, 0);
-        store_text_copy(account->guid, sizeof(account->guid), store_rows_bytes(rows, 1));
-        store_text_copy(account->name, sizeof(account->name), store_rows_bytes(rows, 2));
-        account->modseq = (uint64_t)store_rows_i64(rows, 3);
-        account->bytes_used = (uint64_t)store_rows_i64(rows, 4);
-        account->message_count = (uint64_t)store_rows_i64(rows, 5);
-    }
+    if (found)
+        read_row(rows, account);
     enum st st = store_rows_close(&rows);
     return st != ST_OK ? st : found ? ST_OK : ST_NOT_FOUND;
+}
+
+enum st store_account_each(struct store_tx *tx, store_account_fn *fn, void *ctx)
+{
+    struct store_rows *rows = store_rows_open(tx, S_ACCOUNT_LIST, SV_NONE);
+    struct store_account account;
+    enum st told = ST_OK;
+
+    while (told == ST_OK && store_rows_next(rows)) {
+        read_row(rows, &account);
+        told = fn(ctx, &account);
+    }
+    enum st st = store_rows_close(&rows);
+    return told != ST_OK ? told : st;
+}
+
+enum st store_account_inbox(struct store_tx *tx, int64_t account_id, int64_t *folder_id_r)
+{
+    return store_get_i64(tx, S_ACCOUNT_INBOX, folder_id_r, SV_I(account_id));
 }
 
 enum st store_account_find(struct store_tx *tx, struct slice name, struct store_account *account_r)

@@ -44,3 +44,9 @@ MUST_USE enum st store_keywords_get(struct store_tx *tx, int64_t account_id,
  * the name is too long. */
 MUST_USE enum st store_keyword_add(struct store_tx *tx, int64_t account_id, struct slice name,
                                    unsigned *bit_r);
+
+/* Every account in the order of their making. */
+typedef enum st store_account_fn(void *ctx, const struct store_account *account);
+MUST_USE enum st store_account_each(struct store_tx *tx, store_account_fn *fn, void *ctx);
+/* Where mail for the account goes. */
+MUST_USE enum st store_account_inbox(struct store_tx *tx, int64_t account_id, int64_t *folder_id_r);
