@@ -1,4 +1,5 @@
-/* mime_address.h: address lists (RFC 5322 section 3.4, obsolete forms of 4.4, UTF-8 of RFC 6532). */
+/* mime_address.h: address lists (RFC 5322 section 3.4, obsolete forms of 4.4, UTF-8 of RFC 6532).
+ */
 #pragma once
 #include "base/base.h"
 

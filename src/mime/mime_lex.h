@@ -2,6 +2,12 @@
 #pragma once
 #include "base/base.h"
 
+/* A slice in a static table, where C17 takes no compound literal. */
+#define MIME_LEX_TEXT(lit) \
+    { \
+        (lit), sizeof(lit) - 1 \
+    }
+
 static inline bool mime_lex_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';

@@ -14,7 +14,8 @@ struct mime_param {
 };
 
 /* What stands after the type: "; a=b; c*0=d ...". Copies go to keep's arena. Lenient: a value
- * without quotes may have blanks, a semicolon may lack; junk up to the next semicolon is skipped. */
+ * without quotes may have blanks, a semicolon may lack; junk up to the next semicolon is skipped.
+ */
 struct mime_param *mime_param_parse(struct mime_keep *keep, struct slice text);
 /* The value as it stands, or a slice with a NULL ptr. */
 struct slice mime_param_get(const struct mime_param *params, struct slice name);

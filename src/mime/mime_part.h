@@ -21,15 +21,15 @@ struct mime_part {
     struct mime_part *next; /* the following part of the same multipart */
     struct mime_part *child;
     enum mime_kind kind;
-    struct slice type;    /* lower case, never empty; text/plain where the field is missing or bad */
+    struct slice type; /* lower case, never empty; text/plain where the field is missing or bad */
     struct slice subtype; /* lower case, never empty */
-    struct mime_param *params;
+    const struct mime_param *params;
     struct slice id;
     struct slice description;
     struct slice encoding; /* Content-Transfer-Encoding, lower case, never empty: "7bit" */
     struct slice md5;
     struct slice disposition; /* lower case */
-    struct mime_param *disposition_params;
+    const struct mime_param *disposition_params;
     struct mime_word *language;
     struct slice location;
     struct slice envelope; /* IMAP's form; of the root and of the child of a MIME_MESSAGE only */

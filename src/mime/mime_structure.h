@@ -10,7 +10,7 @@ struct buf;
 
 /* The tree in a compact form that opens with a version byte. Look at out->over afterwards. */
 void mime_structure_write(const struct mime_part *root, struct buf *out);
-/* Back again, into the arena, which needs room for 512 bytes for every byte of in at worst; the
+/* Back again, into the arena, which needs room for 64 bytes for every byte of in at worst; the
  * slices point into `in`. ST_INVALID for anything that mime_structure_write() cannot have made of
  * a real message: parts that overlap, a bad envelope, bytes left over. */
 MUST_USE enum st mime_structure_read(struct arena *arena, struct slice in,
