@@ -1,0 +1,39 @@
+/* router.h: decides where a message goes. So far every recipient is an account of this store; what
+ * goes elsewhere is refused at RCPT. */
+#pragma once
+#include "store/store_blob.h"
+
+struct directory;
+
+enum router_verdict {
+    ROUTER_LOCAL,    /* an account of this store */
+    ROUTER_NOBODY,   /* the domain is ours and there is no such address */
+    ROUTER_FOREIGN,  /* another domain; nothing here can send there yet */
+    ROUTER_NO_STORE, /* a person of the directory whose account is not in this store */
+};
+
+struct router_rcpt {
+    int64_t account_id;
+    uint64_t quota_bytes; /* 0: none */
+    const char *name;     /* the account's, for the log; the caller's memory */
+    enum st st;           /* what became of it: ST_OK, ST_FULL, ST_NOT_FOUND (removed meanwhile) */
+};
+
+/* What becomes of mail for the address. */
+enum router_verdict router_resolve(const struct directory *directory, struct slice local,
+                                   struct slice domain, int64_t *account_id_r,
+                                   uint64_t *quota_bytes_r, const char **name_r);
+
+struct router_message {
+    struct blob_writer *body; /* ended */
+    struct slice envelope;    /* of mime_scan */
+    struct slice structure;
+    const char *guid;
+    int64_t now_ms;
+    bool enforce_quota; /* a full account is told by its own status; otherwise it takes the message */
+};
+
+/* Puts the message into each recipient's INBOX: the body once, all in one transaction. ST_OK when
+ * that is durable; then each recipient's st tells. Anything else: nothing was kept. */
+MUST_USE enum st router_accept(struct store *store, const struct router_message *message,
+                               struct router_rcpt *rcpts, size_t count, uint64_t sid);
