@@ -8,11 +8,13 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PEM_BYTES_MAX (1 * MIB)
 /* A client's whole first flight; GnuTLS would keep 128 KiB for anybody who connects. */
@@ -43,6 +45,8 @@ struct sys_tls {
     struct origin *origin;
     char *error;   /* NULL until there is one */
     size_t unsent; /* bytes of the caller's that are encrypted but not all written */
+    int fd;
+    bool dry; /* the socket had nothing more when last read from */
     bool said_bye;
 };
 
@@ -254,17 +258,40 @@ void sys_tls_client_free(struct sys_tls_client **client)
     *client = NULL;
 }
 
+/* GnuTLS says "again" both for a socket that is dry and after a record that was not data (a TLS 1.3
+ * ticket, say). Reading the socket ourselves tells the one from the other. */
+static ssize_t pull(gnutls_transport_ptr_t ptr, void *out, size_t cap)
+{
+    struct sys_tls *tls = ptr;
+    ssize_t got = recv(tls->fd, out, cap, 0);
+
+    tls->dry = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return got;
+}
+
+static ssize_t push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count)
+{
+    const struct sys_tls *tls = ptr;
+    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts,
+                                   .msg_iovlen = (size_t)count};
+
+    return sendmsg(tls->fd, &message, MSG_NOSIGNAL);
+}
+
 static struct sys_tls *tls_new(struct origin *origin, int fd, unsigned flags)
 {
     struct sys_tls *tls = mem_new(struct sys_tls);
 
     atomic_fetch_add(&origin->refs, 1);
     tls->origin = origin;
-    must(gnutls_init(&tls->session, flags | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL));
+    must(gnutls_init(&tls->session, flags | GNUTLS_NONBLOCK));
     must(gnutls_priority_set(tls->session, origin->priorities));
     must(gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, origin->credentials));
     gnutls_handshake_set_timeout(tls->session, GNUTLS_INDEFINITE_TIMEOUT);
-    gnutls_transport_set_int(tls->session, fd);
+    tls->fd = fd;
+    gnutls_transport_set_ptr(tls->session, tls);
+    gnutls_transport_set_pull_function(tls->session, pull);
+    gnutls_transport_set_vec_push_function(tls->session, push);
     return tls;
 }
 
@@ -389,13 +416,14 @@ enum st sys_tls_recv(struct sys_tls *tls, void *out, size_t cap, size_t *len_r)
             *len_r = (size_t)rc;
             return ST_OK;
         }
-        if (rc == GNUTLS_E_AGAIN)
+        if (rc == GNUTLS_E_AGAIN && tls->dry)
             return ST_AGAIN;
         /* A client that wants to renegotiate (TLS 1.2) is refused: RFC 9325 3.5. */
         if (gnutls_error_is_fatal((int)rc) || rc == GNUTLS_E_REHANDSHAKE)
             break;
     }
-    return fail(tls, (int)rc);
+    /* More such records may lie in the socket: a non-blocking one stays readable. */
+    return rc == GNUTLS_E_AGAIN ? ST_AGAIN : fail(tls, (int)rc);
 }
 
 enum st sys_tls_send(struct sys_tls *tls, struct slice bytes, size_t *len_r)
