@@ -1,0 +1,472 @@
+#include "t.h"
+
+#include "auth/auth_cache.h"
+#include "auth/auth_sasl.h"
+#include "auth/auth_scram.h"
+#include "auth/auth_throttle.h"
+#include "base/buf.h"
+#include "base/text.h"
+
+#include <gsasl.h>
+
+#define PLUS "SCRAM-SHA-256-PLUS"
+#define SCRAM "SCRAM-SHA-256"
+#define EXPORTER "0123456789abcdef0123456789abcdef"
+
+/* The directory of these tests: alice and dora (disabled), password "right"; ivy, whose directory
+ * is out of order; zoe, who has no verifiers. Names in any case. */
+static struct auth_person alice;
+static Gsasl *client_context;
+
+static enum st look_up(void *arg, struct slice name, struct auth_person *person)
+{
+    (void)arg;
+    if (slice_ieq(name, SLICE("ivy")))
+        return ST_IO;
+    if (!slice_ieq(name, SLICE("alice")) && !slice_ieq(name, SLICE("dora")) &&
+        !slice_ieq(name, SLICE("zoe")))
+        return ST_NOT_FOUND;
+    *person = alice;
+    if (slice_ieq(name, SLICE("dora"))) {
+        person->disabled = true;
+        memcpy(person->name, "dora", 5);
+    }
+    if (slice_ieq(name, SLICE("zoe")))
+        *person = (struct auth_person){.name = "zoe"};
+    return ST_OK;
+}
+
+static struct auth_options options_of(bool binding)
+{
+    struct auth_options options = {
+        .lookup = look_up, .address = SLICE("192.0.2.1"), .now_ms = 1000, .plain_allowed = true};
+
+    if (binding)
+        options.tls_exporter = SLICE(EXPORTER);
+    return options;
+}
+
+/* What the client believes and gives. */
+struct client {
+    const char *mechanism;
+    const char *name;
+    const char *password;
+    const char *authzid;
+    const char *binding; /* tls-exporter's bytes, NULL: it has none */
+};
+
+struct outcome {
+    enum st st;
+    enum auth_why why;
+    char name[AUTH_NAME_BYTES_MAX + 1];
+    bool client_ok; /* the client is content with the server's proof */
+};
+
+static void set(Gsasl_session *session, Gsasl_property property, const char *value)
+{
+    if (value != NULL)
+        assert_int_equal(gsasl_property_set(session, property, value), GSASL_OK);
+}
+
+static Gsasl_session *client_new(const struct client *client)
+{
+    AUTO(buf) struct buf coded;
+    Gsasl_session *session;
+
+    buf_init(&coded, 1000);
+    if (client->binding != NULL)
+        assert_int_equal(text_base64(&coded, slice_str(client->binding)), ST_OK);
+    gsasl_callback_hook_set(client_context, coded.ptr);
+    assert_int_equal(gsasl_client_start(client_context, client->mechanism, &session), GSASL_OK);
+    set(session, GSASL_AUTHID, client->name);
+    set(session, GSASL_PASSWORD, client->password);
+    set(session, GSASL_AUTHZID, client->authzid);
+    gsasl_callback_hook_set(client_context, NULL);
+    return session;
+}
+
+/* The client asks for bindings while it is made. */
+static int client_answer(Gsasl *context, Gsasl_session *session, Gsasl_property property)
+{
+    const char *coded = gsasl_callback_hook_get(context);
+
+    if (property != GSASL_CB_TLS_EXPORTER || coded == NULL)
+        return GSASL_NO_CALLBACK;
+    return gsasl_property_set(session, property, coded);
+}
+
+/* Runs both sides against each other until the server has decided. */
+static struct outcome run(const struct auth_options *options, const struct client *client)
+{
+    struct outcome outcome = {.st = ST_AGAIN};
+    Gsasl_session *session = client_new(client);
+    AUTO(buf) struct buf out;
+    struct auth_sasl *sasl;
+
+    buf_init(&out, 4096);
+    assert_int_equal(auth_sasl_new(options, slice_str(client->mechanism), &sasl), ST_OK);
+    for (int i = 0; i < 6 && outcome.st == ST_AGAIN; i++) {
+        char *said = NULL;
+        size_t len = 0;
+        int rc = gsasl_step(session, out.ptr, out.len, &said, &len);
+
+        if (rc != GSASL_OK && rc != GSASL_NEEDS_MORE)
+            printf("# client: %s\n", gsasl_strerror(rc));
+        assert_true(rc == GSASL_OK || rc == GSASL_NEEDS_MORE);
+        outcome.client_ok = rc == GSASL_OK;
+        outcome.st = auth_sasl_step(sasl, (struct slice){said, len}, &out);
+        gsasl_free(said);
+    }
+    outcome.why = auth_sasl_why(sasl);
+    snprintf(outcome.name, sizeof(outcome.name), "%.*s", SLICE_ARG(auth_sasl_name(sasl)));
+    auth_sasl_free(&sasl);
+    assert_null(sasl);
+    gsasl_finish(session);
+    return outcome;
+}
+
+static void test_each_mechanism_right_and_wrong(void **state)
+{
+    static const struct {
+        struct client client;
+        enum st st;
+        enum auth_why why;
+    } rows[] = {
+        {{"PLAIN", "alice", "right", NULL, NULL}, ST_OK, AUTH_WHY_NONE},
+        {{"PLAIN", "ALICE", "right", NULL, NULL}, ST_OK, AUTH_WHY_NONE},
+        {{"PLAIN", "alice", "right", "alice", NULL}, ST_OK, AUTH_WHY_NONE},
+        {{"PLAIN", "alice", "right", "bob", NULL}, ST_DENIED, AUTH_WHY_AUTHZID},
+        {{"PLAIN", "alice", "wrong", NULL, NULL}, ST_DENIED, AUTH_WHY_PASSWORD},
+        {{"PLAIN", "nobody", "right", NULL, NULL}, ST_DENIED, AUTH_WHY_NOBODY},
+        {{"PLAIN", "zoe", "right", NULL, NULL}, ST_DENIED, AUTH_WHY_NOBODY},
+        {{"PLAIN", "dora", "right", NULL, NULL}, ST_DENIED, AUTH_WHY_DISABLED},
+        {{"PLAIN", "ivy", "right", NULL, NULL}, ST_IO, AUTH_WHY_DIRECTORY},
+        {{SCRAM, "alice", "right", NULL, NULL}, ST_OK, AUTH_WHY_NONE},
+        {{SCRAM, "Alice", "right", NULL, NULL}, ST_OK, AUTH_WHY_NONE},
+        {{SCRAM, "alice", "right", "alice", NULL}, ST_OK, AUTH_WHY_NONE},
+        {{SCRAM, "alice", "right", "bob", NULL}, ST_DENIED, AUTH_WHY_AUTHZID},
+        {{SCRAM, "alice", "wrong", NULL, NULL}, ST_DENIED, AUTH_WHY_PASSWORD},
+        {{SCRAM, "nobody", "right", NULL, NULL}, ST_DENIED, AUTH_WHY_NOBODY},
+        {{SCRAM, "zoe", "right", NULL, NULL}, ST_DENIED, AUTH_WHY_NOBODY},
+        {{SCRAM, "dora", "right", NULL, NULL}, ST_DENIED, AUTH_WHY_DISABLED},
+        {{SCRAM, "dora", "wrong", NULL, NULL}, ST_DENIED, AUTH_WHY_DISABLED},
+        {{SCRAM, "ivy", "right", NULL, NULL}, ST_IO, AUTH_WHY_DIRECTORY},
+        {{PLUS, "alice", "right", NULL, EXPORTER}, ST_OK, AUTH_WHY_NONE},
+        {{PLUS, "alice", "wrong", NULL, EXPORTER}, ST_DENIED, AUTH_WHY_PASSWORD},
+        {{PLUS, "nobody", "right", NULL, EXPORTER}, ST_DENIED, AUTH_WHY_NOBODY},
+        {{PLUS, "dora", "right", NULL, EXPORTER}, ST_DENIED, AUTH_WHY_DISABLED},
+        {{PLUS, "alice", "right", NULL, "another connection's bytes 0123"},
+         ST_DENIED,
+         AUTH_WHY_BINDING},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct auth_options options = options_of(rows[i].client.binding != NULL);
+        struct outcome outcome;
+
+        T_ROW(i, rows[i].client.mechanism);
+        outcome = run(&options, &rows[i].client);
+        if (outcome.st != rows[i].st || outcome.why != rows[i].why)
+            printf("# %s: %d %s\n", rows[i].client.name, (int)outcome.st,
+                   auth_why_name(outcome.why));
+        assert_int_equal(outcome.st, rows[i].st);
+        assert_int_equal(outcome.why, rows[i].why);
+        if (outcome.st == ST_OK)
+            assert_string_equal(outcome.name, "alice");
+        if (outcome.st == ST_OK)
+            assert_true(outcome.client_ok);
+        else
+            assert_int_not_equal(outcome.name[0], '\0');
+    }
+}
+
+/* One step with these bytes, begun afresh. */
+static enum st first_step(const struct auth_options *options, const char *mechanism,
+                          struct slice said, struct buf *out, enum auth_why *why_r)
+{
+    struct auth_sasl *sasl;
+
+    assert_int_equal(auth_sasl_new(options, slice_str(mechanism), &sasl), ST_OK);
+    enum st st = auth_sasl_step(sasl, said, out);
+    *why_r = auth_sasl_why(sasl);
+    auth_sasl_free(&sasl);
+    return st;
+}
+
+static void test_a_stripped_plus_is_refused(void **state)
+{
+    const struct auth_options bound = options_of(true);
+    const struct auth_options unbound = options_of(false);
+    AUTO(buf) struct buf out;
+    enum auth_why why;
+
+    (void)state;
+    buf_init(&out, 4096);
+    assert_int_equal(first_step(&bound, SCRAM, SLICE("y,,n=alice,r=abc"), &out, &why), ST_DENIED);
+    assert_int_equal(why, AUTH_WHY_BINDING);
+    assert_int_equal(first_step(&unbound, SCRAM, SLICE("y,,n=alice,r=abc"), &out, &why), ST_AGAIN);
+    assert_int_equal(first_step(&bound, SCRAM, SLICE("n,,n=alice,r=abc"), &out, &why), ST_AGAIN);
+    assert_int_equal(first_step(&bound, PLUS, SLICE("n,,n=alice,r=abc"), &out, &why), ST_DENIED);
+    assert_int_equal(first_step(&bound, PLUS, SLICE("y,,n=alice,r=abc"), &out, &why), ST_DENIED);
+    assert_int_not_equal(first_step(&bound, PLUS, SLICE("p=tls-unique,,n=alice,r=abc"), &out, &why),
+                         ST_AGAIN);
+    assert_int_equal(first_step(&bound, PLUS, SLICE("p=tls-exporter,,n=alice,r=abc"), &out, &why),
+                     ST_AGAIN);
+}
+
+static void test_prompt_comes_before_a_late_first_message(void **state)
+{
+    const struct auth_options options = options_of(false);
+    AUTO(buf) struct buf out;
+    struct auth_sasl *sasl;
+
+    (void)state;
+    buf_init(&out, 4096);
+    assert_int_equal(auth_sasl_new(&options, SLICE("plain"), &sasl), ST_OK);
+    assert_int_equal(auth_sasl_step(sasl, SLICE(""), &out), ST_AGAIN);
+    assert_int_equal(out.len, 0);
+    assert_int_equal(auth_sasl_step(sasl, SLICE("\0alice\0right"), &out), ST_OK);
+    auth_sasl_free(&sasl);
+    assert_int_equal(auth_sasl_new(&options, SLICE("plain"), &sasl), ST_OK);
+    assert_int_equal(auth_sasl_step(sasl, SLICE(""), &out), ST_AGAIN);
+    assert_int_equal(auth_sasl_step(sasl, SLICE(""), &out), ST_INVALID);
+    auth_sasl_free(&sasl);
+}
+
+static void test_what_is_malformed_is_refused(void **state)
+{
+    static char huge[5000];
+    const struct {
+        const char *mechanism;
+        struct slice said;
+    } rows[] = {
+        {"PLAIN", SLICE("alice")},
+        {"PLAIN", SLICE("alice\0right")},
+        {"PLAIN", SLICE("\0\0")},
+        {"PLAIN", SLICE("\0\0right")},
+        {"PLAIN", SLICE("\0alice\0")},
+        {"PLAIN", SLICE("\0alice\0right\0more")},
+        {"PLAIN", {huge, sizeof(huge)}},
+        {SCRAM, SLICE("x")},
+        {SCRAM, SLICE("n,,")},
+        {SCRAM, SLICE("n,,n=,r=abc")},
+        {SCRAM, SLICE("n,,r=abc,n=alice")},
+        {SCRAM, SLICE("n,,m=must,n=alice,r=abc")},
+        {SCRAM, SLICE("n,,n=al=ice,r=abc")},
+        {SCRAM, SLICE("p=tls-exporter,,n=alice,r=abc")},
+        {SCRAM, SLICE("n,,n=alice\0,r=abc")},
+        {SCRAM, {huge, sizeof(huge)}},
+    };
+    const struct auth_options options = options_of(false);
+    AUTO(buf) struct buf out;
+
+    (void)state;
+    buf_init(&out, 4096);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        enum auth_why why;
+        enum st st;
+
+        T_ROW(i, rows[i].mechanism);
+        st = first_step(&options, rows[i].mechanism, rows[i].said, &out, &why);
+        if (st != ST_INVALID)
+            printf("# %d %s\n", (int)st, auth_why_name(why));
+        assert_true(st == ST_INVALID || st == ST_DENIED);
+        assert_int_equal(out.len, 0);
+    }
+}
+
+static struct slice salt_of(const struct auth_options *options, const char *first, struct buf *out)
+{
+    enum auth_why why;
+
+    assert_int_equal(first_step(options, SCRAM, slice_str(first), out, &why), ST_AGAIN);
+    size_t at = slice_find_slice(buf_slice(out), SLICE(",s="));
+    assert_true(at < out->len);
+    return slice_sub(buf_slice(out), at, SIZE_MAX);
+}
+
+static void test_scram_says_nothing_of_who_is_there(void **state)
+{
+    static const char *const rows[][2] = {
+        {"n,,n=alice,r=abc", "n,a=bob,n=Alice,r=abc"},
+        {"n,,n=nobody,r=abc", "n,a=bob,n=Nobody,r=abc"},
+        {"n,,n=dora,r=abc", "n,,n=dora,r=abcd"},
+        {"n,,n=zoe,r=abc", "n,,n=ZOE,r=abc"},
+    };
+    const struct auth_options options = options_of(false);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO(buf) struct buf one;
+        AUTO(buf) struct buf two;
+
+        T_ROW(i, rows[i][0]);
+        buf_init(&one, 4096);
+        buf_init(&two, 4096);
+        struct slice salt = salt_of(&options, rows[i][0], &one);
+        T_EQ_SLICE(salt_of(&options, rows[i][1], &two), salt);
+        assert_int_equal(salt.len, sizeof(",s=AAAAAAAAAAAAAAAAAAAAAA==,i=4096") - 1);
+    }
+}
+
+static void test_every_refusal_costs_what_a_wrong_password_costs(void **state)
+{
+    static const char *const names[] = {"alice", "nobody", "dora", "zoe", "\xff", "a\xc2\xadlice"};
+    struct auth_options options = options_of(false);
+    struct auth_person person;
+
+    (void)state;
+    options.cache = auth_cache_new();
+    for (size_t i = 0; i < COUNT(names); i++) {
+        uint64_t before = auth_password_derivations();
+
+        T_ROW(i, names[i]);
+        assert_int_equal(auth_login(&options, slice_str(names[i]), SLICE("wrong"), &person, NULL),
+                         ST_DENIED);
+        assert_true(auth_password_derivations() == before + 1);
+    }
+    auth_cache_free(&options.cache);
+}
+
+static void test_cache_spares_the_second_derivation(void **state)
+{
+    struct auth_options options = options_of(false);
+    struct auth_person person;
+    enum auth_why why;
+
+    (void)state;
+    options.cache = auth_cache_new();
+    assert_int_equal(auth_login(&options, SLICE("alice"), SLICE("right"), &person, &why), ST_OK);
+    uint64_t before = auth_password_derivations();
+    assert_int_equal(auth_login(&options, SLICE("ALICE"), SLICE("right"), &person, &why), ST_OK);
+    assert_string_equal(person.name, "alice");
+    assert_true(auth_password_derivations() == before);
+    assert_int_equal(auth_login(&options, SLICE("alice"), SLICE("wrong"), &person, &why),
+                     ST_DENIED);
+    assert_true(auth_password_derivations() == before + 1);
+    options.now_ms += AUTH_CACHE_AGE_MS + 1;
+    assert_int_equal(auth_login(&options, SLICE("alice"), SLICE("right"), &person, &why), ST_OK);
+    assert_true(auth_password_derivations() == before + 2);
+    auth_cache_free(&options.cache);
+}
+
+static void test_throttled_even_with_the_right_password(void **state)
+{
+    static const struct auth_throttle_limits limits = {
+        .window_ms = 60000, .address_failures_max = 100, .name_failures_max = 3, .entries_max = 64};
+    static const char *const names[] = {"alice", "nobody"};
+    static const char *const mechanisms[] = {"PLAIN", SCRAM, PLUS};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names) * COUNT(mechanisms); i++) {
+        const char *mechanism = mechanisms[i % COUNT(mechanisms)];
+        const char *name = names[i / COUNT(mechanisms)];
+        struct auth_options options = options_of(true);
+        struct client client = {mechanism, name, "wrong", NULL, EXPORTER};
+
+        T_ROW(i, mechanism);
+        options.throttle = auth_throttle_new(&limits);
+        for (int k = 0; k < 3; k++)
+            assert_int_not_equal(run(&options, &client).why, AUTH_WHY_THROTTLED);
+        uint64_t before = auth_password_derivations();
+        client.password = "right";
+        struct outcome outcome = run(&options, &client);
+        assert_int_equal(outcome.st, ST_DENIED);
+        assert_int_equal(outcome.why, AUTH_WHY_THROTTLED);
+        assert_string_equal(outcome.name, name);
+        assert_true(auth_password_derivations() == before);
+        options.now_ms += 200000;
+        assert_int_equal(run(&options, &client).why,
+                         name[0] == 'a' ? AUTH_WHY_NONE : AUTH_WHY_NOBODY);
+        auth_throttle_free(&options.throttle);
+    }
+}
+
+static void test_mechanisms_fit_the_connection(void **state)
+{
+    struct auth_options options = options_of(true);
+    AUTO(buf) struct buf out;
+    struct auth_sasl *sasl;
+
+    (void)state;
+    buf_init(&out, 1000);
+    assert_int_equal(auth_sasl_mechanisms(&options, " ", &out), ST_OK);
+    T_EQ_SLICE(buf_slice(&out), SLICE(" " PLUS " " SCRAM " PLAIN"));
+    options = options_of(false);
+    options.plain_allowed = false;
+    buf_clear(&out);
+    assert_int_equal(auth_sasl_mechanisms(&options, " AUTH=", &out), ST_OK);
+    T_EQ_SLICE(buf_slice(&out), SLICE(" AUTH=" SCRAM));
+    assert_int_equal(auth_sasl_new(&options, SLICE("PLAIN"), &sasl), ST_DENIED);
+    assert_int_equal(auth_sasl_new(&options, SLICE(PLUS), &sasl), ST_NOT_FOUND);
+    assert_int_equal(auth_sasl_new(&options, SLICE("CRAM-MD5"), &sasl), ST_NOT_FOUND);
+    assert_int_equal(auth_sasl_new(&options, SLICE(""), &sasl), ST_NOT_FOUND);
+    assert_null(sasl);
+}
+
+static void test_login_refuses_what_cannot_be(void **state)
+{
+    static char huge[AUTH_PASSWORD_BYTES_MAX + 1];
+    const struct auth_options options = options_of(false);
+    const struct slice rows[][2] = {
+        {SLICE(""), SLICE("right")},        {SLICE("alice"), SLICE("")},
+        {SLICE("ali\0ce"), SLICE("right")}, {SLICE("alice"), SLICE("ri\0ght")},
+        {{huge, 256}, SLICE("right")},      {SLICE("alice"), {huge, sizeof(huge)}},
+    };
+    struct auth_person person;
+    enum auth_why why;
+
+    (void)state;
+    memset(huge, 'x', sizeof(huge));
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        T_ROW(i, "");
+        assert_int_equal(auth_login(&options, rows[i][0], rows[i][1], &person, &why), ST_INVALID);
+        assert_int_equal(why, AUTH_WHY_MALFORMED);
+    }
+    assert_int_equal(auth_login(&options, SLICE("ivy"), SLICE("x"), &person, &why), ST_IO);
+}
+
+static int make_alice(void **state)
+{
+    AUTO(buf) struct buf text;
+
+    (void)state;
+    buf_init(&text, AUTH_VERIFIER_BYTES_MAX);
+    memcpy(alice.name, "alice", 6);
+    if (auth_password_make(SLICE("right"), &text) != ST_OK)
+        return 1;
+    memcpy(alice.yescrypt, text.ptr, text.len + 1);
+    buf_clear(&text);
+    if (auth_scram_make(SLICE("right"), &text) != ST_OK)
+        return 1;
+    memcpy(alice.scram, text.ptr, text.len + 1);
+    if (gsasl_init(&client_context) != GSASL_OK)
+        return 1;
+    gsasl_callback_set(client_context, client_answer);
+    return 0;
+}
+
+static int drop_alice(void **state)
+{
+    (void)state;
+    gsasl_done(client_context);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_mechanism_right_and_wrong),
+        cmocka_unit_test(test_a_stripped_plus_is_refused),
+        cmocka_unit_test(test_prompt_comes_before_a_late_first_message),
+        cmocka_unit_test(test_what_is_malformed_is_refused),
+        cmocka_unit_test(test_scram_says_nothing_of_who_is_there),
+        cmocka_unit_test(test_every_refusal_costs_what_a_wrong_password_costs),
+        cmocka_unit_test(test_cache_spares_the_second_derivation),
+        cmocka_unit_test(test_throttled_even_with_the_right_password),
+        cmocka_unit_test(test_mechanisms_fit_the_connection),
+        cmocka_unit_test(test_login_refuses_what_cannot_be),
+    };
+    return cmocka_run_group_tests(tests, make_alice, drop_alice);
+}

@@ -1,0 +1,5 @@
+#include "t.h"
+int main(void)
+{
+    return 0;
+}
