@@ -1,0 +1,89 @@
+#include "directory/directory_auth.h"
+
+#include "auth/auth_cache.h"
+#include "auth/auth_throttle.h"
+#include "base/buf.h"
+#include "base/slice.h"
+#include "conf/conf.h"
+#include "log/log.h"
+#include "net/net.h"
+#include "sys/sys_time.h"
+#include "sys/sys_tls.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define THROTTLE_ENTRIES_MAX 16384
+
+static enum st look_up(void *arg, struct slice name, struct auth_person *person_r)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    const struct directory_person *person = directory_login(directory, name);
+
+    (void)arg;
+    if (person == NULL)
+        return ST_NOT_FOUND;
+    snprintf(person_r->name, sizeof(person_r->name), "%s", person->name);
+    snprintf(person_r->yescrypt, sizeof(person_r->yescrypt), "%s", person->yescrypt);
+    snprintf(person_r->scram, sizeof(person_r->scram), "%s", person->scram);
+    person_r->disabled = person->disabled || person->account_id == 0;
+    return ST_OK;
+}
+
+void directory_auth_init(struct directory_auth *auth)
+{
+    const struct conf *conf = conf_get();
+    struct auth_throttle_limits limits = {.window_ms = conf->auth_failures_ms,
+                                          .address_failures_max = (unsigned)conf->auth_failures_max,
+                                          .name_failures_max = (unsigned)conf->auth_failures_max,
+                                          .entries_max = THROTTLE_ENTRIES_MAX};
+
+    auth->throttle = auth_throttle_new(&limits);
+    auth->cache = auth_cache_new();
+}
+
+void directory_auth_fini(struct directory_auth *auth)
+{
+    auth_throttle_free(&auth->throttle);
+    auth_cache_free(&auth->cache);
+}
+
+static struct slice binding(struct sys_tls *tls, enum sys_tls_binding type, char room[AUTH_BINDING_BYTES_MAX])
+{
+    AUTO(buf) struct buf out;
+
+    buf_init(&out, AUTH_BINDING_BYTES_MAX);
+    if (tls == NULL || sys_tls_channel_binding(tls, type, &out) != ST_OK)
+        return SLICE("");
+    memcpy(room, out.ptr, out.len);
+    return (struct slice){room, out.len};
+}
+
+void directory_auth_options(struct directory_auth *auth, struct conn *conn, struct directory_auth_room *room,
+                            struct auth_options *options_r)
+{
+    struct sys_tls *tls = conn_tls_handle(conn);
+
+    *options_r = (struct auth_options){
+        .lookup = look_up,
+        .throttle = auth->throttle,
+        .cache = auth->cache,
+        .address = slice_str(conn_peer(conn)),
+        .now_ms = sys_mono_ms(),
+        .plain_allowed = tls != NULL || conf_get()->auth_plain_without_tls,
+        .tls_exporter = binding(tls, SYS_TLS_EXPORTER, room->exporter),
+        .tls_unique = binding(tls, SYS_TLS_UNIQUE, room->unique),
+    };
+}
+
+void directory_auth_log(struct conn *conn, const char *proto, struct slice mechanism, struct slice name,
+                        enum auth_why why)
+{
+    enum log_id event = why == AUTH_WHY_NONE        ? EV_AUTH_OK
+                        : why == AUTH_WHY_THROTTLED ? EV_AUTH_THROTTLED
+                                                    : EV_AUTH_FAILED;
+
+    log_event(event, conn_sid(conn), LOG_C("proto", proto), LOG_S("mechanism", mechanism), LOG_S("name", name),
+              LOG_C("peer", conn_peer(conn)), LOG_C("tls", conn_tls(conn) ? "yes" : "no"),
+              LOG_C("why", auth_why_name(why)));
+}
