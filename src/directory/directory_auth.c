@@ -48,7 +48,8 @@ void directory_auth_fini(struct directory_auth *auth)
     auth_cache_free(&auth->cache);
 }
 
-static struct slice binding(struct sys_tls *tls, enum sys_tls_binding type, char room[AUTH_BINDING_BYTES_MAX])
+static struct slice binding(struct sys_tls *tls, enum sys_tls_binding type,
+                            char room[AUTH_BINDING_BYTES_MAX])
 {
     AUTO(buf) struct buf out;
 
@@ -59,8 +60,8 @@ static struct slice binding(struct sys_tls *tls, enum sys_tls_binding type, char
     return (struct slice){room, out.len};
 }
 
-void directory_auth_options(struct directory_auth *auth, struct conn *conn, struct directory_auth_room *room,
-                            struct auth_options *options_r)
+void directory_auth_options(struct directory_auth *auth, struct conn *conn,
+                            struct directory_auth_room *room, struct auth_options *options_r)
 {
     struct sys_tls *tls = conn_tls_handle(conn);
 
@@ -76,14 +77,14 @@ void directory_auth_options(struct directory_auth *auth, struct conn *conn, stru
     };
 }
 
-void directory_auth_log(struct conn *conn, const char *proto, struct slice mechanism, struct slice name,
-                        enum auth_why why)
+void directory_auth_log(struct conn *conn, const char *proto, struct slice mechanism,
+                        struct slice name, enum auth_why why)
 {
     enum log_id event = why == AUTH_WHY_NONE        ? EV_AUTH_OK
                         : why == AUTH_WHY_THROTTLED ? EV_AUTH_THROTTLED
                                                     : EV_AUTH_FAILED;
 
-    log_event(event, conn_sid(conn), LOG_C("proto", proto), LOG_S("mechanism", mechanism), LOG_S("name", name),
-              LOG_C("peer", conn_peer(conn)), LOG_C("tls", conn_tls(conn) ? "yes" : "no"),
-              LOG_C("why", auth_why_name(why)));
+    log_event(event, conn_sid(conn), LOG_C("proto", proto), LOG_S("mechanism", mechanism),
+              LOG_S("name", name), LOG_C("peer", conn_peer(conn)),
+              LOG_C("tls", conn_tls(conn) ? "yes" : "no"), LOG_C("why", auth_why_name(why)));
 }

@@ -10,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum router_verdict router_resolve(const struct directory *directory, struct slice local, struct slice domain,
-                                   int64_t *account_id_r, uint64_t *quota_bytes_r, const char **name_r)
+enum router_verdict router_resolve(const struct directory *directory, struct slice local,
+                                   struct slice domain, int64_t *account_id_r,
+                                   uint64_t *quota_bytes_r, const char **name_r)
 {
     const struct directory_person *person = directory_address(directory, local, domain);
 
     if (person == NULL)
-        return directory_domain_is_local(directory, domain) || domain.len == 0 ? ROUTER_NOBODY : ROUTER_FOREIGN;
+        return directory_domain_is_local(directory, domain) || domain.len == 0 ? ROUTER_NOBODY
+                                                                               : ROUTER_FOREIGN;
     if (person->account_id == 0)
         return ROUTER_NO_STORE;
     *account_id_r = person->account_id;
@@ -31,8 +33,8 @@ struct accepting {
     size_t count;
 };
 
-static enum st deliver_one(struct store_tx *tx, const struct accepting *accepting, struct router_rcpt *rcpt,
-                           int64_t blob_id)
+static enum st deliver_one(struct store_tx *tx, const struct accepting *accepting,
+                           struct router_rcpt *rcpt, int64_t blob_id)
 {
     const struct router_message *message = accepting->message;
     struct store_message row = {.blob_id = blob_id,
@@ -59,7 +61,8 @@ static enum st accept_body(struct store_tx *tx, void *arg)
     struct accepting *accepting = arg;
     const struct router_message *message = accepting->message;
     int64_t blob_id;
-    enum st st = blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
+    enum st st =
+        blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
     size_t delivered = 0;
 
     for (size_t i = 0; st == ST_OK && i < accepting->count; i++) {
@@ -86,8 +89,8 @@ static int by_account(const void *a, const void *b)
     return ((*x)->account_id > (*y)->account_id) - ((*x)->account_id < (*y)->account_id);
 }
 
-enum st router_accept(struct store *store, const struct router_message *message, struct router_rcpt *rcpts,
-                      size_t count, uint64_t sid)
+enum st router_accept(struct store *store, const struct router_message *message,
+                      struct router_rcpt *rcpts, size_t count, uint64_t sid)
 {
     struct accepting accepting = {.message = message, .count = count};
 

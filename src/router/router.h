@@ -30,7 +30,8 @@ struct router_message {
     struct slice structure;
     const char *guid;
     int64_t now_ms;
-    bool enforce_quota; /* a full account is told by its own status; otherwise it takes the message */
+    bool enforce_quota; /* a full account is told by its own status; otherwise it takes the message
+                         */
 };
 
 /* Puts the message into each recipient's INBOX: the body once, all in one transaction. ST_OK when

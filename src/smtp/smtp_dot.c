@@ -10,7 +10,8 @@ static void give(smtp_dot_fn *fn, void *ctx, const char *from, const char *to)
         fn(ctx, (struct slice){from, (size_t)(to - from)});
 }
 
-/* A bare CR before a dot, or behind a lone one, ends a line for some: that dot ends their message. */
+/* A bare CR before a dot, or behind a lone one, ends a line for some: that dot ends their message.
+ */
 static bool hides_end(const char *line, const char *end, bool at_start)
 {
     const char *cr = memchr(line, '\r', (size_t)(end - line));
@@ -27,12 +28,12 @@ static bool hides_end(const char *line, const char *end, bool at_start)
 
 /* The beginning of a line of which the rest is not here yet: too little to tell a lone dot from a
  * stuffed one, or a CR from a line's end, stays behind. */
-static const char *take_partial(struct smtp_dot *dot, const char *pos, const char *end, bool stuffed,
-                                smtp_dot_fn *fn, void *ctx)
+static const char *take_partial(struct smtp_dot *dot, const char *pos, const char *end,
+                                bool stuffed, smtp_dot_fn *fn, void *ctx)
 {
     const char *stop = end > pos && end[-1] == '\r' ? end - 1 : end;
 
-    if (!dot->in_line && stuffed && *pos == '.') {
+    if (!dot->in_line && *pos == '.') {
         if (stop - pos < 2)
             return pos;
         dot->smuggling = dot->smuggling || hides_end(pos, stop, true);
@@ -42,13 +43,13 @@ static const char *take_partial(struct smtp_dot *dot, const char *pos, const cha
     }
     if (stop == pos)
         return pos;
-    dot->smuggling = dot->smuggling || (stuffed && hides_end(pos, stop, !dot->in_line));
+    dot->smuggling = dot->smuggling || hides_end(pos, stop, !dot->in_line);
     dot->in_line = true;
     give(fn, ctx, pos, stop);
     return stop;
 }
 
-size_t smtp_dot_feed(struct smtp_dot *dot, struct slice in, bool stuffed, smtp_dot_fn *fn, void *ctx)
+size_t smtp_dot_feed(struct smtp_dot *dot, struct slice in, smtp_dot_fn *fn, void *ctx)
 {
     const char *end = in.ptr + in.len;
     const char *pos = in.ptr;
@@ -59,13 +60,13 @@ size_t smtp_dot_feed(struct smtp_dot *dot, struct slice in, bool stuffed, smtp_d
 
         if (lf == NULL) {
             give(fn, ctx, run, pos);
-            return (size_t)(take_partial(dot, pos, end, stuffed, fn, ctx) - in.ptr);
+            return (size_t)(take_partial(dot, pos, end, fn, ctx) - in.ptr);
         }
         bool bare = lf == pos || lf[-1] != '\r';
         const char *stop = bare ? lf : lf - 1;
         bool at_start = !dot->in_line;
 
-        if (stuffed && at_start && *pos == '.') {
+        if (at_start && *pos == '.') {
             give(fn, ctx, run, pos);
             run = pos + 1;
             if (stop == pos + 1) {
@@ -76,7 +77,7 @@ size_t smtp_dot_feed(struct smtp_dot *dot, struct slice in, bool stuffed, smtp_d
                 dot->smuggling = true;
             }
         }
-        dot->smuggling = dot->smuggling || (stuffed && hides_end(pos, stop, at_start));
+        dot->smuggling = dot->smuggling || hides_end(pos, stop, at_start);
         if (bare) {
             give(fn, ctx, run, stop);
             fn(ctx, SLICE("\r\n"));

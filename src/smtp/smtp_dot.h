@@ -18,6 +18,5 @@ struct smtp_dot {
 typedef void smtp_dot_fn(void *ctx, struct slice text);
 
 /* Returns how many bytes it is done with; what it leaves comes again with more behind it. Sets
- * dot->ended at the end, and leaves what follows it. dot starts zeroed. stuffed: lines are
- * dot-stuffed and a lone dot ends the text (DATA); otherwise all of in is text (BDAT, RFC 3030). */
-size_t smtp_dot_feed(struct smtp_dot *dot, struct slice in, bool stuffed, smtp_dot_fn *fn, void *ctx);
+ * dot->ended at the end, and leaves what follows it. dot starts zeroed. */
+size_t smtp_dot_feed(struct smtp_dot *dot, struct slice in, smtp_dot_fn *fn, void *ctx);

@@ -13,7 +13,8 @@ static bool is_alnum(char c)
 /* atext of RFC 5322, widened by RFC 6531. */
 static bool is_atext(char c, bool utf8)
 {
-    return is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL) || (utf8 && (c & 0x80) != 0);
+    return is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL) ||
+           (utf8 && (c & 0x80) != 0);
 }
 
 /* Dot-string: its length, 0 where there is none. */
@@ -21,7 +22,8 @@ static size_t dot_string(struct slice s, bool utf8)
 {
     size_t i = 0;
 
-    while (i < s.len && (is_atext(s.ptr[i], utf8) || (s.ptr[i] == '.' && i > 0 && s.ptr[i - 1] != '.')))
+    while (i < s.len &&
+           (is_atext(s.ptr[i], utf8) || (s.ptr[i] == '.' && i > 0 && s.ptr[i - 1] != '.')))
         i++;
     return i > 0 && s.ptr[i - 1] == '.' ? 0 : i;
 }
@@ -89,7 +91,8 @@ static enum st skip_route(struct slice *s)
     return ST_OK;
 }
 
-static enum st parse_mailbox(struct arena *arena, struct slice *s, bool utf8, struct smtp_path *path)
+static enum st parse_mailbox(struct arena *arena, struct slice *s, bool utf8,
+                             struct smtp_path *path)
 {
     struct slice start = *s;
     size_t len = dot_string(*s, utf8);
@@ -109,10 +112,13 @@ static enum st parse_mailbox(struct arena *arena, struct slice *s, bool utf8, st
         *s = slice_sub(*s, path->domain.len, s->len);
     }
     path->text = slice_sub(start, 0, start.len - s->len);
-    return path->local.len > SMTP_LOCAL_BYTES_MAX || path->domain.len > SMTP_DOMAIN_BYTES_MAX ? ST_TOO_BIG : ST_OK;
+    return path->local.len > SMTP_LOCAL_BYTES_MAX || path->domain.len > SMTP_DOMAIN_BYTES_MAX
+               ? ST_TOO_BIG
+               : ST_OK;
 }
 
-enum st smtp_path_parse(struct arena *arena, struct slice *rest, bool utf8, struct smtp_path *path_r)
+enum st smtp_path_parse(struct arena *arena, struct slice *rest, bool utf8,
+                        struct smtp_path *path_r)
 {
     struct slice s = *rest;
 

@@ -19,4 +19,5 @@ struct smtp_path {
 MUST_USE enum st smtp_path_parse(struct arena *arena, struct slice *rest, bool utf8,
                                  struct smtp_path *path_r);
 /* Takes the next " KEYWORD[=value]" off the front; ST_NOT_FOUND at the end, ST_INVALID. */
-MUST_USE enum st smtp_param_next(struct slice *rest, struct slice *keyword_r, struct slice *value_r);
+MUST_USE enum st smtp_param_next(struct slice *rest, struct slice *keyword_r,
+                                 struct slice *value_r);

@@ -1,0 +1,258 @@
+#include "base/arena.h"
+#include "conf/conf.h"
+#include "log/log.h"
+#include "mime/mime_date.h"
+#include "mime/mime_structure.h"
+#include "smtp/smtp_cmd.h"
+#include "smtp/smtp_header.h"
+#include "sys/sys_random.h"
+#include "sys/sys_time.h"
+
+#define TRACE_BYTES_MAX 4096
+#define STRUCTURE_BYTES_MAX (4 * MIB)
+
+/* Text of the message as it will lie in the store. */
+static void store_text(void *ctx, struct slice text)
+{
+    struct smtp_mail *mail = ctx;
+
+    if (mail->failed || mail->too_big)
+        return;
+    if (blob_writer_bytes(mail->body) + text.len >
+        conf_get()->message_bytes_max + TRACE_BYTES_MAX) {
+        mail->too_big = true;
+        return;
+    }
+    mime_scan_feed(mail->scan, text);
+    mail->failed = blob_writer_add(mail->body, text) != ST_OK;
+}
+
+static void pass_text(void *ctx, struct slice text)
+{
+    struct smtp_mail *mail = ctx;
+
+    if (mail->header != NULL)
+        smtp_header_feed(mail->header, text, store_text, mail);
+    else
+        store_text(mail, text);
+}
+
+/* "ESMTPSA" and its kin, RFC 3848. */
+static void put_with(const struct smtp_session *session, struct buf *out)
+{
+    bool lmtp = session->kind == SMTP_KIND_LMTP;
+
+    buf_putf(out, "%s%s%s%s", session->mail->utf8 ? "UTF8" : "",
+             lmtp                ? "LMTP"
+             : session->extended ? "ESMTP"
+                                 : "SMTP",
+             conn_tls(session->conn) ? "S" : "", session->login != NULL ? "A" : "");
+}
+
+/* Return-Path (final delivery, RFC 5321 section 4.4) and Received. */
+static void put_trace(const struct smtp_session *session, int64_t now_ms, struct buf *out)
+{
+    AUTO(buf) struct buf tls;
+    struct mime_date now = {.epoch = now_ms / 1000};
+
+    buf_init(&tls, 256);
+    conn_tls_describe(session->conn, &tls);
+    buf_putf(out, "Return-Path: <%.*s>\r\n", SLICE_ARG(session->mail->from));
+    buf_putf(out, "Received: from %s ([%s%s])\r\n\tby %s with ", session->helo,
+             slice_find(slice_str(conn_peer(session->conn)), ':') != SIZE_MAX ? "IPv6:" : "",
+             conn_peer(session->conn), session->context->server_name);
+    put_with(session, out);
+    buf_putf(out, " id %llx", (unsigned long long)conn_sid(session->conn));
+    if (tls.len > 0)
+        buf_putf(out, "\r\n\t(%s)", tls.ptr);
+    buf_put(out, SLICE(";\r\n\t"));
+    mime_date_write(now, out);
+    buf_put(out, SLICE("\r\n"));
+}
+
+static struct smtp_header *header_mender(const struct smtp_session *session, int64_t now_ms)
+{
+    AUTO(buf) struct buf date;
+    AUTO(buf) struct buf message_id;
+    struct mime_date now = {.epoch = now_ms / 1000};
+    char guid[SYS_GUID_HEX + 1];
+
+    sys_guid(guid);
+    buf_init(&date, 256);
+    buf_init(&message_id, 512);
+    buf_put(&date, SLICE("Date: "));
+    mime_date_write(now, &date);
+    buf_put(&date, SLICE("\r\n"));
+    buf_putf(&message_id, "Message-ID: <%s@%s>\r\n", guid, session->context->server_name);
+    return smtp_header_new(buf_slice(&date), buf_slice(&message_id));
+}
+
+void smtp_data_begin(struct smtp_session *session)
+{
+    AUTO(buf) struct buf trace;
+    struct smtp_mail *mail = session->mail;
+    int64_t now_ms = sys_now_ms();
+
+    buf_init(&trace, TRACE_BYTES_MAX);
+    put_trace(session, now_ms, &trace);
+    mail->body = blob_writer_new(session->context->store);
+    mail->scan = mime_scan_new(NULL);
+    store_text(mail, buf_slice(&trace));
+    if (session->kind == SMTP_KIND_SUBMISSION)
+        mail->header = header_mender(session, now_ms);
+}
+
+/* Makes the message durable. ST_OK: the recipients' own statuses tell. */
+static enum st accept_message(struct smtp_session *session)
+{
+    AUTO(buf) struct buf structure;
+    struct smtp_mail *mail = session->mail;
+    char guid[SYS_GUID_HEX + 1];
+
+    if (mail->header != NULL)
+        smtp_header_end(mail->header, store_text, mail);
+    if (mail->too_big)
+        return ST_TOO_BIG;
+    if (mail->failed || blob_writer_end(mail->body) != ST_OK)
+        return ST_IO;
+    const struct mime_part *root = mime_scan_end(mail->scan);
+    if (mime_scan_facts(mail->scan)->received_count > conf_get()->smtp_received_max)
+        return ST_DENIED;
+    buf_init(&structure, STRUCTURE_BYTES_MAX);
+    mime_structure_write(root, &structure);
+    sys_guid(guid);
+    struct router_message message = {.body = mail->body,
+                                     .envelope = root->envelope,
+                                     .structure = buf_slice(&structure),
+                                     .guid = guid,
+                                     .now_ms = sys_now_ms(),
+                                     .enforce_quota = session->kind == SMTP_KIND_LMTP};
+    enum st st = router_accept(session->context->store, &message, mail->rcpts, mail->rcpt_count,
+                               conn_sid(session->conn));
+    if (st == ST_OK)
+        log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn),
+                  LOG_C("peer", conn_peer(session->conn)), LOG_S("from", mail->from),
+                  LOG_U("rcpts", mail->rcpt_count), LOG_U("bytes", blob_writer_bytes(mail->body)),
+                  LOG_C("guid", guid));
+    return st;
+}
+
+static void reply_rcpt(struct smtp_session *session, const struct router_rcpt *rcpt)
+{
+    if (rcpt->st == ST_OK)
+        smtp_reply(session, 250, "2.1.5", "%s Delivered", rcpt->name);
+    else
+        smtp_reply_st(session, rcpt->st);
+}
+
+/* RFC 2033 section 4.2: LMTP replies once for each recipient. */
+static void reply_all(struct smtp_session *session, enum st st)
+{
+    const struct smtp_mail *mail = session->mail;
+    size_t replies = session->kind == SMTP_KIND_LMTP ? mail->rcpt_count : 1;
+
+    for (size_t i = 0; i < replies; i++) {
+        if (st == ST_DENIED)
+            smtp_reply(session, 554, "5.4.6", "Too many Received lines: the message loops");
+        else if (st != ST_OK)
+            smtp_reply_st(session, st);
+        else if (session->kind == SMTP_KIND_LMTP)
+            reply_rcpt(session, &mail->rcpts[i]);
+        else
+            smtp_reply(session, 250, "2.0.0", "Accepted");
+    }
+}
+
+static void finish(struct smtp_session *session)
+{
+    reply_all(session, accept_message(session));
+    smtp_mail_free(session);
+    session->state = SMTP_READY;
+}
+
+void smtp_cmd_data(struct smtp_session *session, struct slice args)
+{
+    (void)args;
+    if (session->mail->chunking) { /* RFC 3030 section 3 */
+        smtp_reply(session, 503, "5.5.1", "DATA may not follow BDAT");
+        return;
+    }
+    smtp_data_begin(session);
+    session->state = SMTP_DATA;
+    smtp_reply(session, 354, "", "Go on, end with a line of one dot");
+}
+
+static void refuse_smuggling(struct smtp_session *session)
+{
+    log_event(EV_SMTP_SMUGGLING, conn_sid(session->conn), LOG_C("peer", conn_peer(session->conn)),
+              LOG_S("from", session->mail->from));
+    smtp_reply(session, 521, "5.5.2", "A lone dot between bare CR or LF; lines end in CR LF");
+    session->closing = true;
+}
+
+size_t smtp_data_input(struct smtp_session *session, struct slice in)
+{
+    struct smtp_mail *mail = session->mail;
+    size_t used = smtp_dot_feed(&mail->dot, in, pass_text, mail);
+
+    if (mail->dot.smuggling)
+        refuse_smuggling(session);
+    else if (mail->dot.ended)
+        finish(session);
+    return used;
+}
+
+static void chunk_done(struct smtp_session *session)
+{
+    struct smtp_mail *mail = session->mail;
+
+    if (mail->chunk_last) {
+        finish(session);
+        return;
+    }
+    session->state = SMTP_RCPT;
+    smtp_reply(session, 250, "2.0.0", "Chunk taken");
+}
+
+/* RFC 3030 section 2: BDAT length [LAST]; the chunk follows at once. */
+void smtp_cmd_bdat(struct smtp_session *session, struct slice args)
+{
+    struct smtp_mail *mail = session->mail;
+    size_t space = slice_find(args, ' ');
+    struct slice last =
+        space == SIZE_MAX ? SLICE("") : slice_trim(slice_sub(args, space, args.len));
+    uint64_t bytes;
+
+    if (slice_to_u64(slice_sub(args, 0, space), &bytes) != ST_OK ||
+        (last.len > 0 && !slice_ieq(last, SLICE("LAST")))) {
+        smtp_reply(session, 501, "5.5.4", "Write BDAT length [LAST]");
+        session->closing = true; /* where the chunk ends is not known */
+        return;
+    }
+    if (mail->rcpt_count == 0) {
+        smtp_reply(session, 503, "5.5.1", "No recipient was accepted");
+        session->closing = true;
+        return;
+    }
+    if (!mail->chunking)
+        smtp_data_begin(session);
+    mail->chunking = true;
+    mail->chunk_last = last.len > 0;
+    mail->chunk_left = bytes;
+    session->state = SMTP_BDAT;
+    if (bytes == 0)
+        chunk_done(session);
+}
+
+/* A chunk is text as it is: nothing in it can end it (RFC 3030). */
+size_t smtp_bdat_input(struct smtp_session *session, struct slice in)
+{
+    struct smtp_mail *mail = session->mail;
+    struct slice part = slice_sub(in, 0, mail->chunk_left);
+
+    pass_text(mail, part);
+    mail->chunk_left -= part.len;
+    if (mail->chunk_left == 0)
+        chunk_done(session);
+    return part.len;
+}

@@ -1,0 +1,183 @@
+#include "smtp/smtp_session.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "log/log.h"
+#include "smtp/smtp_cmd.h"
+#include "smtp/smtp_header.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define LINE_BYTES_MAX 4096       /* RFC 5321 section 4.5.3.1.4 with what extensions add */
+#define AUTH_LINE_BYTES_MAX 12288 /* RFC 4954 section 4 */
+#define MAIL_BYTES_MAX (256 * MIB)
+
+static const char *const kind_names[] = {"smtp", "submission", "lmtp"};
+
+void smtp_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    conn_writef(session->conn, "%d %s%s%s\r\n", code, enhanced, enhanced[0] != '\0' ? " " : "",
+                text);
+    if (code < 400)
+        return;
+    log_event(EV_SMTP_REFUSED, conn_sid(session->conn), LOG_C("proto", kind_names[session->kind]),
+              LOG_C("peer", conn_peer(session->conn)), LOG_I("code", code), LOG_C("text", text));
+    if (++session->errors >= conf_get()->smtp_errors_max && !session->closing) {
+        session->closing = true;
+        conn_writef(session->conn, "421 4.7.0 %s Too many errors\r\n",
+                    session->context->server_name);
+    }
+}
+
+static const struct {
+    int code;
+    const char *enhanced;
+    const char *text;
+} replies[] = {
+    [ST_OK] = {250, "2.0.0", "OK"},
+    [ST_AGAIN] = {451, "4.3.0", "Internal error: unfinished command"},
+    [ST_INVALID] = {501, "5.5.4", "Invalid arguments"},
+    [ST_TOO_BIG] = {552, "5.3.4", "Message too big"},
+    [ST_DENIED] = {550, "5.7.1", "Not permitted"},
+    [ST_NOT_FOUND] = {550, "5.1.1", "No such mailbox"},
+    [ST_EXISTS] = {451, "4.3.0", "Internal error: already exists"},
+    [ST_CONFLICT] = {451, "4.3.0", "Try again"},
+    [ST_FULL] = {552, "5.2.2", "The mailbox is full"},
+    [ST_IO] = {452, "4.3.1", "Storage is unavailable, try again later"},
+};
+static_assert(COUNT(replies) == ST_MAX, "one reply for each enum st");
+
+void smtp_reply_st(struct smtp_session *session, enum st st)
+{
+    assert(st < ST_MAX);
+    smtp_reply(session, replies[st].code, replies[st].enhanced, "%s", replies[st].text);
+}
+
+void smtp_mail_new(struct smtp_session *session)
+{
+    struct smtp_mail *mail = mem_new(struct smtp_mail);
+
+    assert(session->mail == NULL);
+    mail->arena = arena_new("mail transaction", MAIL_BYTES_MAX);
+    session->mail = mail;
+}
+
+void smtp_mail_free(struct smtp_session *session)
+{
+    struct smtp_mail *mail = session->mail;
+
+    session->mail = NULL;
+    if (mail == NULL)
+        return;
+    blob_writer_free(&mail->body);
+    mime_scan_free(&mail->scan);
+    smtp_header_free(&mail->header);
+    mem_free(mail->rcpts);
+    arena_free(&mail->arena);
+    mem_free(mail);
+}
+
+static enum net_next open_kind(struct smtp_session *session, struct conn *conn, enum smtp_kind kind)
+{
+    session->conn = conn;
+    session->context = conn_context(conn);
+    session->kind = kind;
+    session->state = SMTP_GREET;
+    conn_timeout(conn, conf_get()->smtp_timeout_ms);
+    conn_writef(conn, "220 %s %s Posthorse\r\n", session->context->server_name,
+                kind == SMTP_KIND_LMTP ? "LMTP" : "ESMTP");
+    return NET_READ;
+}
+
+static enum net_next open_smtp(void *session, struct conn *conn)
+{
+    return open_kind(session, conn, SMTP_KIND_SMTP);
+}
+
+static enum net_next open_submission(void *session, struct conn *conn)
+{
+    return open_kind(session, conn, SMTP_KIND_SUBMISSION);
+}
+
+static enum net_next open_lmtp(void *session, struct conn *conn)
+{
+    return open_kind(session, conn, SMTP_KIND_LMTP);
+}
+
+/* One command line, or a SASL answer. Returns what it is done with, 0 while the line is not whole.
+ */
+static size_t input_line(struct smtp_session *session, struct slice in)
+{
+    size_t max = session->state == SMTP_AUTH ? AUTH_LINE_BYTES_MAX : LINE_BYTES_MAX;
+    size_t lf = slice_find(in, '\n');
+    struct slice line = slice_sub(in, 0, lf);
+
+    if (line.len >= max) {
+        smtp_reply(session, 500, "5.5.6", "Line too long");
+        session->closing = true;
+        return in.len;
+    }
+    if (lf == SIZE_MAX)
+        return 0;
+    if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+        line.len--;
+    if (session->state == SMTP_AUTH)
+        smtp_auth_step(session, line);
+    else
+        smtp_cmd_dispatch(session, line);
+    return lf + 1;
+}
+
+static enum net_next input(void *ctx, struct slice in, size_t *used_r)
+{
+    struct smtp_session *session = ctx;
+
+    if (session->state == SMTP_DATA)
+        *used_r = smtp_data_input(session, in);
+    else if (session->state == SMTP_BDAT)
+        *used_r = smtp_bdat_input(session, in);
+    else
+        *used_r = input_line(session, in);
+    return session->closing ? NET_CLOSE : NET_READ;
+}
+
+static void farewell(void *ctx)
+{
+    struct smtp_session *session = ctx;
+
+    if (conn_ending(session->conn))
+        conn_writef(session->conn, "421 4.3.2 %s The server is shutting down\r\n",
+                    session->context->server_name);
+    else
+        conn_writef(session->conn, "421 4.4.2 %s Silent for too long\r\n",
+                    session->context->server_name);
+}
+
+static void close_session(void *ctx)
+{
+    struct smtp_session *session = ctx;
+
+    smtp_mail_free(session);
+    auth_sasl_free(&session->sasl);
+    mem_free(session->helo);
+    mem_free(session->login);
+}
+
+#define SMTP_PROTO(n, open_fn) \
+    { \
+        .name = (n), .busy = "421 4.3.2 Too many connections, come back later\r\n", \
+        .session_bytes = sizeof(struct smtp_session), .open = (open_fn), .input = input, \
+        .farewell = farewell, .close = close_session, \
+    }
+
+const struct net_proto proto_smtp = SMTP_PROTO("smtp", open_smtp);
+const struct net_proto proto_submission = SMTP_PROTO("submission", open_submission);
+const struct net_proto proto_lmtp = SMTP_PROTO("lmtp", open_lmtp);

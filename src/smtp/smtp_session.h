@@ -1,0 +1,80 @@
+/* smtp_session.h: one SMTP, submission or LMTP connection. Inside smtp/. */
+#pragma once
+#include "auth/auth_sasl.h"
+#include "base/buf.h"
+#include "base/slice.h"
+#include "mime/mime_scan.h"
+#include "router/router.h"
+#include "smtp/smtp.h"
+#include "smtp/smtp_dot.h"
+
+struct arena;
+struct smtp_header;
+
+enum smtp_kind { SMTP_KIND_SMTP, SMTP_KIND_SUBMISSION, SMTP_KIND_LMTP };
+#define SMTP_FOR(kind) (1u << SMTP_KIND_##kind)
+
+enum smtp_state {
+    SMTP_GREET, /* EHLO is yet to come */
+    SMTP_READY,
+    SMTP_MAIL,
+    SMTP_RCPT,
+    SMTP_DATA, /* the message's text */
+    SMTP_BDAT, /* a chunk of it */
+    SMTP_AUTH, /* the answer to a challenge */
+    SMTP_STATE_MAX,
+};
+
+/* One mail transaction, from MAIL until it ends. */
+struct smtp_mail {
+    struct arena *arena; /* from, recipients */
+    struct slice from;
+    bool utf8;
+    bool chunking; /* BDAT has begun it */
+    bool chunk_last;
+    uint64_t chunk_left;
+    uint64_t declared_bytes; /* SIZE= */
+    struct router_rcpt *rcpts;
+    size_t rcpt_count;
+    size_t rcpt_cap;
+    struct smtp_dot dot;
+    struct blob_writer *body;
+    struct mime_scan *scan;
+    struct smtp_header *header; /* submission: mends the header while it passes */
+    bool too_big;
+    bool failed; /* the store took no more */
+};
+
+struct smtp_session {
+    struct conn *conn;
+    const struct smtp_context *context;
+    enum smtp_kind kind;
+    enum smtp_state state;
+    bool extended; /* greeted with EHLO or LHLO */
+    bool closing;  /* the reply just written is the last */
+    uint64_t errors;
+    char *helo;  /* on the heap; NULL before the greeting */
+    char *login; /* the person's name once logged in */
+    struct auth_sasl *sasl;
+    struct slice sasl_mechanism; /* a literal's */
+    struct smtp_mail *mail;
+};
+
+/* Writes "code enhanced text"; enhanced "" where RFC 2034 wants none. Codes from 400 on are
+ * counted, logged, and after smtp_errors_max of them the connection is closed. */
+void smtp_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)
+    PRINTF(4, 5);
+/* The reply for a status that is not the peer's fault or not one of the command's own. */
+void smtp_reply_st(struct smtp_session *session, enum st st);
+
+void smtp_mail_new(struct smtp_session *session);
+void smtp_mail_free(struct smtp_session *session); /* no transaction is fine */
+
+/* --- smtp_data.c --- */
+void smtp_data_begin(struct smtp_session *session);
+/* Takes the text; replies at its end. Returns what it is done with. */
+size_t smtp_data_input(struct smtp_session *session, struct slice in);
+size_t smtp_bdat_input(struct smtp_session *session, struct slice in);
+
+/* --- smtp_auth.c --- */
+void smtp_auth_step(struct smtp_session *session, struct slice line);
