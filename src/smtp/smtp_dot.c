@@ -29,7 +29,7 @@ static bool hides_end(const char *line, const char *end, bool at_start)
 /* The beginning of a line of which the rest is not here yet: too little to tell a lone dot from a
  * stuffed one, or a CR from a line's end, stays behind. */
 static const char *take_partial(struct smtp_dot *dot, const char *pos, const char *end,
-                                bool stuffed, smtp_dot_fn *fn, void *ctx)
+                                smtp_dot_fn *fn, void *ctx)
 {
     const char *stop = end > pos && end[-1] == '\r' ? end - 1 : end;
 
