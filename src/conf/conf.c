@@ -140,6 +140,15 @@ bool conf_same(const struct conf *a, const struct conf *b, const struct conf_fie
     return number_of(a, field) == number_of(b, field);
 }
 
+void conf_keep(struct conf *to, const struct conf *from, const struct conf_field *field)
+{
+    size_t bytes = field->type == CONF_BOOL   ? sizeof(bool)
+                   : field->type == CONF_TEXT ? sizeof(char *)
+                                              : sizeof(uint64_t);
+
+    memcpy((char *)to + field->offset, (const char *)from + field->offset, bytes);
+}
+
 static enum st parse_bool(struct slice value, uint64_t *value_r)
 {
     static const struct {
