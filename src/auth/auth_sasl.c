@@ -428,11 +428,57 @@ static enum st end(struct auth_sasl *sasl, enum auth_why why)
 }
 
 /* RFC 5802 6: "y" says that the client could bind but believes that we cannot. Where we said that
- * we can, somebody between us took it out of the list. */
-static bool was_stripped(const struct auth_sasl *sasl, struct slice in)
+ * we can, somebody between us took it out of the list. With -PLUS it has to bind. */
+static bool is_stripped(const struct auth_sasl *sasl, struct slice in)
 {
-    return !sasl->mechanism->plain && !sasl->looked_up && in.len > 0 && in.ptr[0] == 'y' &&
-           has_binding(&sasl->options);
+    return sasl->mechanism->binding ? in.ptr[0] != 'p'
+                                    : in.ptr[0] == 'y' && has_binding(&sasl->options);
+}
+
+/* RFC 5802 5.1, saslname: "=" only as "=2C" or "=3D". libgsasl lets others pass. */
+static bool is_saslname(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] == '=' && !slice_eq(slice_sub(name, i, 3), SLICE("=2C")) &&
+            !slice_eq(slice_sub(name, i, 3), SLICE("=3D")))
+            return false;
+    return true;
+}
+
+/* What libgsasl does not look at in client-first-message: gs2-cbind-flag "," [ authzid ] ","
+ * username "," nonce. Whether the rest is right is left to it. */
+static enum auth_why look_at_first(const struct auth_sasl *sasl, struct slice in)
+{
+    struct slice rest = in;
+    struct slice part = {NULL, 0};
+
+    if (is_stripped(sasl, in))
+        return AUTH_WHY_BINDING;
+    /* Binding without -PLUS is a contradiction, which libgsasl takes for agreement. */
+    if (memchr(in.ptr, '\0', in.len) != NULL || (in.ptr[0] == 'p' && !sasl->mechanism->binding))
+        return AUTH_WHY_MALFORMED;
+    for (size_t i = 0; i < 3 && slice_split(&rest, ',', &part); i++)
+        if (i > 0 && !is_saslname(slice_sub(part, 2, SIZE_MAX)))
+            return AUTH_WHY_MALFORMED;
+    return AUTH_WHY_NONE;
+}
+
+/* Whether the client-final-message ("c=" base64 of the gs2 header and the binding) fails for being
+ * bound to another connection. */
+static bool is_bound_elsewhere(const struct auth_sasl *sasl, struct slice in)
+{
+    AUTO(buf) struct buf bytes;
+    struct slice coded = slice_sub(in, 2, slice_find(in, ',') - 2);
+    const struct slice ours[] = {sasl->options.tls_exporter, sasl->options.tls_unique};
+
+    buf_init(&bytes, STEP_BYTES_MAX);
+    if (!sasl->mechanism->binding || text_unbase64(&bytes, coded) != ST_OK)
+        return false;
+    for (size_t i = 0; i < COUNT(ours); i++)
+        if (ours[i].len > 0 && bytes.len >= ours[i].len &&
+            slice_eq(slice_sub(buf_slice(&bytes), bytes.len - ours[i].len, SIZE_MAX), ours[i]))
+            return false;
+    return true;
 }
 
 /* libgsasl refused. */
@@ -445,9 +491,9 @@ static enum st refuse(struct auth_sasl *sasl, int rc, struct slice in)
     if (why == AUTH_WHY_THROTTLED || why == AUTH_WHY_DIRECTORY)
         return end(sasl, why);
     if (rc != GSASL_AUTHENTICATION_ERROR || !sasl->looked_up)
-        return end(sasl, was_stripped(sasl, in) ? AUTH_WHY_BINDING : AUTH_WHY_MALFORMED);
+        return end(sasl, AUTH_WHY_MALFORMED);
     if (why == AUTH_WHY_NONE)
-        why = AUTH_WHY_PASSWORD;
+        why = is_bound_elsewhere(sasl, in) ? AUTH_WHY_BINDING : AUTH_WHY_PASSWORD;
     return end(sasl, settle(&sasl->options, slice_str(sasl->person.name), why));
 }
 
@@ -478,8 +524,11 @@ enum st auth_sasl_step(struct auth_sasl *sasl, struct slice in, struct buf *out)
         return end(sasl, AUTH_WHY_MALFORMED);
     if (in.len == 0) /* every mechanism here lets the client begin: nothing said, nothing to say */
         return sasl->steps == 1 ? ST_AGAIN : end(sasl, AUTH_WHY_MALFORMED);
-    if (was_stripped(sasl, in))
-        return end(sasl, AUTH_WHY_BINDING);
+    enum auth_why why = AUTH_WHY_NONE;
+    if (!sasl->mechanism->plain && !sasl->looked_up)
+        why = look_at_first(sasl, in);
+    if (why != AUTH_WHY_NONE)
+        return end(sasl, why);
     int rc = gsasl_step(sasl->session, in.ptr, in.len, &made, &len);
     if (rc == GSASL_OK || rc == GSASL_NEEDS_MORE)
         buf_put(out, (struct slice){made, len});

@@ -215,12 +215,12 @@ static enum st load_trust(struct origin *origin, const char *trust_file, struct 
 {
     AUTO(buf) struct buf pem;
 
+    buf_init(&pem, PEM_BYTES_MAX * 8);
     if (trust_file == NULL) {
         /* A host without a trust store can still talk unverified; verifying then fails, said so. */
         (void)gnutls_certificate_set_x509_system_trust(origin->credentials);
         return ST_OK;
     }
-    buf_init(&pem, PEM_BYTES_MAX * 8);
     enum st st = read_pem("trust", trust_file, &pem, why);
     if (st != ST_OK)
         return st;
@@ -346,9 +346,9 @@ static void note_error(struct sys_tls *tls, int rc)
 {
     AUTO(buf) struct buf text;
 
+    buf_init(&text, 1000);
     if (tls->error != NULL)
         return;
-    buf_init(&text, 1000);
     if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED) {
         const char *name = gnutls_alert_get_name(gnutls_alert_get(tls->session));
 
