@@ -116,6 +116,9 @@ static enum auth_why look_up(const struct auth_options *options, struct slice gi
     set_name(person, st == ST_OK ? slice_str(found.name) : buf_slice(&name));
     if (st != ST_OK)
         return st == ST_NOT_FOUND ? AUTH_WHY_NOBODY : AUTH_WHY_DIRECTORY;
+    /* Failures count for the person, whichever of their names they came under. */
+    if (!throttle_ok(options, slice_str(person->name)))
+        return AUTH_WHY_THROTTLED;
     return person->disabled ? AUTH_WHY_DISABLED : AUTH_WHY_NONE;
 }
 

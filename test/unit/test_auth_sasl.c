@@ -30,10 +30,10 @@ static enum st look_up(void *arg, struct slice name, struct auth_person *person)
     (void)arg;
     if (slice_ieq(name, SLICE("ivy")))
         return ST_IO;
-    if (!slice_ieq(name, SLICE("alice")) && !slice_ieq(name, SLICE("dora")) &&
-        !slice_ieq(name, SLICE("zoe")))
+    if (!slice_ieq(name, SLICE("alice")) && !slice_ieq(name, SLICE("al")) &&
+        !slice_ieq(name, SLICE("dora")) && !slice_ieq(name, SLICE("zoe")))
         return ST_NOT_FOUND;
-    *person = alice;
+    *person = alice; /* also known as al */
     if (slice_ieq(name, SLICE("dora"))) {
         person->disabled = true;
         memcpy(person->name, "dora", 5);
@@ -386,6 +386,28 @@ static void test_throttled_even_with_the_right_password(void **state)
     }
 }
 
+static void test_other_names_of_a_person_share_the_count(void **state)
+{
+    static const struct auth_throttle_limits limits = {
+        .window_ms = 60000, .name_failures_max = 3, .entries_max = 64};
+    struct auth_options options = options_of(false);
+    struct auth_person person;
+    enum auth_why why;
+
+    (void)state;
+    options.throttle = auth_throttle_new(&limits);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(auth_login(&options, SLICE("al"), SLICE("wrong"), &person, &why),
+                         ST_DENIED);
+    uint64_t before = auth_password_derivations();
+    assert_int_equal(auth_login(&options, SLICE("alice"), SLICE("right"), &person, &why),
+                     ST_DENIED);
+    assert_int_equal(auth_login(&options, SLICE("al"), SLICE("right"), &person, &why), ST_DENIED);
+    assert_int_equal(why, AUTH_WHY_THROTTLED);
+    assert_true(auth_password_derivations() == before);
+    auth_throttle_free(&options.throttle);
+}
+
 static void test_mechanisms_fit_the_connection(void **state)
 {
     struct auth_options options = options_of(true);
@@ -601,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_every_refusal_costs_what_a_wrong_password_costs),
         cmocka_unit_test(test_cache_spares_the_second_derivation),
         cmocka_unit_test(test_throttled_even_with_the_right_password),
+        cmocka_unit_test(test_other_names_of_a_person_share_the_count),
         cmocka_unit_test(test_mechanisms_fit_the_connection),
         cmocka_unit_test(test_login_refuses_what_cannot_be),
         cmocka_unit_test(test_plus_binds_to_the_real_tls_connection),
