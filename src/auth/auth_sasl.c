@@ -98,11 +98,10 @@ static bool throttle_ok(const struct auth_options *options, struct slice name)
 static enum auth_why look_up(const struct auth_options *options, struct slice given,
                              struct auth_person *person)
 {
-    AUTO(buf) struct buf name;
+    AUTO(buf) struct buf name = BUF(AUTH_NAME_BYTES_MAX);
 
     *person = (struct auth_person){0};
     set_name(person, given);
-    buf_init(&name, AUTH_NAME_BYTES_MAX);
     bool sane = given.len <= AUTH_NAME_BYTES_MAX && auth_saslprep(given, false, &name) == ST_OK;
     if (!throttle_ok(options, sane ? buf_slice(&name) : given))
         return AUTH_WHY_THROTTLED;
@@ -245,18 +244,16 @@ static void set_slice(Gsasl_session *session, Gsasl_property property, struct sl
 
 static void set_base64(Gsasl_session *session, Gsasl_property property, struct slice bytes)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(4 * KIB);
 
-    buf_init(&text, 4 * KIB);
     if (text_base64(&text, bytes) == ST_OK)
         set_slice(session, property, buf_slice(&text));
 }
 
 static void set_rounds(Gsasl_session *session, unsigned rounds)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(100);
 
-    buf_init(&text, 100);
     buf_putf(&text, "%u", rounds);
     set_slice(session, GSASL_SCRAM_ITER, buf_slice(&text));
 }
@@ -265,9 +262,8 @@ static void set_rounds(Gsasl_session *session, unsigned rounds)
 static void set_fake(Gsasl_session *session, const char *name)
 {
     char key[SYS_SHA256_BYTES];
-    AUTO(buf) struct buf salt;
+    AUTO(buf) struct buf salt = BUF(1000);
 
-    buf_init(&salt, 1000);
     if (auth_scram_fake_salt(slice_str(name), &salt) == ST_OK)
         set_slice(session, GSASL_SCRAM_SALT, buf_slice(&salt));
     set_rounds(session, AUTH_SCRAM_ROUNDS);
@@ -470,11 +466,10 @@ static enum auth_why look_at_first(const struct auth_sasl *sasl, struct slice in
  * bound to another connection. */
 static bool is_bound_elsewhere(const struct auth_sasl *sasl, struct slice in)
 {
-    AUTO(buf) struct buf bytes;
+    AUTO(buf) struct buf bytes = BUF(STEP_BYTES_MAX);
     struct slice coded = slice_sub(in, 2, slice_find(in, ',') - 2);
     const struct slice ours[] = {sasl->options.tls_exporter, sasl->options.tls_unique};
 
-    buf_init(&bytes, STEP_BYTES_MAX);
     if (!sasl->mechanism->binding || text_unbase64(&bytes, coded) != ST_OK)
         return false;
     for (size_t i = 0; i < COUNT(ours); i++)

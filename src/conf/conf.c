@@ -208,6 +208,23 @@ static void explain(const struct conf_field *field, struct slice value, struct b
         buf_put(why, SLICE(" (units: bytes, KiB, MiB, GiB)"));
 }
 
+/* Texts of settings stay until exit: an earlier struct conf may still be looked at. */
+static const char *keep_text(struct slice text)
+{
+    static struct kept {
+        struct kept *next;
+        char text[];
+    } * _Atomic all;
+    struct kept *kept = mem_alloc(sizeof(*kept) + text.len + 1);
+
+    if (text.len > 0)
+        memcpy(kept->text, text.ptr, text.len);
+    kept->next = all;
+    while (!atomic_compare_exchange_weak(&all, &kept->next, kept))
+        ;
+    return kept->text;
+}
+
 enum st conf_set(struct conf *conf, const struct conf_field *field, struct slice value,
                  struct buf *why)
 {
@@ -219,7 +236,7 @@ enum st conf_set(struct conf *conf, const struct conf_field *field, struct slice
             explain(field, value, why);
             return ST_INVALID;
         }
-        *(const char **)(void *)at = mem_copy(value);
+        *(const char **)(void *)at = keep_text(value);
         return ST_OK;
     }
     if (parse_number(value, field->type, &number) != ST_OK || number < field->min ||

@@ -156,9 +156,8 @@ static void read_facts(struct mime_scan *scan, struct slice header, uint64_t bod
 /* What is too big for the budget is shown as an envelope that says nothing. */
 static void keep_envelope(struct mime_scan *scan, struct slice header, struct mime_part *part)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(scan->limits.kept_bytes_max);
 
-    buf_init(&text, scan->limits.kept_bytes_max);
     mime_envelope_write(scan->scratch, header, &text);
     arena_reset(scan->scratch);
     part->envelope = SLICE(MIME_ENVELOPE_NIL);

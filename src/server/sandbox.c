@@ -109,10 +109,9 @@ static enum st make_certificate(const struct sandbox *sandbox)
 static enum st write_config(const struct sandbox *sandbox, char path[4096])
 {
     static const char *const listens[] = {"smtp", "submission", "lmtp", "imap", "imaps", "admin"};
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(64 * KIB);
     enum st st = path_in(sandbox, "posthorse.ini", path);
 
-    buf_init(&text, 64 * KIB);
     buf_putf(
         &text,
         "; made by posthorse sandbox\nserver_name = mail.example.test\ndomains = example.test\n");
@@ -170,7 +169,7 @@ static enum st make_verifiers(struct arena *arena, struct slice password, struct
 static enum st add_line(struct store *store, struct arena *arena, struct slice line,
                         struct verifiers *v)
 {
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = BUF(64 * KIB);
     struct slice name = slice_sub(line, 0, slice_find(line, ' '));
     struct slice password = slice_trim(slice_sub(line, name.len, line.len));
     struct directory_document document = {.person.full_name = ""};
@@ -178,7 +177,6 @@ static enum st add_line(struct store *store, struct arena *arena, struct slice l
 
     if (!directory_name_ok(name) || make_verifiers(arena, password, v) != ST_OK)
         return ST_INVALID;
-    buf_init(&body, 64 * KIB);
     document.person.yescrypt = v->yescrypt.ptr;
     document.person.scram = v->scram.ptr;
     document.person.admin = slice_eq(name, SLICE("alice"));
@@ -193,14 +191,13 @@ static enum st prepare(struct store *store, void *ctx)
 {
     const struct sandbox *sandbox = ctx;
     struct arena *arena = arena_new("sandbox accounts", 64 * MIB);
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(ACCOUNTS_BYTES_MAX);
     struct verifiers v = {.password = NULL};
     struct slice line;
     enum st st = ST_OK;
 
     buf_init(&v.yescrypt, KIB);
     buf_init(&v.scram, KIB);
-    buf_init(&text, ACCOUNTS_BYTES_MAX);
     buf_put(&text, SLICE("alice " PASSWORD "\nbob " PASSWORD "\ncarol " PASSWORD "\n"));
     if (sandbox->accounts != NULL)
         st = sys_file_read(sandbox->accounts, &text);
@@ -246,10 +243,9 @@ static void ready(void *ctx)
 
 static int set_up(struct sandbox *sandbox, char config[4096])
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(4 * KIB);
     char data[4096];
 
-    buf_init(&why, 4 * KIB);
     if (sys_user_find(user_name(), &sandbox->user, &why) != ST_OK)
         return complain(why.ptr, EX_NOUSER);
     if (sys_folder_make(sandbox->dir, 0755) != ST_OK ||
@@ -270,14 +266,13 @@ int sandbox_run(int argc, char **argv)
     struct sandbox sandbox = {
         .dir = DIR_DEFAULT, .store = "sqlite", .base_port = BASE_PORT_DEFAULT};
     struct sandbox_postgres *postgres = NULL;
-    AUTO(buf) struct buf where;
+    AUTO(buf) struct buf where = BUF(4 * KIB);
     char config[4096];
     int code = read_options(&sandbox, argc, argv);
 
     if (code != EX_OK)
         return code;
     log_open(STDOUT_FILENO);
-    buf_init(&where, 4 * KIB);
     if (strcmp(sandbox.store, "postgres") == 0) {
         code = sandbox_postgres_start(sandbox.dir, &postgres, &where);
         if (code != EX_OK)

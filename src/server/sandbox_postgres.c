@@ -47,13 +47,12 @@ static bool find_programs(char bin[PATH_BYTES])
 
 static pid_t spawn(const struct sys_user *user, const char *log_path, char *const argv[])
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(KIB);
     pid_t parent = getpid();
     pid_t pid = fork();
 
     if (pid != 0)
         return pid;
-    buf_init(&why, KIB);
     setsid(); /* Ctrl-C is for the server; this ends after it */
     prctl(PR_SET_PDEATHSIG, SIGINT);
     int log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0644);
@@ -164,11 +163,10 @@ static bool await_database(const struct sys_user *user, const struct paths *path
 
 int sandbox_postgres_start(const char *dir, struct sandbox_postgres **postgres_r, struct buf *where)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(KIB);
     struct sys_user user;
     struct paths paths;
 
-    buf_init(&why, KIB);
     if (!find_programs(paths.bin))
         return complain("PostgreSQL is not installed (package postgresql)", EX_UNAVAILABLE);
     if (sys_user_find("postgres", &user, &why) != ST_OK)

@@ -63,9 +63,8 @@ const char *server_address(const char *kind, size_t n)
 
 static void be_worker(int ready_fd, pid_t supervisor)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(KIB);
 
-    buf_init(&why, KIB);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody would restart it */
     if (getppid() != supervisor)
         _exit(EX_TEMPFAIL);
@@ -209,10 +208,9 @@ static enum st check_certificate(const struct conf *conf, struct buf *why)
 
 static int prepare(const struct conf *conf)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(4 * KIB);
     enum st st;
 
-    buf_init(&why, 4 * KIB);
     if (sys_user_find(conf->user, &self.user, &why) != ST_OK)
         return complain(why.ptr, EX_NOUSER);
     st = sys_folder_make(conf->data_dir, 0700);
@@ -246,10 +244,9 @@ static int catch_signals(void)
 
 int server_run(const struct server_options *options)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(4 * KIB);
     struct conf conf = conf_defaults;
 
-    buf_init(&why, 4 * KIB);
     if (conf_file_read(&conf, options->config_path, &why) != ST_OK)
         return complain(why.ptr, EX_CONFIG);
     conf_use(&conf);

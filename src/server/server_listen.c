@@ -23,7 +23,7 @@ const char *server_kind_name(enum server_kind kind)
 static enum st open_one(struct server_listeners *listeners, enum server_kind kind,
                         struct slice address, struct buf *why)
 {
-    AUTO(buf) struct buf got;
+    AUTO(buf) struct buf got = BUF(SERVER_ADDRESS_BYTES - 1);
     struct server_listener *listener = &listeners->list[listeners->count];
 
     if (listeners->count == COUNT(listeners->list)) {
@@ -35,7 +35,6 @@ static enum st open_one(struct server_listeners *listeners, enum server_kind kin
     if (st != ST_OK)
         return st;
     buf_clear(why);
-    buf_init(&got, sizeof(listener->address) - 1);
     sys_listen_address(listener->fd, &got);
     snprintf(listener->address, sizeof(listener->address), "%.*s", SLICE_ARG(buf_slice(&got)));
     listener->kind = kind;

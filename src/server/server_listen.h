@@ -6,6 +6,8 @@
 struct buf;
 struct conf;
 
+#define SERVER_ADDRESS_BYTES 264
+
 enum server_kind {
 #define LISTEN(kind, setting, proto, tls, limited) SERVER_##kind,
 #include "server/server_listen.def"
@@ -15,7 +17,7 @@ enum server_kind {
 struct server_listener {
     enum server_kind kind;
     int fd;
-    char address[SYS_ADDR_BYTES + 200];
+    char address[SERVER_ADDRESS_BYTES];
 };
 
 struct server_listeners {

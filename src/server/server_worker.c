@@ -199,10 +199,9 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
 
 static void reload(struct worker *worker)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(4 * KIB);
     struct conf conf = conf_defaults;
 
-    buf_init(&why, 4 * KIB);
     if (conf_file_read(&conf, worker->options->config_path, &why) != ST_OK) {
         log_event(EV_CONFIG_REFUSED, 0, LOG_S("why", buf_slice(&why)));
         return;
@@ -253,12 +252,11 @@ static void stop(struct worker *worker)
 int server_worker_run(const struct server_options *options, struct server_listeners *listeners,
                       int ready_fd)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(4 * KIB);
     struct worker *worker = mem_new(struct worker);
     sigset_t signals;
 
     worker->options = options;
-    buf_init(&why, 4 * KIB);
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

@@ -304,10 +304,9 @@ enum st blob_chunk_read(struct store *store, int64_t blob_id, uint64_t chunk_no,
 enum st blob_each(struct store *store, int64_t blob_id, uint64_t offset, uint64_t len, blob_fn *fn,
                   void *ctx)
 {
-    AUTO(buf) struct buf chunk;
+    AUTO(buf) struct buf chunk = BUF(STORE_CHUNK_BYTES);
     enum st st = ST_OK;
 
-    buf_init(&chunk, STORE_CHUNK_BYTES);
     while (len > 0 && st == ST_OK) {
         buf_clear(&chunk);
         st = blob_chunk_read(store, blob_id, offset / STORE_CHUNK_BYTES, &chunk);

@@ -67,12 +67,11 @@ static struct slice token_meaning(const struct store_engine *engine, struct slic
 
 static enum st run_migration(struct store_tx *tx, const char *text)
 {
-    AUTO(buf) struct buf sql;
+    AUTO(buf) struct buf sql = BUF(64 * KIB);
     struct slice rest = slice_str(text);
     struct slice part;
     bool token = false;
 
-    buf_init(&sql, 64 * KIB);
     for (; slice_split(&rest, '@', &part); token = !token)
         buf_put(&sql, token ? token_meaning(tx->store->engine, part) : part);
     return sql.over ? ST_TOO_BIG : store_script(tx, sql.ptr);

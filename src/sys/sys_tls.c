@@ -161,11 +161,9 @@ static enum st set_pair(struct origin *origin, const char *cert_file, const gnut
 static enum st load_pair(struct origin *origin, const char *cert_file, const char *key_file,
                          struct buf *why)
 {
-    AUTO(buf) struct buf cert;
-    AUTO(buf) struct buf key;
+    AUTO(buf) struct buf cert = BUF(PEM_BYTES_MAX);
+    AUTO(buf) struct buf key = BUF(PEM_BYTES_MAX);
 
-    buf_init(&cert, PEM_BYTES_MAX);
-    buf_init(&key, PEM_BYTES_MAX);
     enum st st = read_pem("certificate", cert_file, &cert, why);
     if (st == ST_OK)
         st = read_pem("key", key_file, &key, why);
@@ -215,9 +213,8 @@ void sys_tls_server_keep_tickets(struct sys_tls_server *server, const struct sys
 
 static enum st load_trust(struct origin *origin, const char *trust_file, struct buf *why)
 {
-    AUTO(buf) struct buf pem;
+    AUTO(buf) struct buf pem = BUF(PEM_BYTES_MAX * 8);
 
-    buf_init(&pem, PEM_BYTES_MAX * 8);
     if (trust_file == NULL) {
         /* A host without a trust store can still talk unverified; verifying then fails, said so. */
         (void)gnutls_certificate_set_x509_system_trust(origin->credentials);
@@ -347,9 +344,8 @@ void sys_tls_free(struct sys_tls **tls)
 
 static void note_error(struct sys_tls *tls, int rc)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(1000);
 
-    buf_init(&text, 1000);
     if (tls->error != NULL)
         return;
     if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED) {

@@ -38,9 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice rest;
     struct slice said;
     enum st st = ST_AGAIN;
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(8 * KIB);
 
-    buf_init(&out, 8 * KIB);
     if (size == 0)
         return 0;
     if ((data[0] & 4) != 0)

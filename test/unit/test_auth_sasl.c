@@ -78,10 +78,9 @@ static void set(Gsasl_session *session, Gsasl_property property, const char *val
 
 static Gsasl_session *client_new(const struct client *client)
 {
-    AUTO(buf) struct buf coded;
+    AUTO(buf) struct buf coded = BUF(1000);
     Gsasl_session *session;
 
-    buf_init(&coded, 1000);
     if (client->exporter.len > 0)
         assert_int_equal(text_base64(&coded, client->exporter), ST_OK);
     assert_int_equal(gsasl_client_start(client_context, client->mechanism, &session), GSASL_OK);
@@ -101,10 +100,9 @@ static struct outcome run(const struct auth_options *options, const struct clien
 {
     struct outcome outcome = {.st = ST_AGAIN};
     Gsasl_session *session = client_new(client);
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(4096);
     struct auth_sasl *sasl;
 
-    buf_init(&out, 4096);
     assert_int_equal(auth_sasl_new(options, slice_str(client->mechanism), &sasl), ST_OK);
     for (int i = 0; i < 6 && outcome.st == ST_AGAIN; i++) {
         char *said = NULL;
@@ -199,11 +197,10 @@ static void test_a_stripped_plus_is_refused(void **state)
 {
     const struct auth_options bound = options_of(true);
     const struct auth_options unbound = options_of(false);
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(4096);
     enum auth_why why;
 
     (void)state;
-    buf_init(&out, 4096);
     assert_int_equal(first_step(&bound, SCRAM, SLICE("y,,n=alice,r=abc"), &out, &why), ST_DENIED);
     assert_int_equal(why, AUTH_WHY_BINDING);
     assert_int_equal(first_step(&unbound, SCRAM, SLICE("y,,n=alice,r=abc"), &out, &why), ST_AGAIN);
@@ -219,11 +216,10 @@ static void test_a_stripped_plus_is_refused(void **state)
 static void test_prompt_comes_before_a_late_first_message(void **state)
 {
     const struct auth_options options = options_of(false);
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(4096);
     struct auth_sasl *sasl;
 
     (void)state;
-    buf_init(&out, 4096);
     assert_int_equal(auth_sasl_new(&options, SLICE("plain"), &sasl), ST_OK);
     assert_int_equal(auth_sasl_step(sasl, SLICE(""), &out), ST_AGAIN);
     assert_int_equal(out.len, 0);
@@ -260,10 +256,9 @@ static void test_what_is_malformed_is_refused(void **state)
         {SCRAM, {huge, sizeof(huge)}},
     };
     const struct auth_options options = options_of(false);
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(4096);
 
     (void)state;
-    buf_init(&out, 4096);
     for (size_t i = 0; i < COUNT(rows); i++) {
         enum auth_why why;
         enum st st;
@@ -299,12 +294,10 @@ static void test_scram_says_nothing_of_who_is_there(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        AUTO(buf) struct buf one;
-        AUTO(buf) struct buf two;
+        AUTO(buf) struct buf one = BUF(4096);
+        AUTO(buf) struct buf two = BUF(4096);
 
         T_ROW(i, rows[i][0]);
-        buf_init(&one, 4096);
-        buf_init(&two, 4096);
         struct slice salt = salt_of(&options, rows[i][0], &one);
         T_EQ_SLICE(salt_of(&options, rows[i][1], &two), salt);
         assert_int_equal(salt.len, sizeof(",s=AAAAAAAAAAAAAAAAAAAAAA==,i=4096") - 1);
@@ -411,11 +404,10 @@ static void test_other_names_of_a_person_share_the_count(void **state)
 static void test_mechanisms_fit_the_connection(void **state)
 {
     struct auth_options options = options_of(true);
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(1000);
     struct auth_sasl *sasl;
 
     (void)state;
-    buf_init(&out, 1000);
     assert_int_equal(auth_sasl_mechanisms(&options, " ", &out), ST_OK);
     T_EQ_SLICE(buf_slice(&out), SLICE(" " PLUS " " SCRAM " PLAIN"));
     options = options_of(false);
@@ -516,10 +508,9 @@ static void test_plus_binds_to_the_real_tls_connection(void **state)
     struct sys_tls_client *client;
     struct bound one;
     struct bound other;
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(1000);
 
     (void)state;
-    buf_init(&why, 1000);
     close(mkstemp(cert));
     close(mkstemp(key));
     assert_int_equal(sys_cert_make_selfsigned(names, 1, 1, cert, key), ST_OK);
@@ -588,10 +579,9 @@ static void test_many_threads_log_in_at_once(void **state)
 
 static int make_alice(void **state)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(AUTH_VERIFIER_BYTES_MAX);
 
     (void)state;
-    buf_init(&text, AUTH_VERIFIER_BYTES_MAX);
     memcpy(alice.name, "alice", 6);
     if (auth_password_make(SLICE("right"), &text) != ST_OK)
         return 1;

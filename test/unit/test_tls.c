@@ -35,10 +35,9 @@ struct pair {
 
 static struct sys_tls_server *server_new(const char *priorities)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(1000);
     struct sys_tls_server *server;
 
-    buf_init(&why, 1000);
     if (sys_tls_server_new(cert_file, key_file, priorities, &why, &server) != ST_OK)
         fail_msg("%s", why.ptr);
     return server;
@@ -46,10 +45,9 @@ static struct sys_tls_server *server_new(const char *priorities)
 
 static struct sys_tls_client *client_new(const char *trust_file)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(1000);
     struct sys_tls_client *client;
 
-    buf_init(&why, 1000);
     if (sys_tls_client_new(trust_file, DEFAULT, &why, &client) != ST_OK)
         fail_msg("%s", why.ptr);
     return client;
@@ -127,13 +125,12 @@ static void test_both_versions_talk_and_name_themselves(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct sys_tls_server *server = server_new(rows[i].priorities);
         struct sys_tls_client *client = client_new(cert_file);
-        AUTO(buf) struct buf text;
+        AUTO(buf) struct buf text = BUF(1000);
         struct pair pair;
         char got[3];
         size_t len;
 
         T_ROW(i, rows[i].priorities);
-        buf_init(&text, 1000);
         pair_init(&pair, server, client, "mail.example");
         shake_ok(&pair);
         say(pair.client, pair.server, SLICE("a001 NOOP\r\n"));
@@ -178,13 +175,11 @@ static void test_bindings_are_the_same_on_both_sides(void **state)
         struct sys_tls_server *server = server_new(rows[i].priorities);
         struct sys_tls_client *client = client_new(cert_file);
         enum st want = rows[i].len > 0 ? ST_OK : ST_NOT_FOUND;
-        AUTO(buf) struct buf ours;
-        AUTO(buf) struct buf theirs;
+        AUTO(buf) struct buf ours = BUF(100);
+        AUTO(buf) struct buf theirs = BUF(100);
         struct pair pair;
 
         T_ROW(i, rows[i].priorities);
-        buf_init(&ours, 100);
-        buf_init(&theirs, 100);
         pair_init(&pair, server, client, "mail.example");
         shake_ok(&pair);
         assert_int_equal(sys_tls_channel_binding(pair.server, rows[i].type, &ours), want);
@@ -201,10 +196,9 @@ static void test_bindings_are_the_same_on_both_sides(void **state)
 static bool resumes(struct sys_tls_server *first, struct sys_tls_server *second)
 {
     struct sys_tls_client *client = client_new(cert_file);
-    AUTO(buf) struct buf saved;
+    AUTO(buf) struct buf saved = BUF(64 * KIB);
     struct pair pair;
 
-    buf_init(&saved, 64 * KIB);
     pair_init(&pair, first, client, "mail.example");
     shake_ok(&pair);
     assert_false(sys_tls_resumed(pair.server));
@@ -292,10 +286,9 @@ static void test_refused_files_are_told_in_a_sentence(void **state)
     assert_int_equal(sys_file_write(empty_file, SLICE(""), 0600), ST_OK);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct sys_tls_server *server;
-        AUTO(buf) struct buf why;
+        AUTO(buf) struct buf why = BUF(1000);
 
         T_ROW(i, rows[i].says);
-        buf_init(&why, 1000);
         assert_int_equal(
             sys_tls_server_new(rows[i].cert, rows[i].key, rows[i].priorities, &why, &server),
             rows[i].st);
