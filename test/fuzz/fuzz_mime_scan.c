@@ -55,6 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(buf) struct buf whole;
     AUTO(buf) struct buf pieces;
 
+    buf_init(&whole, GIB);
+    buf_init(&pieces, GIB);
     if (size < 2)
         return 0;
     if (data[1] % 2 == 1)
@@ -65,8 +67,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .kept_bytes_max = 1 + 10U * data[1]};
     struct slice text = {(const char *)data + 2, size - 2};
 
-    buf_init(&whole, GIB);
-    buf_init(&pieces, GIB);
     scan_into(&limits, text, text.len, &whole);
     scan_into(&limits, text, text.len * data[0] / 255, &pieces);
     must(slice_eq(buf_slice(&whole), buf_slice(&pieces)));
