@@ -13,6 +13,8 @@
  * - rfc5322_obsolete: GMime does not see a time of day with a comment in it (RFC 5322 section 4.3).
  * - a parameter's value without quotes and with a comment behind it: GMime makes the comment part
  *   of the value. The random messages have none; the unit tests do.
+ * - a message/rfc822 (or a part of a digest) whose first line is no header field: GMime sees no
+ *   message in it, we see one whose header has a line that is no field.
  * - base64 that ends inside a group, without padding: GMime drops the last one or two bytes.
  * - an empty body at the end of the message, or cut off by an outer delimiter: GMime has no content
  *   there, we an empty one.
@@ -130,6 +132,13 @@ static void check_leaf(struct check *check, const struct mime_part *part, GMimeP
 
 static void check_message(struct check *check, const struct mime_part *part, GMimeMessage *theirs);
 
+static bool has_field(struct slice header)
+{
+    struct mime_field field;
+
+    return mime_field_next(&header, &field) && field.name.len > 0;
+}
+
 static void check_part(struct check *check, const struct mime_part *part, GMimeObject *object)
 {
     const struct mime_part *child = part->child;
@@ -156,7 +165,7 @@ static void check_part(struct check *check, const struct mime_part *part, GMimeO
 
         if (child != NULL && message != NULL)
             check_message(check, child, message);
-        else if (child != NULL || message != NULL)
+        else if ((child != NULL && has_field(header_of(check, child))) || message != NULL)
             check->what = "a message inside that only one sees";
     } else if (GMIME_IS_PART(object)) {
         check_leaf(check, part, GMIME_PART(object));
@@ -489,8 +498,10 @@ static void test_random_messages_agree(void **state)
         make_message_header(&m);
         make_entity(&m, 0, false);
         assert_false(m.out.over);
-        if (compare(buf_slice(&m.out)) != NULL && bad++ == 0)
-            printf("# message %u:\n%.*s\n", i, SLICE_ARG(buf_slice(&m.out)));
+        const char *what = compare(buf_slice(&m.out));
+
+        if (what != NULL && bad++ == 0)
+            printf("# message %u, %s:\n%.*s\n", i, what, SLICE_ARG(buf_slice(&m.out)));
         buf_fini(&m.out);
     }
     printf("# %u of %d differ\n", bad, RANDOM_COUNT);
