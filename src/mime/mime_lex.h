@@ -15,7 +15,7 @@ static inline bool mime_lex_blank(char c)
 
 static inline char mime_lex_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
 /* The value of a hexadecimal digit, or -1. */

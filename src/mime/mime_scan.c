@@ -30,6 +30,7 @@ struct open {
     struct slice boundary; /* of a multipart until its close-delimiter has come, else empty */
     struct mime_part **tail;
     uint64_t lines_before; /* those of the message where the body begins */
+    uint64_t end_min;      /* where its last child ended */
 };
 
 struct mime_scan {
@@ -215,8 +216,8 @@ static void end_header(struct mime_scan *scan, uint64_t body_start)
     }
 }
 
-/* Ends what is open below `count`; their bodies end before the line end that ends at `at`, of
- * whose bytes so many and so many lines do not count. */
+/* Ends what is open below `count`, before the line end that ends at `at` and has so many bytes; but
+ * where an empty part inside ends only behind that line end, so does what it is in. */
 static void close_to(struct mime_scan *scan, size_t count, uint64_t at, uint8_t eol_len)
 {
     while (scan->in_header && scan->open_count > count)
@@ -224,12 +225,14 @@ static void close_to(struct mime_scan *scan, size_t count, uint64_t at, uint8_t 
     while (scan->open_count > count) {
         struct open *open = top(scan);
         struct mime_part *part = open->part;
-        bool has_eol = eol_len > 0 && at > part->body_start;
+        bool has_eol = eol_len > 0 && at > part->body_start && at - eol_len >= open->end_min;
 
         part->body_end = has_eol ? at - eol_len : at;
         part->lines = scan->lines - open->lines_before - has_eol;
         scan->bounded_count -= open->boundary.len > 0;
         scan->open_count--;
+        if (scan->open_count > 0)
+            top(scan)->end_min = part->body_end;
     }
 }
 
