@@ -8,7 +8,7 @@
 
 #define MINUTE_SEC INT64_C(60)
 #define HOUR_SEC INT64_C(3600)
-#define ZONE_MIN_MAX (24 * 60)
+#define ZONE_MIN_MAX 1440
 #define DAY_SEC INT64_C(86400)
 #define FIRST_DAY INT64_C(-719528) /* 0000-01-01 */
 #define END_DAY INT64_C(2932897)   /* 10000-01-01 */

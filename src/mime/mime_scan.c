@@ -70,22 +70,22 @@ static struct open *top(struct mime_scan *scan)
     return &scan->open[scan->open_count - 1];
 }
 
-static void push(struct mime_scan *scan, struct mime_part *part)
+static void push(struct mime_scan *scan, struct mime_part *part, uint64_t start)
 {
     if (scan->open_count == scan->open_max) {
         scan->open_max += 8;
         scan->open = mem_grow(scan->open, scan->open_max, sizeof(*scan->open));
     }
     scan->open[scan->open_count++] = (struct open){.part = part, .tail = &part->child};
-    part->header_start = scan->line_start;
+    part->header_start = start;
     scan->in_header = true;
     scan->header_over = false;
     scan->header_lines = 0;
     buf_clear(&scan->header);
 }
 
-/* The line that comes next is the first of a new part inside the innermost. */
-static void push_child(struct mime_scan *scan)
+/* A new part inside the innermost, whose first line starts at the byte given. */
+static void push_child(struct mime_scan *scan, uint64_t start)
 {
     struct open *parent = top(scan);
     struct mime_part *part = arena_one(scan->arena, struct mime_part);
@@ -94,7 +94,7 @@ static void push_child(struct mime_scan *scan)
     *parent->tail = part;
     parent->tail = &part->next;
     scan->parts_count++;
-    push(scan, part);
+    push(scan, part, start);
 }
 
 struct mime_scan *mime_scan_new(const struct mime_limits *limits)
@@ -111,7 +111,7 @@ struct mime_scan *mime_scan_new(const struct mime_limits *limits)
     scan->keep = (struct mime_keep){scan->arena, scan->limits.kept_bytes_max};
     buf_init(&scan->header, scan->limits.header_bytes_max + 1);
     scan->parts_count = 1;
-    push(scan, &scan->root);
+    push(scan, &scan->root, 0);
     return scan;
 }
 
@@ -212,7 +212,7 @@ static void end_header(struct mime_scan *scan, uint64_t body_start)
         open_multipart(scan);
     } else if (mime_part_is_message(part) && mime_encoding_find(part->encoding) == MIME_IDENTITY) {
         part->kind = MIME_MESSAGE;
-        push_child(scan);
+        push_child(scan, body_start);
     }
 }
 
@@ -281,7 +281,7 @@ static void take_delimiter(struct mime_scan *scan, size_t i, bool close, bool ha
         scan->open[i].boundary.len = 0;
         scan->bounded_count--;
     } else if (scan->parts_count < scan->limits.parts_max) {
-        push_child(scan);
+        push_child(scan, scan->line_start);
     }
 }
 
