@@ -114,7 +114,7 @@ static const struct {
      "(message/rfc822@[95,100,100,0](text/plain [100,100,100,0])))"},
     {"a message cut off in the header of its header",
      "Content-Type: multipart/digest; boundary=b\n\n--b\nX: y",
-     "multipart/digest*[0,44,52,2](message/rfc822@[48,52,52,0](text/plain [52,52,52,0]))"},
+     "multipart/digest*[0,44,52,1](message/rfc822@[48,52,52,0](text/plain [52,52,52,0]))"},
     {"a message of a blank line",
      "Content-Type: multipart/digest; boundary=b\n\n--b\n\nX: y\n\n--b--\n",
      "multipart/digest*[0,44,61,5](message/rfc822@[48,49,55,2](text/plain [49,55,55,0]))"},
