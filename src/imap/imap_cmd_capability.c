@@ -5,9 +5,8 @@
 /* RFC 3501 section 6.1.1. */
 enum st imap_cmd_capability(struct imap_session *session, struct imap_run *run)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(4 * KIB);
 
-    buf_init(&out, 4 * KIB);
     buf_put(&out, SLICE("* "));
     imap_capability_write(session, &out);
     buf_put(&out, SLICE("\r\n"));

@@ -228,9 +228,8 @@ static void tell_esearch(const struct finding *f, struct buf *out)
 
 static void tell(struct finding *f)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(64 * MIB);
 
-    buf_init(&out, 64 * MIB);
     if (f->search.esearch)
         tell_esearch(f, &out);
     else

@@ -214,8 +214,7 @@ void imap_utf7_write(struct slice utf8, struct buf *out)
     if (!must_quote(wire))
         return;
 
-    AUTO(buf) struct buf quoted;
-    buf_init(&quoted, wire.len * 2 + 2);
+    AUTO(buf) struct buf quoted = BUF(wire.len * 2 + 2);
     buf_put(&quoted, SLICE("\""));
     for (size_t i = 0; i < wire.len; i++) {
         if (wire.ptr[i] == '"' || wire.ptr[i] == '\\')

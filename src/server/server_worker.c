@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "directory/directory_auth.h"
+#include "imap/imap.h"
 #include "log/log.h"
 #include "net/net.h"
 #include "smtp/smtp.h"
@@ -30,6 +31,7 @@ struct worker {
     struct net *net;
     struct directory_auth auth;
     struct smtp_context smtp;
+    struct imap_context imap;
     struct sys_tls_server *tls; /* the one in force */
     char server_name[256];
 };
@@ -158,7 +160,7 @@ static void listen_all(struct worker *worker, const struct conf *conf,
 
     for (size_t i = 0; i < listeners->count; i++) {
         enum server_kind kind = listeners->list[i].kind;
-        void *context = &worker->smtp;
+        void *context = kinds[kind].proto == &proto_imap ? (void *)&worker->imap : &worker->smtp;
 
         if (kinds[kind].proto != NULL)
             net_listen(worker->net, listeners->list[i].fd, kinds[kind].proto, context,
@@ -191,6 +193,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     if (st != ST_OK)
         return st;
     worker->smtp = (struct smtp_context){worker->store, &worker->auth, worker->server_name};
+    worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
     return net_start(worker->net);
 }

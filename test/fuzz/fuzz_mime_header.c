@@ -37,9 +37,8 @@ static void check_fields(struct slice text)
 
 static void check_envelope(struct arena *arena, struct slice text)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(GIB);
 
-    buf_init(&out, GIB);
     mime_envelope_write(arena, text, &out);
     must(!out.over && mime_envelope_check(buf_slice(&out)));
 }
@@ -65,9 +64,8 @@ static void check_dates(struct slice text)
     struct mime_date date;
     struct mime_date back;
     int64_t epoch;
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
-    buf_init(&out, KIB);
     if (mime_date_parse(text, &date) == ST_OK) {
         mime_internaldate_write(date, &out);
         if (date.epoch > -62000000000 && date.epoch < 253402000000)
@@ -84,9 +82,8 @@ static void check_dates(struct slice text)
 static void check_params(struct arena *arena, struct slice text)
 {
     struct mime_keep keep = {arena, 4 * text.len + 4096};
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(GIB);
 
-    buf_init(&out, GIB);
     for (struct mime_param *p = mime_param_parse(&keep, text); p != NULL; p = p->next)
         mime_param_decode(p, slice_trim(p->name), &out);
 }
@@ -95,11 +92,9 @@ static void check_params(struct arena *arena, struct slice text)
 static void check_decoder(enum mime_encoding encoding, struct slice text, size_t cut)
 {
     struct mime_decoder decoder;
-    AUTO(buf) struct buf whole;
-    AUTO(buf) struct buf pieces;
+    AUTO(buf) struct buf whole = BUF(GIB);
+    AUTO(buf) struct buf pieces = BUF(GIB);
 
-    buf_init(&whole, GIB);
-    buf_init(&pieces, GIB);
     mime_decoder_init(&decoder, encoding);
     mime_decoder_feed(&decoder, text, &whole);
     mime_decoder_end(&decoder, &whole);
@@ -112,11 +107,9 @@ static void check_decoder(enum mime_encoding encoding, struct slice text, size_t
 static void check_charset(struct slice name, struct slice text, size_t cut)
 {
     struct mime_charset *charset = mime_charset_new(name);
-    AUTO(buf) struct buf whole;
-    AUTO(buf) struct buf pieces;
+    AUTO(buf) struct buf whole = BUF(GIB);
+    AUTO(buf) struct buf pieces = BUF(GIB);
 
-    buf_init(&whole, GIB);
-    buf_init(&pieces, GIB);
     mime_charset_decode(name, text, &whole);
     mime_charset_feed(charset, slice_sub(text, 0, cut), &pieces);
     mime_charset_feed(charset, slice_sub(text, cut, text.len), &pieces);
@@ -130,9 +123,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice text = {(const char *)data, size};
     size_t cut = size > 0 ? data[0] % size : 0;
     struct arena *arena = arena_new("fuzz", 8 * MIB + 64 * size);
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(GIB);
 
-    buf_init(&out, GIB);
     check_fields(text);
     check_envelope(arena, text);
     check_addresses(arena, text);

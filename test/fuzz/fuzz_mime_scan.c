@@ -37,9 +37,8 @@ static void check_stored(struct slice stored)
 {
     struct arena *arena = arena_new("fuzz", 64 * stored.len + 4096);
     const struct mime_part *root;
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(GIB);
 
-    buf_init(&out, GIB);
     must(mime_structure_read(arena, stored, &root) == ST_OK);
     mime_structure_write(root, &out);
     must(slice_eq(buf_slice(&out), stored));
@@ -52,11 +51,9 @@ static void check_stored(struct slice stored)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct mime_limits limits = mime_limits_default;
-    AUTO(buf) struct buf whole;
-    AUTO(buf) struct buf pieces;
+    AUTO(buf) struct buf whole = BUF(GIB);
+    AUTO(buf) struct buf pieces = BUF(GIB);
 
-    buf_init(&whole, GIB);
-    buf_init(&pieces, GIB);
     if (size < 2)
         return 0;
     if (data[1] % 2 == 1)

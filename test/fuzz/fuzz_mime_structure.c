@@ -14,9 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice in = {(const char *)data, size};
     struct arena *arena = arena_new("fuzz", 64 * size + 4096);
     const struct mime_part *root;
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(GIB);
 
-    buf_init(&out, GIB);
     if (mime_structure_read(arena, in, &root) == ST_OK) {
         mime_structure_write(root, &out);
         if (!slice_eq(buf_slice(&out), in))

@@ -546,10 +546,9 @@ static void test_samples_agree(void **state)
     struct dirent *entry;
     unsigned count = 0;
     unsigned bad = 0;
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(16 * MIB);
 
     (void)state;
-    buf_init(&text, 16 * MIB);
     assert_non_null(dir);
     while ((entry = readdir(dir)) != NULL) {
         if (strstr(entry->d_name, ".eml") == NULL)

@@ -54,11 +54,9 @@ static void outcome(struct mime_scan *scan, struct buf *out)
 static void check(const struct mime_limits *limits, struct slice text)
 {
     struct mime_scan *scan = mime_scan_new(limits);
-    AUTO(buf) struct buf want;
-    AUTO(buf) struct buf got;
+    AUTO(buf) struct buf want = BUF(MIB);
+    AUTO(buf) struct buf got = BUF(MIB);
 
-    buf_init(&want, MIB);
-    buf_init(&got, MIB);
     mime_scan_feed(scan, text);
     outcome(scan, &want);
     mime_scan_free(&scan);

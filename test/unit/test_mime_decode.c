@@ -35,10 +35,9 @@ static void test_transfer_encodings_at_every_split(void **state)
          "                                                                                      "
          "        x"},
     };
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
     (void)state;
-    buf_init(&out, KIB);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct slice in = slice_str(rows[i].in);
 
@@ -85,10 +84,9 @@ static void test_charsets_at_every_split(void **state)
         {"utf-8//IGNORE", {"a\xfc", 2}, "a?"},
         {"../../etc/passwd", {"a\xfc", 2}, "a?"},
     };
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
     (void)state;
-    buf_init(&out, KIB);
     for (size_t i = 0; i < COUNT(rows); i++) {
         T_ROW(i, rows[i].charset);
         for (size_t cut = 0; cut <= rows[i].in.len; cut++) {
@@ -135,10 +133,9 @@ static void test_encoded_words(void **state)
         {"=?nonsense?Q?a=FF?=", "a?"},
         {"raw ü", "raw ü"},
     };
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
     (void)state;
-    buf_init(&out, KIB);
     for (size_t i = 0; i < COUNT(rows); i++) {
         T_ROW(i, rows[i].in);
         buf_clear(&out);
@@ -177,10 +174,9 @@ static void test_parameters(void **state)
         {";\r\n x=\"a\r\n b\"", "x=a b", "a b"},
         {"; x=\"never closed", "x=never closed", "never closed"},
     };
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
     (void)state;
-    buf_init(&out, KIB);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct arena *arena = arena_new("test", MIB);
         struct mime_keep keep = {arena, 64 * KIB};
@@ -201,10 +197,9 @@ static void test_parameters(void **state)
 
 static void test_fold_touches_ascii_only(void **state)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
     (void)state;
-    buf_init(&out, KIB);
     mime_fold(SLICE("ABC xyz [@`{ \xc3\x9c"), &out);
     T_EQ_SLICE(buf_slice(&out), SLICE("abc xyz [@`{ \xc3\x9c"));
 }

@@ -64,10 +64,9 @@ static void test_select_keeps_order_and_blank_line(void **state)
 {
     static const struct slice names[] = {{"SUBJECT", 7}, {"to", 2}, {"", 0}};
     struct slice block = SLICE("To: a\r\nX: y\r\nJunk\r\nSubject: b\r\n c\r\nTo: d\r\n\r\n");
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
     (void)state;
-    buf_init(&out, KIB);
     mime_header_select(block, names, COUNT(names), false, &out);
     T_EQ_SLICE(buf_slice(&out), SLICE("To: a\r\nSubject: b\r\n c\r\nTo: d\r\n\r\n"));
     buf_clear(&out);
@@ -154,10 +153,9 @@ static void test_address_lists(void **state)
         {"Foo [Bar] <a@b>", "Foo [Bar]||a|b"},
         {"\\", "!||\\|"},
     };
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
     (void)state;
-    buf_init(&out, KIB);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct mime_addresses list = mime_address_parse(arena, slice_str(rows[i].text), 100);
 
@@ -238,10 +236,9 @@ static void test_dates_are_read(void **state)
 
 static void test_dates_survive_writing_and_reading(void **state)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
     (void)state;
-    buf_init(&out, KIB);
     for (int64_t epoch = -62167219200; epoch < 253402300800; epoch += 7654321) {
         struct mime_date date = {epoch, (int16_t)(epoch % 720)};
         struct mime_date back;
@@ -282,10 +279,9 @@ static void test_dates_are_written_and_imap_dates_strict(void **state)
         "", "1", "32-Jan-2000", "1-Jan-20000", "1-Jan-2000 ", "-Jan-2000"};
     struct mime_date date;
     int64_t epoch;
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
 
     (void)state;
-    buf_init(&out, KIB);
     for (size_t i = 0; i < COUNT(good); i++) {
         T_ROW(i, good[i]);
         buf_clear(&out);
@@ -336,10 +332,9 @@ static void test_envelopes(void **state)
          "((NIL \"@r,@s\" \"a\" \"b\")) NIL NIL NIL NIL NIL)"},
         {"Subject: a\rb\n", "(NIL {3}\r\na\rb NIL NIL NIL NIL NIL NIL NIL NIL)"},
     };
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(MIB);
 
     (void)state;
-    buf_init(&out, MIB);
     for (size_t i = 0; i < COUNT(rows); i++) {
         T_ROW(i, rows[i].header);
         buf_clear(&out);
@@ -352,11 +347,10 @@ static void test_envelopes(void **state)
 
 static void test_nstrings(void **state)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(KIB);
     char lots[600];
 
     (void)state;
-    buf_init(&out, KIB);
     memset(lots, 'x', sizeof(lots));
     mime_nstring_write((struct slice){NULL, 0}, &out);
     mime_nstring_write(SLICE(""), &out);

@@ -28,9 +28,8 @@ static void dump(const struct mime_part *part, struct buf *out)
 static void check_tree(const struct mime_limits *limits, struct slice text, struct slice want)
 {
     struct mime_scan *scan = mime_scan_new(limits);
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(MIB);
 
-    buf_init(&out, MIB);
     mime_scan_feed(scan, text);
     dump(mime_scan_end(scan), &out);
     T_EQ_SLICE(buf_slice(&out), want);
@@ -159,10 +158,9 @@ static size_t tree_depth(const struct mime_part *part)
 static void test_depth_is_limited(void **state)
 {
     struct mime_limits limits = mime_limits_default;
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(MIB);
 
     (void)state;
-    buf_init(&text, MIB);
     nested(&text, 300, "x");
     for (size_t max = 1; max < 400; max += 57) {
         limits.depth_max = max;
@@ -251,11 +249,10 @@ static void test_strings_have_a_budget(void **state)
 {
     struct mime_limits limits = mime_limits_default;
     struct mime_scan *scan;
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(MIB);
 
     (void)state;
     limits.kept_bytes_max = 600;
-    buf_init(&text, MIB);
     buf_put(&text, SLICE("Content-Type: text/html; a=\""));
     for (int i = 0; i < 1000; i++)
         buf_put(&text, SLICE("0123456789"));

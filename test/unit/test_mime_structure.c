@@ -140,10 +140,9 @@ static void test_bodystructures(void **state)
          "(\"attachment\" (\"filename*\" \"utf-8''%C3%BC\")) NIL \"l\") "
          "\"mixed\" (\"boundary\" \"out\") NIL NIL NIL)"},
     };
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(MIB);
 
     (void)state;
-    buf_init(&out, MIB);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct mime_scan *scan = scan_of(slice_str(rows[i].text));
 
@@ -163,16 +162,12 @@ static void test_stored_structures_come_back_whole(void **state)
     struct mime_scan *scan = scan_of((struct slice){sample, sizeof(sample) - 1});
     struct arena *arena = arena_new("test", MIB);
     const struct mime_part *back;
-    AUTO(buf) struct buf stored;
-    AUTO(buf) struct buf again;
-    AUTO(buf) struct buf want;
-    AUTO(buf) struct buf got;
+    AUTO(buf) struct buf stored = BUF(MIB);
+    AUTO(buf) struct buf again = BUF(MIB);
+    AUTO(buf) struct buf want = BUF(MIB);
+    AUTO(buf) struct buf got = BUF(MIB);
 
     (void)state;
-    buf_init(&stored, MIB);
-    buf_init(&again, MIB);
-    buf_init(&want, MIB);
-    buf_init(&got, MIB);
     mime_structure_write(mime_scan_end(scan), &stored);
     assert_int_equal(mime_structure_read(arena, buf_slice(&stored), &back), ST_OK);
     mime_structure_write(back, &again);
@@ -191,12 +186,10 @@ static void test_cut_or_changed_structures_are_refused_or_sound(void **state)
     struct mime_scan *scan = scan_of((struct slice){sample, sizeof(sample) - 1});
     struct arena *arena = arena_new("test", MIB);
     const struct mime_part *back;
-    AUTO(buf) struct buf stored;
-    AUTO(buf) struct buf again;
+    AUTO(buf) struct buf stored = BUF(MIB);
+    AUTO(buf) struct buf again = BUF(MIB);
 
     (void)state;
-    buf_init(&stored, MIB);
-    buf_init(&again, MIB);
     mime_structure_write(mime_scan_end(scan), &stored);
     for (size_t len = 0; len < stored.len; len++) {
         assert_int_equal(mime_structure_read(arena, slice_sub(buf_slice(&stored), 0, len), &back),
