@@ -41,6 +41,7 @@ enum st store_open(const struct store_options *options, struct buf *why, struct 
     enum st st = store->engine->open(store, options, why);
     if (st == ST_OK)
         st = store_migrate(store, why);
+    store->migrated = st == ST_OK;
     *store_r = store;
     if (st != ST_OK)
         store_close(store_r);
@@ -84,17 +85,12 @@ const char *store_engine_name(const struct store *store)
 enum st store_exec_values(struct store_tx *tx, enum store_stmt stmt, int64_t *changed_r,
                           const struct store_value *values, size_t count)
 {
-    int64_t changed = 0;
-
     assert(count <= STORE_PARAMS_MAX);
-    if (tx->st != ST_OK)
-        return tx->st;
-    enum st st = tx->store->engine->exec(tx, stmt, values, count, &changed);
-    if (st != ST_OK)
-        tx->st = st;
     if (changed_r != NULL)
-        *changed_r = changed;
-    return st;
+        *changed_r = 0;
+    if (tx->st == ST_OK)
+        tx->st = tx->store->engine->exec(tx, stmt, values, count, changed_r);
+    return tx->st;
 }
 
 struct store_rows *store_rows_open_values(struct store_tx *tx, enum store_stmt stmt,
@@ -222,6 +218,22 @@ void store_watch_free(struct store_watch **watch)
     pthread_mutex_unlock(&store->watch_lock);
     mem_free(*watch);
     *watch = NULL;
+}
+
+void store_tell_all(struct store *store)
+{
+    struct store_watched *watched;
+    struct store_watched *next;
+    struct store_watch *watch;
+
+    store_views_all_stale(store->views);
+    pthread_mutex_lock(&store->watch_lock);
+    HASH_ITER(hh, store->watched, watched, next)
+    {
+        DL_FOREACH(watched->list, watch)
+        watch->fn(watch->ctx, watched->account_id, STORE_FOLDER_ANY);
+    }
+    pthread_mutex_unlock(&store->watch_lock);
 }
 
 void store_tell(struct store *store, const struct store_touched *touched, size_t count)

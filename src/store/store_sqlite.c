@@ -148,7 +148,7 @@ static enum st lite_exec(struct store_tx *tx, enum store_stmt id, const struct s
         code = sqlite3_step(stmt);
     while (code == SQLITE_ROW);
     enum st st = code == SQLITE_DONE ? ST_OK : fault(conn->db, store_stmt_sql[id]);
-    if (st == ST_OK)
+    if (st == ST_OK && changed_r != NULL)
         *changed_r = sqlite3_changes64(conn->db);
     sqlite3_reset(stmt);
     return st;
@@ -468,8 +468,9 @@ static void lite_close(struct store *store)
 
 const struct store_engine store_sqlite = {
     .name = "sqlite",
-    .type_id = "INTEGER PRIMARY KEY",
+    .type_id = "INTEGER PRIMARY KEY AUTOINCREMENT", /* no id comes back after its row is gone */
     .type_bytes = "BLOB",
+    .type_text = "TEXT",
     .table_end = "WITHOUT ROWID",
     .open = lite_open,
     .close = lite_close,
