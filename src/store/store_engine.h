@@ -66,6 +66,9 @@ struct store_folder;
 MUST_USE enum st store_folder_destroy(struct store_tx *tx, const struct store_folder *folder);
 /* Drops the body with its chunks unless a message refers to it. */
 MUST_USE enum st store_blob_release(struct store_tx *tx, int64_t blob_id);
+/* Valid UTF-8 (RFC 3629) without NUL: what both engines take as text and give back the same.
+ * controls: other control characters may be in it. */
+bool store_text_ok(struct slice s, bool controls);
 void store_text_copy(char *out, size_t cap, struct slice text);
 void store_guid_derive(const char *guid, unsigned n, char out[33]);
 
@@ -97,8 +100,8 @@ struct store_rows {
 struct store_engine {
     const char *name;
     bool shared;
-    /* What @ID@, @BYTES@, @TEXT@ and @END@ mean in a migration. */
-    const char *type_id, *type_bytes, *type_text, *table_end;
+    /* What @ID@, @BYTES@, @TEXT@, @END@ and @PACKED@ mean in a migration. */
+    const char *type_id, *type_bytes, *type_text, *table_end, *chunk_packed;
     enum st (*open)(struct store *store, const struct store_options *options, struct buf *why);
     void (*close)(struct store *store);
     enum st (*read)(struct store *store, store_body *body, void *arg);

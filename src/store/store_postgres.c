@@ -373,6 +373,7 @@ const struct store_engine store_postgres = {
     .type_bytes = "BYTEA",
     .type_text = "TEXT COLLATE \"C\"",
     .table_end = "",
+    .chunk_packed = "; ALTER TABLE chunk ALTER COLUMN data SET STORAGE EXTERNAL",
     .open = pg_open,
     .close = pg_close,
     .read = pg_read,

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Numbered from 1; one that was ever released is never changed. @ID@, @BYTES@, @TEXT@ and @END@ are
- * the only differences between the engines: a running key, bytes, text in byte order, and how a
- * table keyed by itself ends. */
+/* Numbered from 1; one that was ever released is never changed. What stands between @s is the only
+ * difference between the engines: a running key, bytes, text in byte order, how a table keyed by
+ * itself ends, and that the chunks are packed already. */
 static const char *const migrations[] = {
     "CREATE TABLE document (kind @TEXT@ NOT NULL, name @TEXT@ NOT NULL, modified_ms BIGINT NOT "
     "NULL, "
@@ -31,7 +31,7 @@ static const char *const migrations[] = {
     " chunk_count BIGINT NOT NULL, staged_ms BIGINT NOT NULL, envelope @BYTES@ NOT NULL, "
     " structure @BYTES@ NOT NULL);"
     "CREATE INDEX blob_staged ON blob (staged_ms) WHERE staged_ms > 0;"
-    "CREATE TABLE chunk (chunk_id BIGINT NOT NULL PRIMARY KEY, data @BYTES@ NOT NULL);"
+    "CREATE TABLE chunk (chunk_id BIGINT NOT NULL PRIMARY KEY, data @BYTES@ NOT NULL)@PACKED@;"
     "CREATE TABLE message (folder_id BIGINT NOT NULL, uid BIGINT NOT NULL, account_id BIGINT NOT "
     "NULL, "
     " guid @TEXT@ NOT NULL, blob_id BIGINT NOT NULL REFERENCES blob (blob_id), modseq BIGINT NOT "
@@ -65,6 +65,8 @@ static struct slice token_meaning(const struct store_engine *engine, struct slic
         return slice_str(engine->type_bytes);
     if (slice_eq(token, SLICE("TEXT")))
         return slice_str(engine->type_text);
+    if (slice_eq(token, SLICE("PACKED")))
+        return slice_str(engine->chunk_packed);
     assert(slice_eq(token, SLICE("END")));
     return slice_str(engine->table_end);
 }
