@@ -252,6 +252,250 @@ struct store_folder t_folder_now(struct t_store *t, int64_t folder_id)
     return reading.folder;
 }
 
+/* --- operations --- */
+
+struct op {
+    enum { ADD, REMOVE, RENAME, SUBSCRIBE, UNSUBSCRIBE, KEYWORD, FLAGS, EXPUNGE, COPY } kind;
+    int64_t account_id;
+    struct slice name;
+    struct slice to;
+    char guid[33];
+    struct arena *arena;
+    struct store_folder folder;
+    struct store_folder target;
+    struct store_uids range;
+    bool deleted_only;
+    uint64_t count;
+    unsigned bit;
+    struct store_flagging *flagging;
+    struct store_copying *copying;
+};
+
+static enum st run_folder_op(struct store_tx *tx, struct op *op)
+{
+    int64_t folder_id;
+
+    switch (op->kind) {
+    case ADD:
+        return store_folder_add(
+            tx, op->account_id,
+            &(struct store_new_folder){op->name, op->guid, SLICE(""), sys_now_ms()}, &folder_id);
+    case REMOVE:
+        return store_folder_remove(tx, op->account_id, op->name);
+    case RENAME:
+        return store_folder_rename(tx, op->account_id, op->name, op->to, op->guid, sys_now_ms());
+    case SUBSCRIBE:
+    case UNSUBSCRIBE:
+        return store_folder_subscribe(tx, op->account_id, op->name, op->kind == SUBSCRIBE);
+    case KEYWORD:
+        return store_keyword_add(tx, op->account_id, op->name, &op->bit);
+    case FLAGS:
+    case EXPUNGE:
+    case COPY:
+        break;
+    }
+    return ST_INVALID;
+}
+
+static enum st run_op(struct store_tx *tx, void *arg)
+{
+    struct op *op = arg;
+    const struct store_uid_set set = {&op->range, 1};
+    uint64_t modseq;
+
+    if (op->kind == FLAGS)
+        return store_message_flags(tx, op->arena, &op->folder, op->flagging);
+    if (op->kind == EXPUNGE)
+        return store_message_expunge(tx, &op->folder, &set, op->deleted_only, &op->count, &modseq);
+    if (op->kind == COPY)
+        return store_message_copy(tx, op->arena, &op->folder, &op->target, op->copying);
+    return run_folder_op(tx, op);
+}
+
+static enum st run_named(struct t_store *t, struct op *op, const char *name)
+{
+    op->account_id = t->account_id;
+    op->name = slice_str(name);
+    sys_guid(op->guid);
+    return store_write(t->store, run_op, op);
+}
+
+enum st t_folder_add(struct t_store *t, const char *name)
+{
+    return run_named(t, &(struct op){.kind = ADD}, name);
+}
+
+enum st t_folder_remove(struct t_store *t, const char *name)
+{
+    return run_named(t, &(struct op){.kind = REMOVE}, name);
+}
+
+enum st t_folder_rename(struct t_store *t, const char *from, const char *to)
+{
+    return run_named(t, &(struct op){.kind = RENAME, .to = slice_str(to)}, from);
+}
+
+enum st t_subscribe(struct t_store *t, const char *name, bool on)
+{
+    return run_named(t, &(struct op){.kind = on ? SUBSCRIBE : UNSUBSCRIBE}, name);
+}
+
+enum st t_keyword(struct t_store *t, const char *name, unsigned *bit_r)
+{
+    struct op op = {.kind = KEYWORD};
+    enum st st = run_named(t, &op, name);
+
+    *bit_r = op.bit;
+    return st;
+}
+
+enum st t_flags(struct store *store, struct arena *arena, const struct store_folder *folder,
+                struct store_flagging *flagging)
+{
+    struct op op = {.kind = FLAGS, .folder = *folder, .flagging = flagging, .arena = arena};
+
+    return store_write(store, run_op, &op);
+}
+
+enum st t_expunge(struct store *store, const struct store_folder *folder, struct store_uids range,
+                  bool deleted_only, uint64_t *count_r)
+{
+    struct op op = {
+        .kind = EXPUNGE, .folder = *folder, .range = range, .deleted_only = deleted_only};
+    enum st st = store_write(store, run_op, &op);
+
+    *count_r = op.count;
+    return st;
+}
+
+enum st t_copy(struct store *store, struct arena *arena, const struct store_folder *from,
+               const struct store_folder *to, struct store_copying *copying)
+{
+    struct op op = {
+        .kind = COPY, .folder = *from, .target = *to, .copying = copying, .arena = arena};
+
+    return store_write(store, run_op, &op);
+}
+
+/* --- questions --- */
+
+struct question {
+    struct t_store *t;
+    int64_t folder_id;
+    uint64_t since;
+    struct store_account account;
+    struct buf text;
+};
+
+static void put_word(struct buf *out, struct slice word)
+{
+    buf_putf(out, "%s%.*s", out->len > 0 ? " " : "", SLICE_ARG(word));
+}
+
+static enum st ask_account(struct store_tx *tx, void *arg)
+{
+    struct question *q = arg;
+
+    return store_account_get(tx, q->t->account_id, &q->account);
+}
+
+static enum st ask_folders(struct store_tx *tx, void *arg)
+{
+    struct question *q = arg;
+    struct store_folder *folders;
+    size_t count;
+    enum st st = store_folder_list(tx, q->t->arena, q->t->account_id, &folders, &count);
+
+    buf_clear(&q->text);
+    for (size_t i = 0; i < count; i++)
+        put_word(&q->text, folders[i].name);
+    return st;
+}
+
+static enum st ask_subscriptions(struct store_tx *tx, void *arg)
+{
+    struct question *q = arg;
+    struct slice *names;
+    size_t count;
+    enum st st = store_folder_subscriptions(tx, q->t->arena, q->t->account_id, &names, &count);
+
+    buf_clear(&q->text);
+    for (size_t i = 0; i < count; i++)
+        put_word(&q->text, names[i]);
+    return st;
+}
+
+static enum st put_message(void *ctx, const struct store_message *message)
+{
+    struct buf *out = ctx;
+
+    buf_putf(out, "%s%u:%llx", out->len > 0 ? " " : "", message->uid,
+             (unsigned long long)message->flags);
+    return ST_OK;
+}
+
+static enum st put_gone(void *ctx, const struct store_message *message)
+{
+    struct buf *out = ctx;
+
+    buf_putf(out, "%s%u", out->len > 0 ? " " : "", message->uid);
+    return ST_OK;
+}
+
+static enum st ask_messages(struct store_tx *tx, void *arg)
+{
+    struct question *q = arg;
+
+    buf_clear(&q->text);
+    return store_message_each(tx, q->folder_id, (struct store_uids){1, UINT32_MAX}, 0, put_message,
+                              &q->text);
+}
+
+static enum st ask_gone(struct store_tx *tx, void *arg)
+{
+    struct question *q = arg;
+
+    buf_clear(&q->text);
+    return store_message_gone(tx, q->folder_id, q->since, put_gone, &q->text);
+}
+
+static const char *answer(struct question *q, store_body *body)
+{
+    buf_init(&q->text, 1 * MIB);
+    assert_int_equal(store_read(q->t->store, body, q), ST_OK);
+    const char *text = slice_cstr(q->t->arena, buf_slice(&q->text));
+    buf_fini(&q->text);
+    return text;
+}
+
+struct store_account t_account_now(struct t_store *t)
+{
+    struct question q = {.t = t};
+
+    (void)answer(&q, ask_account);
+    return q.account;
+}
+
+const char *t_folders(struct t_store *t)
+{
+    return answer(&(struct question){.t = t}, ask_folders);
+}
+
+const char *t_subscriptions(struct t_store *t)
+{
+    return answer(&(struct question){.t = t}, ask_subscriptions);
+}
+
+const char *t_messages(struct t_store *t, int64_t folder_id)
+{
+    return answer(&(struct question){.t = t, .folder_id = folder_id}, ask_messages);
+}
+
+const char *t_gone(struct t_store *t, int64_t folder_id, uint64_t since)
+{
+    return answer(&(struct question){.t = t, .folder_id = folder_id, .since = since}, ask_gone);
+}
+
 struct running {
     const struct t_case *one;
     struct t_store t;

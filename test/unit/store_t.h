@@ -52,6 +52,28 @@ enum st t_try_deliver(struct store *store, int64_t account_id, int64_t folder_id
 int64_t t_folder(struct t_store *t, const char *name); /* made where it is missing */
 struct store_folder t_folder_now(struct t_store *t, int64_t folder_id);
 
+/* One operation of the records in a transaction of its own; safe from several threads where arena
+ * is the thread's (copies and failed flags need one). */
+enum st t_folder_add(struct t_store *t, const char *name);
+enum st t_folder_remove(struct t_store *t, const char *name);
+enum st t_folder_rename(struct t_store *t, const char *from, const char *to);
+enum st t_subscribe(struct t_store *t, const char *name, bool on);
+enum st t_keyword(struct t_store *t, const char *name, unsigned *bit_r);
+enum st t_flags(struct store *store, struct arena *arena, const struct store_folder *folder,
+                struct store_flagging *flagging);
+enum st t_expunge(struct store *store, const struct store_folder *folder, struct store_uids range,
+                  bool deleted_only, uint64_t *count_r);
+enum st t_copy(struct store *store, struct arena *arena, const struct store_folder *from,
+               const struct store_folder *to, struct store_copying *copying);
+struct store_account t_account_now(struct t_store *t);
+/* Names with a blank between them. */
+const char *t_folders(struct t_store *t);
+const char *t_subscriptions(struct t_store *t);
+/* "uid:flags" of each message, in order, e.g. "1:0 3:9". */
+const char *t_messages(struct t_store *t, int64_t folder_id);
+/* UIDs of tombstones above since, e.g. "2 4". */
+const char *t_gone(struct t_store *t, int64_t folder_id, uint64_t since);
+
 /* The case on both engines. Each gets a new store with alice in it. */
 struct t_case {
     const char *name;
