@@ -174,8 +174,7 @@ static size_t session_iov(const struct session *s, struct iovec *iov)
             uint64_t left = p->len - off;
             uint64_t len = left < p->ring_len - at ? left : p->ring_len - at;
 
-            /* iovec is not const-correct; sendmsg() only reads. */
-            iov[count].iov_base = (void *)(uintptr_t)(p->ptr + at);
+            iov[count].iov_base = p->ptr + at;
             iov[count++].iov_len = len;
             off += len;
         }

@@ -10,7 +10,7 @@ enum {
 
 /* len bytes to send, taken from the ring of ring_len bytes at ptr, from `at` on. */
 struct load_piece {
-    const char *ptr;
+    char *ptr; /* not const because iovec is not; never written to */
     uint64_t ring_len;
     uint64_t at;
     uint64_t len;

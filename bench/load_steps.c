@@ -13,7 +13,8 @@ enum {
     LINE_BYTES = 78, /* CRLF included */
     TEXT_LINES = 16384,
     CODE_LINES = 65536,
-    TEXT_BYTES_MAX = 8192,
+    MIXED_BYTES_MIN = 16384,
+    TEXT_PART_BYTES = 105 * LINE_BYTES, /* of a message with an attachment: 8 KB */
 };
 
 static char text_pool[TEXT_LINES * LINE_BYTES];
@@ -26,6 +27,12 @@ static uint64_t random_next(uint64_t *state)
     *state ^= *state >> 7;
     *state ^= *state << 17;
     return *state;
+}
+
+static void line_end(char *line)
+{
+    line[LINE_BYTES - 2] = '\r';
+    line[LINE_BYTES - 1] = '\n';
 }
 
 static void text_line_fill(char *line, uint64_t *seed)
@@ -44,7 +51,7 @@ static void text_line_fill(char *line, uint64_t *seed)
             left--;
         }
     }
-    memcpy(line + LINE_BYTES - 2, "\r\n", 2);
+    line_end(line);
 }
 
 static void code_line_fill(char *line, uint64_t *seed)
@@ -53,7 +60,7 @@ static void code_line_fill(char *line, uint64_t *seed)
 
     for (size_t i = 0; i < LINE_BYTES - 2; i++)
         line[i] = digits[(random_next(seed) >> 8) % 64];
-    memcpy(line + LINE_BYTES - 2, "\r\n", 2);
+    line_end(line);
 }
 
 void load_pool_fill(void)
@@ -84,8 +91,7 @@ static PRINTF(2, 3) void say(struct load_out *out, const char *fmt, ...)
 }
 
 /* Adds len bytes (whole lines) of a pool. */
-static void say_lines(struct load_out *out, const char *pool, uint64_t lines, uint64_t op,
-                      uint64_t len)
+static void say_lines(struct load_out *out, char *pool, uint64_t lines, uint64_t op, uint64_t len)
 {
     assert(out->piece_count < LOAD_PIECES_MAX && len % LINE_BYTES == 0);
     out->piece[out->piece_count++] = (struct load_piece){
@@ -187,14 +193,14 @@ static uint64_t room(const struct load_plan *plan, const struct load_out *out, s
 static void compose_body(const struct load_plan *plan, uint64_t op, struct load_out *out)
 {
     static const char close[] = "--part--\r\n";
-    bool mixed = plan->size > 2 * TEXT_BYTES_MAX;
+    bool mixed = plan->size > MIXED_BYTES_MIN;
     size_t end = mixed ? sizeof(close) - 1 : 0;
     uint64_t fill;
 
     compose_head(plan, op, mixed ? "multipart/mixed; boundary=part" : "text/plain", out);
     if (mixed) {
         say(out, "--part\r\nContent-Type: text/plain\r\n\r\n");
-        say_lines(out, text_pool, TEXT_LINES, op, TEXT_BYTES_MAX / LINE_BYTES * LINE_BYTES);
+        say_lines(out, text_pool, TEXT_LINES, op, TEXT_PART_BYTES);
         say(out,
             "--part\r\nContent-Type: application/octet-stream\r\n"
             "Content-Transfer-Encoding: base64\r\n"
