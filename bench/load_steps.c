@@ -12,7 +12,7 @@
 enum {
     LINE_BYTES = 78, /* CRLF included */
     TEXT_LINES = 16384,
-    CODE_LINES = 65536,
+    CODE_LINES = 16384,
     MIXED_BYTES_MIN = 16384,
     TEXT_PART_BYTES = 105 * LINE_BYTES, /* of a message with an attachment: 8 KB */
 };
