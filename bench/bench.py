@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     a.add_argument("--seconds", type=float, help="of a timed run, about; default: 5; 1 when quick")
     a.add_argument("--peers-only", action="store_true", help="leave Posthorse out")
     a.add_argument("--ours-only", action="store_true", help="leave the peers out")
+    a.add_argument("--no-wait", action="store_true", help="do not wait for a quiet machine")
     a.add_argument("--install", action="store_true", help="install the peers' packages if missing")
     parsed = a.parse_args()
     unknown = [name for name in parsed.only.split(",") if name not in BENCHES]
@@ -51,9 +52,11 @@ def arguments() -> argparse.Namespace:
 def plan_from(args: argparse.Namespace, folder: Path) -> Plan:
     sides = tuple(side for side, left_out in (("ours", args.peers_only), ("peers", args.ours_only))
                   if not left_out)
-    return Plan(folder=folder, build=args.build.resolve(), cache=args.build.resolve() / "bench-cache",
+    build = args.build.resolve()
+    return Plan(folder=folder, build=build, cache=build / "bench-cache",
                 store=args.store, rounds=args.rounds or (1 if args.quick else 3),
-                seconds=args.seconds or (1 if args.quick else 5), quick=args.quick, sides=sides)
+                seconds=args.seconds or (1 if args.quick else 5), quick=args.quick, sides=sides,
+                waits=not args.no_wait)
 
 
 def on_signal(*_: object) -> NoReturn:
@@ -100,6 +103,7 @@ def main() -> int:
         say(f"ended; what was complete is in {out}")
         return 130
     finally:
+        machine.end_descendants()
         shutil.rmtree(folder, ignore_errors=True)
     print(page)
     say(f"the page, results.json and the drawings are in {out}")

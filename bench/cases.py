@@ -16,7 +16,7 @@ class Case:
     more_is_better: bool = True
     beside: tuple[str, ...] = ()  # the best of these is what ours is compared with
     goal_ratio: float | None = None  # times as good as that
-    goal_value: float | None = None  # at most this much of the unit
+    goal_value: float | None = None  # this much of the unit, at least or at most
     samples: dict[str, list[float]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)  # why a side has no or few samples
 
@@ -40,9 +40,10 @@ class Case:
 
     def goal(self) -> str:
         if self.goal_ratio is not None:
-            return percent(self.goal_ratio) if self.goal_ratio < 1 else f"{self.goal_ratio:g}x"
+            return f"{self.goal_ratio:g}x"
         if self.goal_value is not None:
-            return f"at most {self.goal_value:g} {self.unit}"
+            side = "least" if self.more_is_better else "most"
+            return f"at {side} {self.goal_value:g} {self.unit}"
         return ""
 
     def as_json(self) -> dict[str, object]:
@@ -52,10 +53,6 @@ class Case:
                 "medians": {side: self.median(side) for side in self.samples},
                 "beside": best[0] if best else None, "ratio": self.ratio(),
                 "goal_ratio": self.goal_ratio, "goal_value": self.goal_value, "notes": self.notes}
-
-
-def percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
 
 
 def number(value: float) -> str:

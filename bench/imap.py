@@ -30,7 +30,7 @@ class Imap:
         self.sock.sendall(data)
 
     def answer(self, keep: bool) -> tuple[bytes, int, bytes]:
-        """Reads up to the tagged line: that line, how many bytes came, and (if kept) all of them."""
+        """Reads up to the tagged line: that line, how many bytes came, and (if kept) all."""
         tail, total, kept = b"", 0, []
         while True:
             data = self.sock.recv(1 << 20)

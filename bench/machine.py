@@ -119,16 +119,29 @@ class Process:
                 self.popen.kill()
                 self.popen.wait()
         del family[self.pid]
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            left = [pid for pid, at in family.items() if alive(pid) and started_at(pid) == at]
-            for pid in left:
-                os.kill(pid, number)
-            wait_for(lambda: not any(alive(pid) for pid in left), 5)
-        for pid in family:
+        end_all([pid for pid, at in family.items() if started_at(pid) == at])
+
+
+def end_all(pids: list[int]) -> None:
+    """Politely, then not; and buries those that had become our own children."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        left = [pid for pid in pids if alive(pid)]
+        for pid in left:
             try:
-                os.waitpid(pid, os.WNOHANG)
-            except OSError:
+                os.kill(pid, number)
+            except ProcessLookupError:
                 pass
+        wait_for(lambda: not any(alive(pid) for pid in left), 5)
+    for pid in pids:
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            pass
+
+
+def end_descendants() -> None:
+    """Ends what a server left behind: orphans of our servers are our children (prepare())."""
+    end_all(tree(os.getpid())[1:])
 
 
 GIVEN_PORTS: set[int] = set()
@@ -224,9 +237,13 @@ class PeakSampler:
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)
 
+    def look(self) -> None:
+        self.peak = max(self.peak, rss_now(list(family(self.roots, self.skip))))
+
     def watch(self) -> None:
-        while not self.over.wait(0.05):
-            self.peak = max(self.peak, rss_now(list(family(self.roots, self.skip))))
+        self.look()
+        while not self.over.wait(0.01):
+            self.look()
 
     def __enter__(self) -> PeakSampler:
         self.thread.start()

@@ -44,7 +44,10 @@ class Posthorse:
         ready = line()
         if ready is None:
             raise CannotStart(f"posthorse sandbox: {process.last_words()}")
-        return {name: int(port) for name, port in re.findall(r"(\w+)=[^ ]*:(\d+)", ready[1])}
+        ports = {name: int(port) for name, port in re.findall(r"(\w+)=[^ ]*:(\d+)", ready[1])}
+        if not {"smtp", "lmtp", "imap", "imaps"} <= set(ports):
+            raise CannotStart(f"posthorse sandbox: no port for all protocols in: {ready[0]}")
+        return ports
 
     def roots(self) -> list[int]:
         return [self.process.pid] if self.process else []

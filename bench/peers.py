@@ -343,7 +343,8 @@ def cyrus_unpack(cache: Path) -> Path:
     fetch = subprocess.run(["apt-get", "-o", "APT::Sandbox::User=root", "download", *names],
                            cwd=root, capture_output=True, text=True)
     if not names or fetch.returncode != 0:
-        raise CannotStart(f"cyrus: its packages cannot be fetched: {(fetch.stderr or plan.stderr)[-200:]}")
+        why = (fetch.stderr or plan.stderr).strip()[-200:]
+        raise CannotStart(f"cyrus: its packages cannot be fetched: {why}")
     for package in root.glob("*.deb"):
         subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
         package.unlink()
@@ -411,9 +412,11 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="posthorse-peer.", dir="/var/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(machine.end_descendants)
         folder.chmod(0o755)
-        server: Server = {"dovecot": lambda: Dovecot(folder), "postfix": lambda: PostfixDovecot(folder),
-                          "cyrus": lambda: Cyrus(folder, folder)}[sys.argv[1]]()
+        known: dict[str, Server] = {"dovecot": Dovecot(folder), "postfix": PostfixDovecot(folder),
+                                    "cyrus": Cyrus(folder, folder)}
+        server = known[sys.argv[1]]
         stack.callback(server.stop)
         server.start()
         print(server.side, server.ports, server.roots(), flush=True)
@@ -422,6 +425,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in ("dovecot", "postfix", "cyrus"):
+        sys.exit("usage: peers.py dovecot|postfix|cyrus")
     try:
         main()
     except KeyboardInterrupt:

@@ -8,15 +8,15 @@ import subprocess
 import time
 from pathlib import Path
 
-from cases import OURS, Case, number, percent
+from cases import OURS, Case, number
 from svg import Bar, Chart, Group, draw
 from work import BENCHES, Plan
 
 ORDER = (OURS, "postfix + dovecot", "dovecot", "dovecot hibernating", "dovecot fast log-in",
-         "cyrus", "disk")
+         "cyrus")
 SECTIONS = {**{name: (bench.title, bench.about) for name, bench in BENCHES.items()},
             "disk": ("LMTP as a share of the disk's rate",
-                     "The disk: equal records, one fdatasync() for all that wait, in the same run.")}
+                     "The disk: equal records, one fdatasync() for all that wait, the same run.")}
 
 
 def command_line(*command: str) -> str:
@@ -48,7 +48,8 @@ def conditions(plan: Plan) -> dict[str, str]:
         "cyrus": "3.6 (Debian's packages, unpacked)",
         "rounds": f"{plan.rounds} of about {plan.seconds:g} s, medians (least to most)"
         + (", quick: smaller work, figures only roughly right" if plan.quick else ""),
-        "not quiet": f"{plan.runs_not_quiet} of {plan.runs} runs began while other work used the machine",
+        "not quiet": f"{plan.runs_not_quiet} of {plan.runs} runs began beside other work"
+        if plan.waits else "not waited for",
     }
 
 
@@ -72,8 +73,6 @@ def ratio_text(case: Case) -> str:
     ratio = case.ratio()
     if ratio is None:
         return "–"
-    if case.goal_ratio is not None and case.goal_ratio < 1 or case.beside == ("disk",):
-        return percent(ratio)
     best = case.best_beside()
     return f"{number(ratio)}x {best[0]}" if best else "–"
 
@@ -113,7 +112,8 @@ def measured_bars(case: Case) -> list[Bar]:
     for side in ORDER:
         values, middle = case.samples.get(side), case.median(side)
         if values and middle is not None:
-            bars.append(Bar(side, middle, f"{number(middle)} {case.unit}", min(values), max(values)))
+            label = f"{number(middle)} {case.unit.split()[0]}"
+            bars.append(Bar(side, middle, label, min(values), max(values)))
     return bars
 
 
@@ -144,9 +144,8 @@ def draw_all(folder: Path, cases: list[Case]) -> dict[str, list[str]]:
         charts = {f"{name}-ratio": ratio_chart(title, section)}
         for unit in sorted({case.unit for case in section}):
             same = [case for case in section if case.unit == unit]
-            suffix = "" if unit == section[0].unit else "-" + unit.replace("/", "-")
-            if name != "disk":
-                charts[name + suffix] = measured_chart(title, about, same)
+            suffix = "" if unit == section[0].unit else "-" + unit
+            charts[name + suffix] = measured_chart(title, about, same)
         for stem, chart in charts.items():
             if chart:
                 (folder / f"{stem}.svg").write_text(draw(chart))

@@ -1,4 +1,4 @@
-"""svg: bar drawings by hand: horizontal bars in named groups, a scale with its unit, goals as lines."""
+"""svg: bar drawings by hand: bars in named groups, a scale with its unit, goals as lines."""
 from __future__ import annotations
 
 import math
@@ -13,8 +13,7 @@ BAR, STEP, NAME, GAP = 16, 21, 22, 12
 LOG_SPAN = 30  # largest by smallest value from which a logarithmic scale is used
 FONT = "font-family='DejaVu Sans, Helvetica, Arial, sans-serif'"
 COLOURS = {"posthorse": "#c2571a", "dovecot": "#4a7fb5", "dovecot hibernating": "#93b7d8",
-           "dovecot fast log-in": "#93b7d8", "postfix + dovecot": "#4a7fb5", "cyrus": "#6a9a5b",
-           "disk": "#8b8b8b"}
+           "dovecot fast log-in": "#93b7d8", "postfix + dovecot": "#4a7fb5", "cyrus": "#6a9a5b"}
 
 
 @dataclass

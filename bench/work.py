@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import email.utils
 import json
+import statistics
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -43,9 +44,9 @@ class Plan:
     seconds: float = 5  # of one timed run, about
     quick: bool = False
     sides: tuple[str, ...] = ("ours", "peers")
+    waits: bool = True  # for a quiet machine, before each run
     runs: int = 0
     runs_not_quiet: int = 0
-    restless: list[str] = field(default_factory=list)
 
     def ours(self) -> list[Server]:
         if "ours" not in self.sides:
@@ -63,7 +64,8 @@ class Plan:
         run = subprocess.run(command, capture_output=True, text=True)
         if run.returncode != 0:
             raise RunFailed((run.stderr.strip().splitlines() or ["no reason given"])[0])
-        return json.loads(run.stdout)
+        result: dict[str, float] = json.loads(run.stdout)
+        return result
 
     def load(self, protocol: str, port: int, **options: object) -> dict[str, float]:
         args = [word for name, value in options.items() for word in (f"--{name}", value)]
@@ -75,8 +77,7 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def serving(plan: Plan, servers: list[Server], case: Case | None = None,
-            lost: dict[str, str] | None = None) -> Iterator[dict[str, Server]]:
+def serving(servers: list[Server], lost: dict[str, str]) -> Iterator[dict[str, Server]]:
     """The servers that could be started, by side, stopped at the end whatever happens. What could
     not is told in `lost`."""
     with ExitStack() as stack:
@@ -89,8 +90,7 @@ def serving(plan: Plan, servers: list[Server], case: Case | None = None,
                 up[server.side] = server
             except (CannotStart, OSError, subprocess.SubprocessError) as error:
                 say(f"{server.side} cannot start: {error}")
-                if lost is not None:
-                    lost[server.side] = f"cannot start: {error}"
+                lost[server.side] = f"cannot start: {error}"
         yield up
 
 
@@ -99,7 +99,7 @@ def measure(plan: Plan, case: Case, side: str, run: Callable[[], float], what: s
     if side in case.notes:
         return
     plan.runs += 1
-    if not machine.quiet():
+    if plan.waits and not machine.quiet():
         plan.runs_not_quiet += 1
     try:
         value = run()
@@ -128,7 +128,7 @@ def fresh_rounds(plan: Plan, case: Case, servers: list[Server],
         for server in servers:
             if server.side in case.notes:
                 continue
-            with serving(plan, [server], lost=case.notes) as up:
+            with serving([server], case.notes) as up:
                 if up:
                     measure(plan, case, server.side, lambda: run(server),
                             f"round {r + 1} of {plan.rounds}")
@@ -183,15 +183,20 @@ def smtp_to_mailbox(plan: Plan, server: Server, boxes: Mailboxes, sessions: int,
     return count / (time.perf_counter() - begun)
 
 
-def smtp_side(plan: Plan, server: Server, boxes: Mailboxes, sessions: int,
+def smtp_side(plan: Plan, server: Server, boxes: dict[str, Mailboxes], sessions: int,
               size: int) -> Callable[[], float]:
     """Finds out how many messages fill a run; the trial also warms the side up."""
     rate: list[float] = []
 
+    def deliver(count: int) -> float:
+        return smtp_to_mailbox(plan, server, boxes[server.side], sessions, size, count)
+
     def run() -> float:
+        if server.side not in boxes:
+            boxes[server.side] = Mailboxes(server)
         if not rate:
-            rate.append(smtp_to_mailbox(plan, server, boxes, sessions, size, 100 + 5 * sessions))
-        return smtp_to_mailbox(plan, server, boxes, sessions, size, counted(plan, rate[0]))
+            rate.append(deliver(100 + 5 * sessions))
+        return deliver(counted(plan, rate[0]))
 
     return run
 
@@ -200,14 +205,14 @@ def bench_smtp(plan: Plan) -> Iterator[Case]:
     goals = {1: 4, 10: 8, 100: 15}
     lost: dict[str, str] = {}
     peer = PostfixDovecot(plan.folder)
-    with serving(plan, plan.ours() + plan.peers(peer), lost=lost) as up:
-        boxes = {side: Mailboxes(server) for side, server in up.items()}
+    with serving(plan.ours() + plan.peers(peer), lost) as up:
+        boxes: dict[str, Mailboxes] = {}
         for size in plan.pick([1, 10, 100], [10]):
             for sessions in plan.pick([1, 10, 100], [10, 100]):
                 case = Case("smtp", f"{size} KB, {plural(sessions)}", "msg/s", beside=(peer.side,),
                             goal_ratio=goals[sessions], notes=dict(lost))
                 yield interleave(plan, case, {
-                    side: smtp_side(plan, server, boxes[side], sessions, size * KIB)
+                    side: smtp_side(plan, server, boxes, sessions, size * KIB)
                     for side, server in up.items()})
 
 
@@ -235,26 +240,29 @@ def disk_side(plan: Plan, writers: int) -> Callable[[], float]:
                              "--seconds", seconds)["rate"]
 
 
-def share_of_disk(case: Case, sessions: int) -> Case:
-    """The same runs, seen beside what the disk took in between them."""
-    goal = 0.2 if sessions == 100 else None
-    keep = {side: values for side, values in case.samples.items()}
-    return Case("disk", f"LMTP 10 KB, {plural(sessions)}, as a share of the disk's rate", "msg/s",
-                beside=("disk",), goal_ratio=goal, samples=keep, notes=case.notes)
+def share_of_disk(case: Case, sessions: int, disk: float) -> Case:
+    """The same runs as shares of what the disk took in between them."""
+    shares = {side: [value / disk * 100 for value in values]
+              for side, values in case.samples.items()}
+    return Case("disk", f"LMTP {case.name} (the disk: {number(disk)} records/s)",
+                "% of the disk's rate", samples=shares, notes=case.notes,
+                goal_value=20 if sessions == 100 else None)
 
 
 def bench_lmtp(plan: Plan) -> Iterator[Case]:
     goals = {1: 2.5, 10: 4, 100: 8}
     lost: dict[str, str] = {}
     peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder, plan.cache)]
-    with serving(plan, plan.ours() + plan.peers(*peers), lost=lost) as up:
+    with serving(plan.ours() + plan.peers(*peers), lost) as up:
         for sessions in plan.pick([1, 10, 100], [10, 100]):
             case = Case("lmtp", f"10 KB, {plural(sessions)}", "msg/s", notes=dict(lost),
                         beside=tuple(p.side for p in peers), goal_ratio=goals[sessions])
             runs = {side: lmtp_side(plan, server, sessions) for side, server in up.items()}
             interleave(plan, case, {**runs, "disk": disk_side(plan, sessions)})
+            disk = case.samples.pop("disk", [])
             yield case
-            yield share_of_disk(case, sessions)
+            if disk:
+                yield share_of_disk(case, sessions, statistics.median(disk))
 
 
 # --- Idle IMAP connections ----------------------------------------------------------------------
@@ -303,8 +311,7 @@ def idle_run(plan: Plan, server: Server, tls: bool) -> float:
     if server.side != "dovecot hibernating":
         return idle_kb(server, count, tls, lambda: True)
     with inotify_instances(2 * count + 128):
-        value = idle_kb(server, count, tls, lambda: imap_processes(server) <= 2)
-        return value
+        return idle_kb(server, count, tls, lambda: imap_processes(server) <= 2)
 
 
 def bench_idle(plan: Plan) -> Iterator[Case]:
@@ -342,10 +349,10 @@ def peak_over_idle(server: Server) -> Iterator[Used]:
     used.peak_mb = max(0, peak - idle) / KIB
 
 
-def big_send(plan: Plan, server: Server, reader: Imap, size: int) -> None:
-    before = reader.message_count()
+def big_send(plan: Plan, server: Server, watcher: Imap, size: int) -> None:
+    before = watcher.message_count()
     plan.load("smtp", server.ports["smtp"], count=1, size=size, user="big", timeout=600)
-    if not machine.wait_for(lambda: reader.message_count() > before, VISIBLE_WAIT_S):
+    if not machine.wait_for(lambda: watcher.message_count() > before, VISIBLE_WAIT_S):
         raise RunFailed("the message did not arrive")
 
 
@@ -357,16 +364,18 @@ def big_fetch(reader: Imap, size: int) -> None:
 
 
 def big_round(plan: Plan, server: Server, size: int) -> dict[str, float]:
-    reader = Imap(server.ports["imap"], "big")
-    big_send(plan, server, reader, 10 * KIB)
+    # Two sessions: STATUS of a folder that the same session has selected may be out of date.
+    watcher, reader = (Imap(server.ports["imap"], "big") for _ in range(2))
+    big_send(plan, server, watcher, 10 * KIB)
     big_fetch(reader, 10 * KIB)
     with peak_over_idle(server) as sent:
-        big_send(plan, server, reader, size)
+        big_send(plan, server, watcher, size)
     with peak_over_idle(server) as fetched:
         big_fetch(reader, size)
+    watcher.close()
     reader.close()
-    return {"sent, peak RSS over idle": sent.peak_mb, "fetched, peak RSS over idle": fetched.peak_mb,
-            "sent until visible": sent.seconds, "fetched": fetched.seconds}
+    return {"sent, peak RSS over idle": sent.peak_mb, "sent until visible": sent.seconds,
+            "fetched, peak RSS over idle": fetched.peak_mb, "fetched": fetched.seconds}
 
 
 def bench_big(plan: Plan) -> Iterator[Case]:
@@ -422,7 +431,7 @@ def login_side(plan: Plan, server: Server) -> Callable[[], float]:
 def bench_login(plan: Plan) -> Iterator[Case]:
     lost: dict[str, str] = {}
     usual, fast = Dovecot(plan.folder), Dovecot(plan.folder, "fast log-in")
-    with serving(plan, plan.ours() + plan.peers(usual, fast), lost=lost) as up:
+    with serving(plan.ours() + plan.peers(usual, fast), lost) as up:
         case = Case("login", "50 clients at once, beside Dovecot as installed", "log-ins/s",
                     beside=(usual.side,), goal_ratio=5, notes=dict(lost))
         interleave(plan, case, {s: login_side(plan, server) for s, server in up.items()})
@@ -448,11 +457,13 @@ FOLDER_STEPS = (
 
 def folder_message(i: int) -> bytes:
     date = email.utils.formatdate(1672531200 + i * 300)
-    head = (f"Received: from mx.sender.test ([192.0.2.{i % 250 + 1}]) by mx.example.test; {date}\r\n"
+    head = (f"Received: from mx.sender.test ([192.0.2.{i % 250 + 1}]) by mx.example.test;"
+            f"\r\n {date}\r\n"
             f"From: \"Person {i % 997}\" <p{i % 997}@sender.test>\r\nTo: <bulk@example.test>\r\n"
             f"Cc: \"Team {i % 31}\" <team{i % 31}@example.test>\r\n"
             f"Subject: {SUBJECTS[i % 10]} {i}\r\nDate: {date}\r\n"
-            f"Message-ID: <{i}.folder@sender.test>\r\nIn-Reply-To: <{i // 3}.folder@sender.test>\r\n"
+            f"Message-ID: <{i}.folder@sender.test>\r\n"
+            f"In-Reply-To: <{i // 3}.folder@sender.test>\r\n"
             "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n")
     line = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod.\r\n"
     return (head + line * ((2 * KIB - len(head)) // len(line))).encode()
@@ -501,7 +512,7 @@ def bench_folder(plan: Plan) -> Iterator[Case]:
     peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder, plan.cache)]
     cases = {name: Case("folder", f"{count:,} messages: {name}", "s", more_is_better=False,
                         beside=tuple(p.side for p in peers)) for name, _ in FOLDER_STEPS}
-    with serving(plan, plan.ours() + plan.peers(*peers), lost=lost) as up:
+    with serving(plan.ours() + plan.peers(*peers), lost) as up:
         cases["SELECT"].notes.update(lost)
         interleave(plan, cases["SELECT"],
                    {side: folder_side(server, count, cases) for side, server in up.items()})
