@@ -241,19 +241,26 @@ static void ready(void *ctx)
     fflush(stdout);
 }
 
-static int set_up(struct sandbox *sandbox, char config[4096])
+static int make_folders(struct sandbox *sandbox)
 {
     AUTO(buf) struct buf why = BUF(4 * KIB);
     char data[4096];
 
     if (sys_user_find(user_name(), &sandbox->user, &why) != ST_OK)
         return complain(why.ptr, EX_NOUSER);
-    if (sys_folder_make(sandbox->dir, 0755) != ST_OK ||
-        !sys_user_own(&sandbox->user, sandbox->dir) || path_in(sandbox, "data", data) != ST_OK ||
-        sys_folder_make(data, 0700) != ST_OK || !sys_user_own(&sandbox->user, data)) {
-        buf_putf(&why, "%s: cannot be made or is not writable", sandbox->dir);
-        return complain(why.ptr, EX_CANTCREAT);
-    }
+    if (sys_folder_make(sandbox->dir, 0755) == ST_OK &&
+        sys_user_own(&sandbox->user, sandbox->dir) && path_in(sandbox, "data", data) == ST_OK &&
+        sys_folder_make(data, 0700) == ST_OK && sys_user_own(&sandbox->user, data))
+        return EX_OK;
+    buf_putf(&why,
+             "%s: cannot be made, or the account %s, which the server runs as, cannot reach it; "
+             "choose a folder whose parents everybody may enter, such as one in /tmp",
+             sandbox->dir, user_name());
+    return complain(why.ptr, EX_CANTCREAT);
+}
+
+static int make_files(struct sandbox *sandbox, char config[4096])
+{
     if (make_certificate(sandbox) != ST_OK)
         return complain("the certificate cannot be made", EX_CANTCREAT);
     if (write_config(sandbox, config) != ST_OK)
@@ -270,6 +277,8 @@ int sandbox_run(int argc, char **argv)
     char config[4096];
     int code = read_options(&sandbox, argc, argv);
 
+    if (code == EX_OK)
+        code = make_folders(&sandbox);
     if (code != EX_OK)
         return code;
     log_open(STDOUT_FILENO);
@@ -281,7 +290,7 @@ int sandbox_run(int argc, char **argv)
         buf_put(&where, SLICE("sqlite"));
     }
     sandbox.where = where.ptr;
-    code = set_up(&sandbox, config);
+    code = make_files(&sandbox, config);
     struct server_options options = {
         .config_path = config, .prepare = prepare, .ready = ready, .ctx = &sandbox};
     if (code == EX_OK)

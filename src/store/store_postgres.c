@@ -92,14 +92,13 @@ static void pool_give(struct pg *pg, struct pg_conn *conn)
 
 static enum pg_fault pool_connect(struct pg *pg, struct pg_conn *conn)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(ERROR_BYTES_MAX);
     uint64_t generation = atomic_load(&pg->generation);
 
     if (conn->db != NULL && conn->generation == generation)
         return PG_FINE;
     if (conn->db != NULL)
         pg_conn_close(conn);
-    buf_init(&why, ERROR_BYTES_MAX);
     conn->fault = PG_FINE;
     conn->generation = generation;
     enum pg_fault fault = pg_conn_open(conn, pg->where, &why);
@@ -228,9 +227,8 @@ static void begin_write(struct store *store, struct pg_conn *conn, struct trying
 
 static enum st commit(struct store *store, struct pg_conn *conn, struct trying *trying)
 {
-    AUTO(buf) struct buf notice;
+    AUTO(buf) struct buf notice = BUF(NOTICE_BYTES_MAX);
 
-    buf_init(&notice, NOTICE_BYTES_MAX);
     put_notice(&notice, store->handle, &trying->tx);
     if (pg_conn_commit(conn, notice.ptr != NULL ? notice.ptr : "")) {
         count_add(COUNT_STORE_COMMITS, 1);

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -42,5 +43,9 @@ bool sys_user_own(const struct sys_user *user, const char *path)
 {
     if (!user->change)
         return access(path, W_OK) == 0;
-    return chown(path, user->uid, user->gid) == 0;
+    if (chown(path, user->uid, user->gid) != 0 || setegid(user->gid) != 0 ||
+        seteuid(user->uid) != 0)
+        return false;
+    bool writes = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
+    return seteuid(0) == 0 && setegid(0) == 0 && writes;
 }

@@ -16,5 +16,5 @@ struct sys_user {
 MUST_USE enum st sys_user_find(const char *name, struct sys_user *user_r, struct buf *why);
 /* For good, with its groups; ST_DENIED with a sentence in why. */
 MUST_USE enum st sys_user_become(const struct sys_user *user, struct buf *why);
-/* Hands the file or folder to the user; true when the user can write there. */
+/* Hands the file or folder to the user; true when the user can reach it and write there. */
 bool sys_user_own(const struct sys_user *user, const char *path);

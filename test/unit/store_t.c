@@ -51,10 +51,9 @@ enum st t_store_try(const struct t_store *t, uint64_t retry_ms, struct buf *why,
 
 struct store *t_store_second(const struct t_store *t)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(4000);
     struct store *store;
 
-    buf_init(&why, 4000);
     if (t_store_try(t, 30000, &why, &store) != ST_OK)
         fail_msg("store_open: %s", why.ptr);
     return store;

@@ -326,9 +326,8 @@ static void check_body(struct t_store *t, int64_t blob_id, struct slice body)
                                        {STORE_CHUNK_BYTES, 1},
                                        {1, 3 * STORE_CHUNK_BYTES},
                                        {10 * MIB, 5}};
-    AUTO(buf) struct buf got;
+    AUTO(buf) struct buf got = BUF(16 * MIB);
 
-    buf_init(&got, 16 * MIB);
     for (size_t i = 0; i < COUNT(cuts); i++) {
         buf_clear(&got);
         assert_int_equal(blob_each(t->store, blob_id, cuts[i][0], cuts[i][1], collect, &got),

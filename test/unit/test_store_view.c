@@ -108,9 +108,8 @@ static void model_step(struct model *m, struct store *store)
 
 static void check_truth(struct t_store *t, const struct model *m)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(1 * MIB);
 
-    buf_init(&text, 1 * MIB);
     for (uint32_t i = 0; i < m->count; i++)
         buf_putf(&text, "%s%u:%llx", i > 0 ? " " : "", m->entries[i].uid,
                  (unsigned long long)m->entries[i].flags);
