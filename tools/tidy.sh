@@ -5,4 +5,4 @@ set -eu
 cd "$(dirname "$0")/.."
 /usr/bin/python3 tools/tidy.py .
 git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
-exec run-clang-tidy-14 -p build -quiet 'src/.*\.c$' >build/clang-tidy.log 2>&1 || { grep -E 'error|warning' build/clang-tidy.log; exit 1; }
+exec run-clang-tidy-14 -p build-asan -quiet 'src/.*\.c$' >build/clang-tidy.log 2>&1 || { grep -E 'error|warning' build/clang-tidy.log; exit 1; }

@@ -105,7 +105,8 @@ struct store_engine {
     enum st (*open)(struct store *store, const struct store_options *options, struct buf *why);
     void (*close)(struct store *store);
     enum st (*read)(struct store *store, store_body *body, void *arg);
-    enum st (*write)(struct store *store, store_body *body, void *arg);
+    /* As store_write_begin(). */
+    bool (*write)(struct store *store, struct store_job *job);
     /* changed_r NULL: nobody waits for it; a failure may be told by a later statement or the end.
      */
     enum st (*exec)(struct store_tx *tx, enum store_stmt stmt, const struct store_value *values,

@@ -261,7 +261,8 @@ static enum st write_once(struct store *store, struct pg_conn *conn, struct tryi
     return st;
 }
 
-static enum st pg_write(struct store *store, store_body *body, void *arg)
+/* Waits for the database: other writers have connections of their own. */
+static bool pg_write(struct store *store, struct store_job *job)
 {
     struct pg *pg = store->handle;
     struct trying trying;
@@ -276,7 +277,7 @@ static enum st pg_write(struct store *store, store_body *body, void *arg)
             break;
         fault = pool_connect(pg, conn);
         if (fault == PG_FINE) {
-            st = write_once(store, conn, &trying, body, arg);
+            st = write_once(store, conn, &trying, job->body, job->arg);
             fault = conn->fault;
         }
         pool_give(pg, conn);
@@ -287,7 +288,8 @@ static enum st pg_write(struct store *store, store_body *body, void *arg)
     if (st == ST_OK)
         store_tell(store, trying.tx.touched, trying.tx.touched_count);
     store_tx_fini(&trying.tx);
-    return st;
+    job->st = st;
+    return true;
 }
 
 /* --- life --- */
