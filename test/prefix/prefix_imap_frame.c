@@ -125,7 +125,7 @@ static void a_long_command_is_refused_and_the_next_is_read(void **state)
         for (size_t at = 0; at < in.len; at += step)
             feed(&frame, slice_sub(buf_slice(&in), at, step), true, &out);
         assert_true(slice_starts(buf_slice(&out), SLICE("too big<a LOGIN {300+}")));
-        assert_true(slice_find_slice(buf_slice(&out), SLICE("too big<b yyyy")) != SIZE_MAX);
+        assert_true(slice_find_slice(buf_slice(&out), SLICE("too big<b ")) != SIZE_MAX);
         assert_true(slice_find_slice(buf_slice(&out), SLICE("command<c NOOP>\n")) != SIZE_MAX);
         assert_true(frame.held.bytes_max == LINE_BYTES_MAX);
         imap_frame_fini(&frame);
