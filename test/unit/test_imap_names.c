@@ -30,6 +30,13 @@ static const struct {
     {"&3gA-", NULL},      /* the other half */
     {"&AP/-", NULL},      /* a digit of base64 that is not one here */
     {"&APw-x", "üx"},
+    /* UTF-8 is longer than what it was made from. */
+    {"&ZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIq"
+     "eZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIqeZeVnLIq"
+     "e-",
+     "日本語日本語日本語日本語日本語日本語日本語日本語"
+     "日本語日本語日本語日本語日本語日本語日本語日本語"
+     "日本語日本語日本語日本語"},
 };
 
 static void utf7_is_decoded_and_encoded_back(void **state)
