@@ -36,6 +36,7 @@ enum st imap_text_header(struct imap_text *text)
 
 static bool contains(struct slice value, struct slice needle)
 {
+<<<<<<< HEAD
     AUTO(buf) struct buf decoded;
     AUTO(buf) struct buf folded;
 
@@ -43,6 +44,13 @@ static bool contains(struct slice value, struct slice needle)
         return true;
     buf_init(&decoded, DECODED_BYTES_MAX);
     buf_init(&folded, DECODED_BYTES_MAX);
+=======
+    AUTO(buf) struct buf decoded = BUF(DECODED_BYTES_MAX);
+    AUTO(buf) struct buf folded = BUF(DECODED_BYTES_MAX);
+
+    if (needle.len == 0)
+        return true;
+>>>>>>> main
     mime_words_decode(value, &decoded);
     mime_fold(buf_slice(&decoded), &folded);
     return slice_find_slice(buf_slice(&folded), needle) != SIZE_MAX;

@@ -43,6 +43,7 @@ class Failure(Exception):
 class Server:
     def __init__(self, args, users):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="posthorse-wire-"))
+        self.dir.chmod(0o755)  # the worker is another user
         accounts = self.dir / "accounts"
         accounts.write_text("".join(f"{u} {PASSWORD}\n" for u in users))
         data = self.dir / "data"
