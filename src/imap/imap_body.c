@@ -117,19 +117,10 @@ static enum st gather(void *ctx, struct slice bytes)
 static enum st write_fields(struct stream *stream, const struct store_message *message,
                             struct extent extent, const struct imap_section *section)
 {
-<<<<<<< HEAD
-    AUTO(buf) struct buf header;
-    AUTO(buf) struct buf picked;
-    enum st st;
-
-    buf_init(&header, HEADER_BYTES_MAX);
-    buf_init(&picked, HEADER_BYTES_MAX + KIB);
-=======
     AUTO(buf) struct buf header = BUF(HEADER_BYTES_MAX);
     AUTO(buf) struct buf picked = BUF(HEADER_BYTES_MAX + KIB);
     enum st st;
 
->>>>>>> main
     st = blob_each(imap_store(stream->session), message->blob_id, extent.start,
                    extent.end - extent.start, gather, &header);
     if (st != ST_OK)

@@ -21,19 +21,10 @@ static enum st ended(struct imap_session *session, struct imap_run *run, enum st
 /* One step with what the client said, base64 undone. */
 static enum st step(struct imap_session *session, struct imap_run *run, struct slice said)
 {
-<<<<<<< HEAD
-    AUTO(buf) struct buf challenge;
-    AUTO(buf) struct buf text;
-    enum st st;
-
-    buf_init(&challenge, CHALLENGE_BYTES_MAX);
-    buf_init(&text, 2 * CHALLENGE_BYTES_MAX);
-=======
     AUTO(buf) struct buf challenge = BUF(CHALLENGE_BYTES_MAX);
     AUTO(buf) struct buf text = BUF(2 * CHALLENGE_BYTES_MAX);
     enum st st;
 
->>>>>>> main
     st = auth_sasl_step(session->sasl, said, &challenge);
     if (st != ST_AGAIN)
         return ended(session, run, st);
@@ -49,14 +40,8 @@ static enum st step(struct imap_session *session, struct imap_run *run, struct s
 static enum st step_base64(struct imap_session *session, struct imap_run *run, struct slice text,
                            bool initial)
 {
-<<<<<<< HEAD
-    AUTO(buf) struct buf said;
-
-    buf_init(&said, CHALLENGE_BYTES_MAX);
-=======
     AUTO(buf) struct buf said = BUF(CHALLENGE_BYTES_MAX);
 
->>>>>>> main
     if (initial && slice_eq(text, SLICE("=")))
         text = SLICE("");
     if (text_unbase64(&said, text) == ST_OK)

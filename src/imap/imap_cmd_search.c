@@ -228,14 +228,8 @@ static void tell_esearch(const struct finding *f, struct buf *out)
 
 static void tell(struct finding *f)
 {
-<<<<<<< HEAD
-    AUTO(buf) struct buf out;
-
-    buf_init(&out, 64 * MIB);
-=======
     AUTO(buf) struct buf out = BUF(64 * MIB);
 
->>>>>>> main
     if (f->search.esearch)
         tell_esearch(f, &out);
     else

@@ -100,14 +100,8 @@ static void tell_unchanged(struct storing *storing, bool uid, const struct view 
     struct imap_session *session = storing->session;
     const struct view *view = session->folder->view;
     unsigned items = imap_folder_entry_items(session, uid);
-<<<<<<< HEAD
-    AUTO(buf) struct buf out;
-
-    buf_init(&out, MIB);
-=======
     AUTO(buf) struct buf out = BUF(MIB);
 
->>>>>>> main
     for (size_t i = 0; i < storing->seqnos.count; i++)
         for (uint32_t n = storing->seqnos.ranges[i].first; n <= storing->seqnos.ranges[i].last;
              n++) {

@@ -36,21 +36,11 @@ enum st imap_text_header(struct imap_text *text)
 
 static bool contains(struct slice value, struct slice needle)
 {
-<<<<<<< HEAD
-    AUTO(buf) struct buf decoded;
-    AUTO(buf) struct buf folded;
-
-    if (needle.len == 0)
-        return true;
-    buf_init(&decoded, DECODED_BYTES_MAX);
-    buf_init(&folded, DECODED_BYTES_MAX);
-=======
     AUTO(buf) struct buf decoded = BUF(DECODED_BYTES_MAX);
     AUTO(buf) struct buf folded = BUF(DECODED_BYTES_MAX);
 
     if (needle.len == 0)
         return true;
->>>>>>> main
     mime_words_decode(value, &decoded);
     mime_fold(buf_slice(&decoded), &folded);
     return slice_find_slice(buf_slice(&folded), needle) != SIZE_MAX;

@@ -128,14 +128,8 @@ void imap_folder_tell_flags(struct imap_session *session)
 {
     const struct imap_folder *folder = session->folder;
     uint64_t all = STORE_SYSTEM_FLAGS | folder->keywords.known;
-<<<<<<< HEAD
-    AUTO(buf) struct buf out;
-
-    buf_init(&out, 64 * KIB);
-=======
     AUTO(buf) struct buf out = BUF(64 * KIB);
 
->>>>>>> main
     buf_put(&out, SLICE("* FLAGS "));
     imap_flags_write(&folder->keywords, all, false, &out);
     buf_put(&out, SLICE("\r\n* OK [PERMANENTFLAGS "));

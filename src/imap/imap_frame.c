@@ -84,11 +84,7 @@ static void hold(struct imap_frame *frame, struct slice bytes)
         return;
     frame->over = true;
     if (frame->held.len == 0) /* enough to know whose command it was */
-<<<<<<< HEAD
         buf_put(&frame->held, slice_sub(bytes, 0, frame->held.bytes_max / 4));
-=======
-        buf_put(&frame->held, slice_sub(bytes, 0, 256));
->>>>>>> main
 }
 
 static struct slice take(struct slice *in, uint64_t len)

@@ -125,14 +125,8 @@ static void tell(struct imap_session *session, const struct store_folder *folder
 {
     const struct view *view = session->folder->view;
     uint32_t unseen = first_unseen(view);
-<<<<<<< HEAD
-    AUTO(buf) struct buf out;
-
-    buf_init(&out, 4 * KIB);
-=======
     AUTO(buf) struct buf out = BUF(4 * KIB);
 
->>>>>>> main
     imap_folder_tell_flags(session);
     buf_putf(&out, "* %" PRIu32 " EXISTS\r\n* %" PRIu32 " RECENT\r\n", view_count(view),
              imap_folder_recent_count(session->folder));
@@ -200,11 +194,7 @@ enum st imap_select_tell_vanished(struct imap_session *session, struct arena *ar
     struct resync resync = {.modseq = since, .known_given = known != NULL};
     struct gone gone = {.session = session, .resync = &resync, .arena = arena};
     AUTO(imap_numbers) struct imap_numbers numbers = {.cap = 0};
-<<<<<<< HEAD
-    AUTO(buf) struct buf out;
-=======
     AUTO(buf) struct buf out = BUF(16 * MIB);
->>>>>>> main
     enum st st;
 
     if (known != NULL)
@@ -216,10 +206,6 @@ enum st imap_select_tell_vanished(struct imap_session *session, struct arena *ar
     for (size_t i = 0; i < gone.count; i++)
         if (view_seqno(session->folder->view, gone.uids[i]) == 0)
             imap_numbers_add(&numbers, gone.uids[i]);
-<<<<<<< HEAD
-    buf_init(&out, 16 * MIB);
-=======
->>>>>>> main
     buf_put(&out, SLICE("* VANISHED (EARLIER) "));
     imap_set_write(&numbers.set, &out);
     buf_put(&out, SLICE("\r\n"));
@@ -232,11 +218,7 @@ enum st imap_select_tell_vanished(struct imap_session *session, struct arena *ar
 static enum st tell_since(struct imap_session *session, struct imap_run *run, struct resync *resync)
 {
     const struct view *view = session->folder->view;
-<<<<<<< HEAD
-    AUTO(buf) struct buf out;
-=======
     AUTO(buf) struct buf out = BUF(MIB);
->>>>>>> main
     enum st st;
 
     if (!resync->given || resync->uidvalidity != view_uidvalidity(view))
@@ -246,10 +228,6 @@ static enum st tell_since(struct imap_session *session, struct imap_run *run, st
                                    resync->modseq);
     if (st != ST_OK)
         return st;
-<<<<<<< HEAD
-    buf_init(&out, MIB);
-=======
->>>>>>> main
     for (uint32_t n = 1; n <= view_count(view); n++) {
         const struct view_entry *entry = view_at(view, n);
 

@@ -39,20 +39,12 @@ void imap_session_deselect(struct imap_session *session)
 static enum net_next session_open(void *arg, struct conn *conn)
 {
     struct imap_session *session = arg;
-<<<<<<< HEAD
-    AUTO(buf) struct buf out;
-=======
     AUTO(buf) struct buf out = BUF(GREETING_BYTES_MAX);
->>>>>>> main
 
     session->conn = conn;
     session->context = conn_context(conn);
     imap_frame_init(&session->frame, conf_get()->imap_line_bytes_max);
     conn_timeout(conn, conf_get()->imap_login_timeout_ms);
-<<<<<<< HEAD
-    buf_init(&out, GREETING_BYTES_MAX);
-=======
->>>>>>> main
     buf_put(&out, SLICE("* OK ["));
     imap_capability_write(session, &out);
     buf_put(&out, SLICE("] Posthorse ready\r\n"));

@@ -100,18 +100,10 @@ static void tell_changed(void *ctx, uint32_t new_seqno, const struct view_entry 
 
 static void tell_vanished(struct telling *t)
 {
-<<<<<<< HEAD
-    AUTO(buf) struct buf set;
-
-    if (t->vanished.set.count == 0)
-        return;
-    buf_init(&set, 16 * MIB);
-=======
     AUTO(buf) struct buf set = BUF(16 * MIB);
 
     if (t->vanished.set.count == 0)
         return;
->>>>>>> main
     imap_set_write(&t->vanished.set, &set);
     buf_put(&t->out, SLICE("* VANISHED "));
     imap_session_send(t->session, &t->out);

@@ -97,12 +97,8 @@ enum st imap_utf7_decode(struct arena *arena, struct slice name, struct slice *u
     if (slice_find(name, '&') == SIZE_MAX)
         return ST_OK;
 
-<<<<<<< HEAD
     char *to = arena_alloc(arena, 1, name.len + name.len / 8 + 8);
     /* 2.67 digits make a unit, which makes 3 bytes at most. */
-=======
-    char *to = arena_alloc(arena, 1, name.len + 4); /* 3 bytes at most come of 2.67 digits */
->>>>>>> main
     size_t used = 0;
     bool run_before = false;
     for (size_t i = 0; i < name.len; i++) {
@@ -219,12 +215,7 @@ void imap_utf7_write(struct slice utf8, struct buf *out)
     if (!must_quote(wire))
         return;
 
-<<<<<<< HEAD
-    AUTO(buf) struct buf quoted;
-    buf_init(&quoted, wire.len * 2 + 2);
-=======
     AUTO(buf) struct buf quoted = BUF(wire.len * 2 + 2);
->>>>>>> main
     buf_put(&quoted, SLICE("\""));
     for (size_t i = 0; i < wire.len; i++) {
         if (wire.ptr[i] == '"' || wire.ptr[i] == '\\')

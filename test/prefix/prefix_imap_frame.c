@@ -76,14 +76,14 @@ static void check(size_t row, size_t first, size_t step)
 {
     struct slice in = slice_str(rows[row].in);
     struct imap_frame frame;
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = {.len = 0};
 
     buf_init(&out, 10000);
     imap_frame_init(&frame, LINE_BYTES_MAX);
     for (size_t at = 0; at < in.len;) {
         size_t len = at == 0 && first > 0 ? first : step;
         /* A copy of its own size, so that a look beyond its end is seen by the sanitizer. */
-        AUTO(buf) struct buf piece;
+        AUTO(buf) struct buf piece = {.len = 0};
 
         buf_init(&piece, 10000);
         buf_put(&piece, slice_sub(in, at, len));
@@ -109,8 +109,8 @@ static void a_long_command_is_refused_and_the_next_is_read(void **state)
 {
     for (size_t step = 1; step < 500; step += 17) {
         struct imap_frame frame;
-        AUTO(buf) struct buf in;
-        AUTO(buf) struct buf out;
+        AUTO(buf) struct buf in = {.len = 0};
+        AUTO(buf) struct buf out = {.len = 0};
 
         buf_init(&in, 10000);
         buf_init(&out, 10000);

@@ -44,7 +44,7 @@ static void utf7_is_decoded_and_encoded_back(void **state)
     struct arena *arena = arena_new("test", MIB);
 
     for (size_t i = 0; i < COUNT(names); i++) {
-        AUTO(buf) struct buf back;
+        AUTO(buf) struct buf back = {.len = 0};
         struct slice utf8;
         enum st st = imap_utf7_decode(arena, slice_str(names[i].wire), &utf8);
 
@@ -73,7 +73,7 @@ static void names_are_written_as_strings(void **state)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        AUTO(buf) struct buf out;
+        AUTO(buf) struct buf out = {.len = 0};
 
         T_ROW(i, rows[i].utf8);
         buf_init(&out, 1000);
@@ -172,7 +172,7 @@ static void sets_are_resolved_and_written(void **state)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct imap_parse p = {.rest = slice_str(rows[i].text), .arena = arena};
-        AUTO(buf) struct buf out;
+        AUTO(buf) struct buf out = {.len = 0};
         struct imap_set set;
         enum st st = imap_parse_set(&p, &set);
 

@@ -135,7 +135,7 @@ static void fetch_items_are_read_and_sections_written_back(void **state)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct imap_parse p = over(rows[i].text);
-        AUTO(buf) struct buf out;
+        AUTO(buf) struct buf out = {.len = 0};
         struct imap_items items;
         enum st st = imap_items_parse(&p, &items);
 
@@ -213,7 +213,7 @@ static void search_becomes_a_tree_with_the_cheap_keys_first(void **state)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct imap_parse p = over(rows[i].text);
-        AUTO(buf) struct buf out;
+        AUTO(buf) struct buf out = {.len = 0};
         struct imap_search search;
         enum st st = imap_search_parse(&p, &search);
 
@@ -229,7 +229,7 @@ static void search_becomes_a_tree_with_the_cheap_keys_first(void **state)
 
 static void search_nesting_and_length_are_bounded(void **state)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {.len = 0};
     struct imap_search search;
 
     buf_init(&text, MIB);
@@ -301,7 +301,7 @@ static void flags_are_read_and_written(void **state)
         {"(a b]c)", 0, 0, false},
     };
     struct imap_keywords keywords = {.known = 1ull << 9, .names = {[9] = NULL}};
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = {.len = 0};
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct imap_parse p = over(rows[i].text);
