@@ -21,6 +21,9 @@
 #define WAL_CHECKPOINT_BYTES (8 * MIB) /* the log is folded into the file beside the writers */
 #define WAL_RESTART_BYTES (512 * MIB)  /* ... and writers wait for that */
 #define CHECKPOINT_MS 200
+#define BUSY_MS 10000
+#define FULL_CHECKPOINT_WAIT_MS 200
+#define FULL_CHECKPOINT_PAUSE_MS 5000
 
 /* One connection with its prepared statements. */
 struct lite_conn {
@@ -99,7 +102,7 @@ static enum st conn_open(struct lite *lite, struct lite_conn *conn, bool writer)
     if (sqlite3_open_v2(lite->path, &conn->db, flags, NULL) != SQLITE_OK)
         return fault(conn->db, lite->path);
     sqlite3_extended_result_codes(conn->db, 1);
-    sqlite3_busy_timeout(conn->db, 10000);
+    sqlite3_busy_timeout(conn->db, BUSY_MS);
     return run_sql(conn->db, writer
                                  ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                                    "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = -1; "
@@ -431,11 +434,22 @@ static bool wait_to_close(struct lite *lite, uint64_t ms)
     return closing;
 }
 
+/* A reader that takes long (a backup) must not hold the writers up with it. */
+static void full_checkpoint(struct lite *lite, int *frames, int *done)
+{
+    pthread_mutex_lock(&lite->file_lock);
+    sqlite3_busy_timeout(lite->writer.db, FULL_CHECKPOINT_WAIT_MS);
+    sqlite3_wal_checkpoint_v2(lite->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, frames, done);
+    sqlite3_busy_timeout(lite->writer.db, BUSY_MS);
+    pthread_mutex_unlock(&lite->file_lock);
+}
+
 /* Works beside the writers. Only where the log has grown very long do they wait for it. */
 static void *checkpoint_thread(void *arg)
 {
     struct lite *lite = arg;
     struct lite_conn conn = {0};
+    uint64_t next_full_ms = 0;
     int frames = 0;
     int done = 0;
 
@@ -447,11 +461,10 @@ static void *checkpoint_thread(void *arg)
         uint64_t bytes = wal_bytes(lite);
         if (bytes < WAL_CHECKPOINT_BYTES)
             continue;
-        if (bytes > WAL_RESTART_BYTES && frames > 0 && done < frames) {
-            pthread_mutex_lock(&lite->file_lock);
-            sqlite3_wal_checkpoint_v2(lite->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames,
-                                      &done);
-            pthread_mutex_unlock(&lite->file_lock);
+        if (bytes > WAL_RESTART_BYTES && frames > 0 && done < frames &&
+            sys_mono_ms() >= next_full_ms) {
+            full_checkpoint(lite, &frames, &done);
+            next_full_ms = sys_mono_ms() + FULL_CHECKPOINT_PAUSE_MS;
         } else {
             sqlite3_wal_checkpoint_v2(conn.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
         }
