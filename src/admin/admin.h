@@ -14,8 +14,8 @@ struct admin_context {
     struct store *store;         /* directory_open() was called with it */
     struct directory_auth *auth; /* may be NULL */
     const char *server_name;
-    const char *config_path;        /* for the answer of status; may be NULL */
-    void (*reload)(void *arg);      /* reads the settings again; NULL: the call is refused */
+    const char *config_path;   /* for the answer of status; may be NULL */
+    void (*reload)(void *arg); /* reads the settings again; NULL: the call is refused */
     void *reload_arg;
 };
 

@@ -28,11 +28,11 @@ struct admin_call {
     const struct admin_row *row;
     struct http_request *request;
     struct arena *arena;
-    struct buf body;  /* of a JSON call, as it came */
-    json_t *args;     /* an object */
-    json_t *reply;    /* an object, NULL for an empty one */
-    struct buf why;   /* the sentence where it fails */
-    enum st st;       /* of an upload, so far */
+    struct buf body; /* of a JSON call, as it came */
+    json_t *args;    /* an object */
+    json_t *reply;   /* an object, NULL for an empty one */
+    struct buf why;  /* the sentence where it fails */
+    enum st st;      /* of an upload, so far */
     uint64_t begun_ms;
     atomic_int refs; /* the request's and the stream's */
 

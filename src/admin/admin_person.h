@@ -37,5 +37,8 @@ MUST_USE enum st admin_person_remove(struct store *store, struct slice name, str
 /* The person who has the address or name already, other than `self`; its name is copied to arena.
  * Empty: nobody. */
 struct slice admin_person_owner(struct arena *arena, struct slice address, struct slice self);
+/* Whether the person `self` may have the alias. ST_INVALID, ST_EXISTS: somebody else has it. */
+MUST_USE enum st admin_person_alias_check(struct arena *arena, struct slice alias,
+                                          struct slice self, struct buf *why);
 /* Text for a line of a document: no control characters, nothing the INI reader would cut. */
 bool admin_person_text_ok(struct slice text);
