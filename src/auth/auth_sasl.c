@@ -98,11 +98,10 @@ static bool throttle_ok(const struct auth_options *options, struct slice name)
 static enum auth_why look_up(const struct auth_options *options, struct slice given,
                              struct auth_person *person)
 {
-    AUTO(buf) struct buf name;
+    AUTO(buf) struct buf name = BUF(AUTH_NAME_BYTES_MAX);
 
     *person = (struct auth_person){0};
     set_name(person, given);
-    buf_init(&name, AUTH_NAME_BYTES_MAX);
     bool sane = given.len <= AUTH_NAME_BYTES_MAX && auth_saslprep(given, false, &name) == ST_OK;
     if (!throttle_ok(options, sane ? buf_slice(&name) : given))
         return AUTH_WHY_THROTTLED;
@@ -116,6 +115,9 @@ static enum auth_why look_up(const struct auth_options *options, struct slice gi
     set_name(person, st == ST_OK ? slice_str(found.name) : buf_slice(&name));
     if (st != ST_OK)
         return st == ST_NOT_FOUND ? AUTH_WHY_NOBODY : AUTH_WHY_DIRECTORY;
+    /* Failures count for the person, whichever of their names they came under. */
+    if (!throttle_ok(options, slice_str(person->name)))
+        return AUTH_WHY_THROTTLED;
     return person->disabled ? AUTH_WHY_DISABLED : AUTH_WHY_NONE;
 }
 
@@ -242,18 +244,16 @@ static void set_slice(Gsasl_session *session, Gsasl_property property, struct sl
 
 static void set_base64(Gsasl_session *session, Gsasl_property property, struct slice bytes)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(4 * KIB);
 
-    buf_init(&text, 4 * KIB);
     if (text_base64(&text, bytes) == ST_OK)
         set_slice(session, property, buf_slice(&text));
 }
 
 static void set_rounds(Gsasl_session *session, unsigned rounds)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(100);
 
-    buf_init(&text, 100);
     buf_putf(&text, "%u", rounds);
     set_slice(session, GSASL_SCRAM_ITER, buf_slice(&text));
 }
@@ -262,9 +262,8 @@ static void set_rounds(Gsasl_session *session, unsigned rounds)
 static void set_fake(Gsasl_session *session, const char *name)
 {
     char key[SYS_SHA256_BYTES];
-    AUTO(buf) struct buf salt;
+    AUTO(buf) struct buf salt = BUF(1000);
 
-    buf_init(&salt, 1000);
     if (auth_scram_fake_salt(slice_str(name), &salt) == ST_OK)
         set_slice(session, GSASL_SCRAM_SALT, buf_slice(&salt));
     set_rounds(session, AUTH_SCRAM_ROUNDS);
@@ -428,11 +427,56 @@ static enum st end(struct auth_sasl *sasl, enum auth_why why)
 }
 
 /* RFC 5802 6: "y" says that the client could bind but believes that we cannot. Where we said that
- * we can, somebody between us took it out of the list. */
-static bool was_stripped(const struct auth_sasl *sasl, struct slice in)
+ * we can, somebody between us took it out of the list. With -PLUS it has to bind. */
+static bool is_stripped(const struct auth_sasl *sasl, struct slice in)
 {
-    return !sasl->mechanism->plain && !sasl->looked_up && in.len > 0 && in.ptr[0] == 'y' &&
-           has_binding(&sasl->options);
+    return sasl->mechanism->binding ? in.ptr[0] != 'p'
+                                    : in.ptr[0] == 'y' && has_binding(&sasl->options);
+}
+
+/* RFC 5802 5.1, saslname: "=" only as "=2C" or "=3D". libgsasl lets others pass. */
+static bool is_saslname(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] == '=' && !slice_eq(slice_sub(name, i, 3), SLICE("=2C")) &&
+            !slice_eq(slice_sub(name, i, 3), SLICE("=3D")))
+            return false;
+    return true;
+}
+
+/* What libgsasl does not look at in client-first-message: gs2-cbind-flag "," [ authzid ] ","
+ * username "," nonce. Whether the rest is right is left to it. */
+static enum auth_why look_at_first(const struct auth_sasl *sasl, struct slice in)
+{
+    struct slice rest = in;
+    struct slice part = {NULL, 0};
+
+    if (is_stripped(sasl, in))
+        return AUTH_WHY_BINDING;
+    /* Binding without -PLUS is a contradiction, which libgsasl takes for agreement. */
+    if (memchr(in.ptr, '\0', in.len) != NULL || (in.ptr[0] == 'p' && !sasl->mechanism->binding))
+        return AUTH_WHY_MALFORMED;
+    for (size_t i = 0; i < 3 && slice_split(&rest, ',', &part); i++)
+        if (i > 0 && !is_saslname(slice_sub(part, 2, SIZE_MAX)))
+            return AUTH_WHY_MALFORMED;
+    return AUTH_WHY_NONE;
+}
+
+/* Whether the client-final-message ("c=" base64 of the gs2 header and the binding) fails for being
+ * bound to another connection. */
+static bool is_bound_elsewhere(const struct auth_sasl *sasl, struct slice in)
+{
+    AUTO(buf) struct buf bytes = BUF(STEP_BYTES_MAX);
+    struct slice coded = slice_sub(in, 2, slice_find(in, ',') - 2);
+    const struct slice ours[] = {sasl->options.tls_exporter, sasl->options.tls_unique};
+
+    if (!sasl->mechanism->binding || text_unbase64(&bytes, coded) != ST_OK)
+        return false;
+    for (size_t i = 0; i < COUNT(ours); i++)
+        if (ours[i].len > 0 && bytes.len >= ours[i].len &&
+            slice_eq(slice_sub(buf_slice(&bytes), bytes.len - ours[i].len, SIZE_MAX), ours[i]))
+            return false;
+    return true;
 }
 
 /* libgsasl refused. */
@@ -445,9 +489,9 @@ static enum st refuse(struct auth_sasl *sasl, int rc, struct slice in)
     if (why == AUTH_WHY_THROTTLED || why == AUTH_WHY_DIRECTORY)
         return end(sasl, why);
     if (rc != GSASL_AUTHENTICATION_ERROR || !sasl->looked_up)
-        return end(sasl, was_stripped(sasl, in) ? AUTH_WHY_BINDING : AUTH_WHY_MALFORMED);
+        return end(sasl, AUTH_WHY_MALFORMED);
     if (why == AUTH_WHY_NONE)
-        why = AUTH_WHY_PASSWORD;
+        why = is_bound_elsewhere(sasl, in) ? AUTH_WHY_BINDING : AUTH_WHY_PASSWORD;
     return end(sasl, settle(&sasl->options, slice_str(sasl->person.name), why));
 }
 
@@ -478,8 +522,11 @@ enum st auth_sasl_step(struct auth_sasl *sasl, struct slice in, struct buf *out)
         return end(sasl, AUTH_WHY_MALFORMED);
     if (in.len == 0) /* every mechanism here lets the client begin: nothing said, nothing to say */
         return sasl->steps == 1 ? ST_AGAIN : end(sasl, AUTH_WHY_MALFORMED);
-    if (was_stripped(sasl, in))
-        return end(sasl, AUTH_WHY_BINDING);
+    enum auth_why why = AUTH_WHY_NONE;
+    if (!sasl->mechanism->plain && !sasl->looked_up)
+        why = look_at_first(sasl, in);
+    if (why != AUTH_WHY_NONE)
+        return end(sasl, why);
     int rc = gsasl_step(sasl->session, in.ptr, in.len, &made, &len);
     if (rc == GSASL_OK || rc == GSASL_NEEDS_MORE)
         buf_put(out, (struct slice){made, len});

@@ -74,9 +74,8 @@ enum st auth_scram_make(struct slice password, struct buf *out)
 /* Whether the text is base64 of that many bytes, or of any positive number where len is 0. */
 static bool is_base64(struct slice text, size_t len)
 {
-    AUTO(buf) struct buf bytes;
+    AUTO(buf) struct buf bytes = BUF(1000);
 
-    buf_init(&bytes, 1000);
     return text_unbase64(&bytes, text) == ST_OK && bytes.len > 0 && (len == 0 || bytes.len == len);
 }
 

@@ -13,6 +13,8 @@ struct buf {
     bool over; /* a buf_put() was refused; the buf holds whole puts only up to there */
 };
 
+/* AUTO(buf) struct buf line = BUF(1000); freed at the end of the block, whatever the way out. */
+#define BUF(max) ((struct buf){.bytes_max = (max)})
 void buf_init(struct buf *buf, size_t bytes_max);
 void buf_fini(struct buf *buf);
 MUST_USE enum st buf_add(struct buf *buf, struct slice src);

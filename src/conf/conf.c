@@ -111,6 +111,15 @@ bool conf_same(const struct conf *a, const struct conf *b, const struct conf_fie
     return number_of(a, field) == number_of(b, field);
 }
 
+void conf_keep(struct conf *to, const struct conf *from, const struct conf_field *field)
+{
+    size_t bytes = field->type == CONF_BOOL   ? sizeof(bool)
+                   : field->type == CONF_TEXT ? sizeof(char *)
+                                              : sizeof(uint64_t);
+
+    memcpy((char *)to + field->offset, (const char *)from + field->offset, bytes);
+}
+
 static enum st parse_bool(struct slice value, uint64_t *value_r)
 {
     static const struct {
@@ -170,6 +179,23 @@ static void explain(const struct conf_field *field, struct slice value, struct b
         buf_put(why, SLICE(" (units: bytes, KiB, MiB, GiB)"));
 }
 
+/* Texts of settings stay until exit: an earlier struct conf may still be looked at. */
+static const char *keep_text(struct slice text)
+{
+    static struct kept {
+        struct kept *next;
+        char text[];
+    } * _Atomic all;
+    struct kept *kept = mem_alloc(sizeof(*kept) + text.len + 1);
+
+    if (text.len > 0)
+        memcpy(kept->text, text.ptr, text.len);
+    kept->next = all;
+    while (!atomic_compare_exchange_weak(&all, &kept->next, kept))
+        ;
+    return kept->text;
+}
+
 enum st conf_set(struct conf *conf, const struct conf_field *field, struct slice value,
                  struct buf *why)
 {
@@ -181,7 +207,7 @@ enum st conf_set(struct conf *conf, const struct conf_field *field, struct slice
             explain(field, value, why);
             return ST_INVALID;
         }
-        *(const char **)(void *)at = mem_copy(value);
+        *(const char **)(void *)at = keep_text(value);
         return ST_OK;
     }
     if (parse_number(value, field->type, &number) != ST_OK || number < field->min ||

@@ -43,6 +43,9 @@ MUST_USE enum st conf_set(struct conf *conf, const struct conf_field *field, str
 void conf_value_write(const struct conf *conf, const struct conf_field *field, struct buf *out);
 bool conf_same(const struct conf *a, const struct conf *b, const struct conf_field *field);
 
+/* Takes the field's value over. */
+void conf_keep(struct conf *to, const struct conf *from, const struct conf_field *field);
+
 /* Reads path over the values in *conf. The first fault ends it: why is "file:line: sentence". */
 MUST_USE enum st conf_file_read(struct conf *conf, const char *path, struct buf *why);
 /* What does not fit together across settings (a listener without its certificate). */

@@ -43,13 +43,11 @@ static enum st read_text(const char *path, struct buf *text, struct buf *why)
 
 enum st conf_file_read(struct conf *conf, const char *path, struct buf *why)
 {
-    AUTO(buf) struct buf text;
-    AUTO(buf) struct buf fault;
+    AUTO(buf) struct buf text = BUF(FILE_BYTES_MAX);
+    AUTO(buf) struct buf fault = BUF(FAULT_BYTES_MAX);
     struct reading reading = {.conf = conf, .fault = &fault};
     int line = 0;
 
-    buf_init(&text, FILE_BYTES_MAX);
-    buf_init(&fault, FAULT_BYTES_MAX);
     buf_clear(why);
     enum st st = read_text(path, &text, why);
     if (st != ST_OK)

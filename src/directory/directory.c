@@ -93,9 +93,8 @@ static enum st add_person(struct directory *directory, const struct store_docume
 {
     struct directory_document *read = mem_new(struct directory_document);
     struct entry *entry = arena_one(directory->arena, struct entry);
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(1 * KIB);
 
-    buf_init(&why, 1 * KIB);
     enum st st =
         directory_person_read(directory->arena, document->name, document->body, read, &why);
     if (st != ST_OK) {

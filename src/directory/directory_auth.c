@@ -51,9 +51,8 @@ void directory_auth_fini(struct directory_auth *auth)
 static struct slice binding(struct sys_tls *tls, enum sys_tls_binding type,
                             char room[AUTH_BINDING_BYTES_MAX])
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(AUTH_BINDING_BYTES_MAX);
 
-    buf_init(&out, AUTH_BINDING_BYTES_MAX);
     if (tls == NULL || sys_tls_channel_binding(tls, type, &out) != ST_OK)
         return SLICE("");
     memcpy(room, out.ptr, out.len);

@@ -117,13 +117,12 @@ static void put_head(struct buf *out, enum log_id id, uint64_t sid)
 
 void log_write(enum log_id id, uint64_t sid, const struct log_field *fields, size_t count)
 {
-    AUTO(buf) struct buf line;
+    AUTO(buf) struct buf line = BUF(LINE_BYTES_MAX);
 
     assert(id < EV_MAX);
     atomic_fetch_add_explicit(&event_counts[id], 1, memory_order_relaxed);
     if ((int)events[id].level < atomic_load_explicit(&level_min, memory_order_relaxed))
         return;
-    buf_init(&line, LINE_BYTES_MAX);
     put_head(&line, id, sid);
     for (size_t i = 0; i < count && fields[i].key != NULL; i++) {
         buf_putf(&line, " %s=", fields[i].key);

@@ -256,6 +256,26 @@ static void add_mailbox(struct list *list, const struct item *item)
         out->name = read_comment(arena, item->text);
 }
 
+/* Blanks and comments alone, each comment closed, are no address. */
+static bool only_cfws(struct slice text)
+{
+    struct slice rest = text;
+    size_t depth = 0;
+
+    mime_lex_cfws(&rest);
+    if (rest.len > 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\\')
+            i++;
+        else if (text.ptr[i] == '(')
+            depth++;
+        else if (text.ptr[i] == ')')
+            depth--;
+    }
+    return depth == 0;
+}
+
 static void take_item(struct list *list)
 {
     struct item item = cut_item(list);
@@ -263,7 +283,7 @@ static void take_item(struct list *list)
     if (item.group) {
         add(list, MIME_ADDRESS_GROUP)->name = read_phrase(list->arena, item.text);
         list->in_group = true;
-    } else if (slice_trim(item.text).len > 0) {
+    } else if (!only_cfws(item.text)) {
         add_mailbox(list, &item);
     }
     if (list->rest.len == 0)

@@ -133,7 +133,7 @@ static struct span utf8_step(struct slice text, struct buf *out)
 static struct span iconv_step(struct mime_charset *charset, struct slice text, struct buf *out)
 {
     char block[2048];
-    char *from = (char *)(uintptr_t)text.ptr; /* iconv(3) does not write there */
+    char *from = (char *)(uintptr_t)text.ptr; /* NOLINT: iconv(3) does not write there */
     size_t from_left = text.len;
     size_t status;
     int error;

@@ -12,17 +12,17 @@
 /* Unfolded text in the arena; a NULL ptr over budget. */
 static struct slice keep_text(struct mime_keep *keep, struct slice raw)
 {
-    struct slice text = mime_keep_copy(keep, slice_trim(raw));
+    raw = slice_trim(raw);
+    char *to = mime_keep_alloc(keep, raw.len + 1);
     size_t len = 0;
 
-    if (text.ptr == NULL || slice_find(text, '\n') == SIZE_MAX)
-        return text;
-    char *to = (char *)(uintptr_t)text.ptr; /* ours since a line ago */
-    for (size_t i = 0; i < text.len; i++) {
-        if (to[i] == '\n' && len > 0 && to[len - 1] == '\r')
+    if (to == NULL)
+        return (struct slice){NULL, 0};
+    for (size_t i = 0; i < raw.len; i++) {
+        if (raw.ptr[i] == '\n' && len > 0 && to[len - 1] == '\r')
             len--;
-        else if (to[i] != '\n')
-            to[len++] = to[i];
+        else if (raw.ptr[i] != '\n')
+            to[len++] = raw.ptr[i];
     }
     return (struct slice){to, len};
 }

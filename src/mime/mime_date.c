@@ -6,10 +6,16 @@
 
 #include <string.h>
 
+#define MINUTE_SEC INT64_C(60)
+#define HOUR_SEC INT64_C(3600)
+#define ZONE_MIN_MAX 1440
 #define DAY_SEC INT64_C(86400)
+#define FIRST_DAY INT64_C(-719528) /* 0000-01-01 */
+#define END_DAY INT64_C(2932897)   /* 10000-01-01 */
 
-static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-static const char day_names[] = "SunMonTueWedThuFriSat";
+static const char *const month_names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+static const char *const day_names[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 
 /* A date as its writer's calendar and clock showed it. */
 struct civil {
@@ -40,21 +46,22 @@ static int64_t days_before(int year)
     int64_t past = year > 0 ? year - 1 : 0;
     int64_t leaps = year > 0 ? past / 4 - past / 100 + past / 400 + 1 : 0;
 
-    return INT64_C(365) * year + leaps - 719528;
+    return INT64_C(365) * year + leaps + FIRST_DAY;
 }
 
 static bool to_epoch(const struct civil *c, struct mime_date *date_r)
 {
     if (c->year < 0 || c->year > 9999 || c->month < 1 || c->month > 12 || c->day < 1 ||
         c->day > days_in(c->year, c->month) || c->hour < 0 || c->hour > 23 || c->minute < 0 ||
-        c->minute > 59 || c->second < 0 || c->second > 60 || c->zone_min < -24 * 60 ||
-        c->zone_min > 24 * 60)
+        c->minute > 59 || c->second < 0 || c->second > 60 || c->zone_min < -ZONE_MIN_MAX ||
+        c->zone_min > ZONE_MIN_MAX)
         return false;
     int64_t days = days_before(c->year) + c->day - 1;
 
     for (int month = 1; month < c->month; month++)
         days += days_in(c->year, month);
-    date_r->epoch = days * DAY_SEC + c->hour * 3600 + c->minute * 60 + c->second - c->zone_min * 60;
+    date_r->epoch =
+        days * DAY_SEC + c->hour * HOUR_SEC + (c->minute - c->zone_min) * MINUTE_SEC + c->second;
     date_r->zone_min = (int16_t)c->zone_min;
     return true;
 }
@@ -67,16 +74,17 @@ static int64_t clamp(int64_t value, int64_t min, int64_t max)
 /* Times outside the years 0 to 9999 show as the first or last moment of them. */
 static struct civil from_epoch(struct mime_date date, int *weekday_r)
 {
-    int zone = (int)clamp(date.zone_min, -24 * 60, 24 * 60);
-    int64_t local = clamp(date.epoch, -719528 * DAY_SEC, 2932897 * DAY_SEC - 1) + zone * 60;
-    local = clamp(local, -719528 * DAY_SEC, 2932897 * DAY_SEC - 1);
-    int64_t days = (local + 719528 * DAY_SEC) / DAY_SEC; /* since 0000-01-01 */
-    int secs = (int)((local + 719528 * DAY_SEC) % DAY_SEC);
+    const int64_t first = FIRST_DAY * DAY_SEC;
+    const int64_t last = END_DAY * DAY_SEC - 1;
+    int zone = (int)clamp(date.zone_min, -ZONE_MIN_MAX, ZONE_MIN_MAX);
+    int64_t local = clamp(clamp(date.epoch, first, last) + zone * MINUTE_SEC, first, last);
+    int64_t days = (local - first) / DAY_SEC; /* since 0000-01-01 */
+    int secs = (int)((local - first) % DAY_SEC);
     struct civil c = {.year = (int)(days / 366), .month = 1, .zone_min = zone};
 
-    while (c.year < 9999 && days_before(c.year + 1) + 719528 <= days)
+    while (c.year < 9999 && days_before(c.year + 1) - FIRST_DAY <= days)
         c.year++;
-    int rest = (int)(days - days_before(c.year) - 719528);
+    int rest = (int)(days - days_before(c.year) + FIRST_DAY);
     while (rest >= days_in(c.year, c.month))
         rest -= days_in(c.year, c.month++);
     c.day = rest + 1;
@@ -98,13 +106,18 @@ static bool alpha(char c)
     return c >= 'a' && c <= 'z';
 }
 
-/* Index in a table of three-letter names, or -1. */
-static int find_name(const char *names, struct slice word)
+/* Index of the name that a word begins with, or -1. */
+static int find_name(const char *const *names, size_t count, struct slice word)
 {
-    for (int i = 0; names[3 * i] != '\0'; i++)
-        if (slice_ieq(slice_sub(word, 0, 3), (struct slice){names + 3 * i, 3}))
-            return i;
+    for (size_t i = 0; i < count; i++)
+        if (slice_istarts(word, slice_str(names[i])))
+            return (int)i;
     return -1;
+}
+
+static int find_month(struct slice word)
+{
+    return find_name(month_names, COUNT(month_names), word);
 }
 
 /* Takes up to max digits; -1 if there is none. */
@@ -265,7 +278,7 @@ static bool take_iso(struct slice *rest, struct civil *c)
 static bool take_month(struct slice *rest, struct civil *c)
 {
     skip_junk(rest, "-,./");
-    c->month = find_name(month_names, take_word(rest)) + 1;
+    c->month = find_month(take_word(rest)) + 1;
     skip_junk(rest, "-,./");
     return c->month > 0;
 }
@@ -306,7 +319,8 @@ enum st mime_date_parse(struct slice text, struct mime_date *date_r)
     skip_junk(&text, ",\"");
     struct slice ahead = text;
     struct slice word = take_word(&ahead);
-    if (find_name(day_names, word) >= 0 || (word.len > 0 && find_name(month_names, word) < 0)) {
+    if (find_name(day_names, COUNT(day_names), word) >= 0 ||
+        (word.len > 0 && find_month(word) < 0)) {
         text = ahead;
         skip_junk(&text, ",.");
     }
@@ -337,8 +351,8 @@ void mime_date_write(struct mime_date date, struct buf *out)
     int weekday;
     struct civil c = from_epoch(date, &weekday);
 
-    buf_putf(out, "%.3s, %d %.3s %04d %02d:%02d:%02d %c%04d", day_names + 3 * weekday, c.day,
-             month_names + 3 * (c.month - 1), c.year, c.hour, c.minute, c.second,
+    buf_putf(out, "%s, %d %s %04d %02d:%02d:%02d %c%04d", day_names[weekday], c.day,
+             month_names[c.month - 1], c.year, c.hour, c.minute, c.second,
              c.zone_min < 0 ? '-' : '+', zone_hhmm(c.zone_min));
 }
 
@@ -347,8 +361,8 @@ void mime_internaldate_write(struct mime_date date, struct buf *out)
     int weekday;
     struct civil c = from_epoch(date, &weekday);
 
-    buf_putf(out, "%2d-%.3s-%04d %02d:%02d:%02d %c%04d", c.day, month_names + 3 * (c.month - 1),
-             c.year, c.hour, c.minute, c.second, c.zone_min < 0 ? '-' : '+', zone_hhmm(c.zone_min));
+    buf_putf(out, "%2d-%s-%04d %02d:%02d:%02d %c%04d", c.day, month_names[c.month - 1], c.year,
+             c.hour, c.minute, c.second, c.zone_min < 0 ? '-' : '+', zone_hhmm(c.zone_min));
 }
 
 void mime_imap_date_write(int64_t epoch, struct buf *out)
@@ -356,7 +370,7 @@ void mime_imap_date_write(int64_t epoch, struct buf *out)
     int weekday;
     struct civil c = from_epoch((struct mime_date){.epoch = epoch}, &weekday);
 
-    buf_putf(out, "%d-%.3s-%04d", c.day, month_names + 3 * (c.month - 1), c.year);
+    buf_putf(out, "%d-%s-%04d", c.day, month_names[c.month - 1], c.year);
 }
 
 /* Exactly so many digits. */
@@ -374,7 +388,7 @@ static bool take_month_year(struct slice *rest, struct civil *c)
         return false;
     struct slice word = take_word(rest);
 
-    c->month = find_name(month_names, word) + 1;
+    c->month = find_month(word) + 1;
     return word.len == 3 && c->month > 0 && take_char(rest, '-') && take_exact(rest, 4, &c->year);
 }
 

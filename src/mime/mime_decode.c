@@ -55,16 +55,14 @@ static void put(struct room *room, char c)
     room->bytes[room->len++] = c;
 }
 
-/* A pad ends a group, and another group may follow: parts get concatenated. */
+/* A pad ends the data (RFC 2045 section 6.8): a list's footer may follow. */
 static void base64_byte(struct mime_decoder *d, char c, struct room *room)
 {
     uint8_t value = digits[(uint8_t)c];
 
-    if (value == PAD) {
-        d->bits_count = 0;
-        return;
-    }
-    if (value == NO)
+    if (value == PAD)
+        d->ended = true;
+    if (d->ended || value == NO)
         return;
     d->bits = d->bits << 6 | value;
     d->bits_count = (uint8_t)(d->bits_count + 6);

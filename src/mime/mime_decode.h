@@ -18,6 +18,7 @@ struct mime_decoder {
     enum mime_encoding encoding;
     uint32_t bits;
     uint8_t bits_count;
+    bool ended;       /* base64: a pad has come */
     uint8_t held_len; /* quoted-printable: what a later byte decides: an escape, blanks */
     char held[80];
 };

@@ -6,8 +6,6 @@
 #include "mime/mime_header.h"
 #include "mime/mime_lex.h"
 
-#include <string.h>
-
 #define QUOTED_BYTES_MAX \
     512 /* a longer string is a literal: lines stay short, RFC 2683 3.2.1.5 \
          */
@@ -54,35 +52,43 @@ static bool quotable(struct slice text)
     return true;
 }
 
-/* Writes text with `to` before each byte of stops, or in its place unless `keep`. Without any
- * stops, NUL is the one. */
-static void put_with(struct slice text, const char *stops, const char *to, bool keep,
-                     struct buf *out)
+static void put_quoted(struct slice text, struct buf *out)
 {
     size_t start = 0;
 
+    buf_put(out, SLICE("\""));
     for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '\0' ? stops[0] != '\0' : strchr(stops, text.ptr[i]) == NULL)
+        if (text.ptr[i] != '"' && text.ptr[i] != '\\')
             continue;
         buf_put(out, slice_sub(text, start, i - start));
-        buf_put(out, slice_str(to));
-        start = keep ? i : i + 1;
+        buf_put(out, SLICE("\\"));
+        start = i;
     }
     buf_put(out, slice_sub(text, start, text.len));
+    buf_put(out, SLICE("\""));
+}
+
+static void put_literal(struct slice text, struct buf *out)
+{
+    struct slice rest = text;
+    struct slice piece;
+
+    buf_putf(out, "{%zu}\r\n", text.len);
+    while (slice_split(&rest, '\0', &piece)) {
+        buf_put(out, piece);
+        if (rest.ptr != NULL)
+            buf_put(out, SLICE("?"));
+    }
 }
 
 void mime_nstring_write(struct slice text, struct buf *out)
 {
-    if (text.ptr == NULL) {
+    if (text.ptr == NULL)
         buf_put(out, SLICE("NIL"));
-    } else if (quotable(text)) {
-        buf_put(out, SLICE("\""));
-        put_with(text, "\"\\", "\\", true, out);
-        buf_put(out, SLICE("\""));
-    } else {
-        buf_putf(out, "{%zu}\r\n", text.len);
-        put_with(text, "", "?", false, out);
-    }
+    else if (quotable(text))
+        put_quoted(text, out);
+    else
+        put_literal(text, out);
 }
 
 static struct slice or_nil(struct slice text)

@@ -15,7 +15,9 @@ static inline bool mime_lex_blank(char c)
 
 static inline char mime_lex_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+
+    return c >= 'A' && c <= 'Z' ? letters[c - 'A'] : c;
 }
 
 /* The value of a hexadecimal digit, or -1. */

@@ -267,11 +267,10 @@ static void decode_extended(struct slice value, struct buf *out)
 {
     size_t one = slice_find(value, '\'');
     size_t two = SIZE_MAX;
-    AUTO(buf) struct buf bytes;
+    AUTO(buf) struct buf bytes = BUF(VALUE_BYTES_MAX);
 
     if (one != SIZE_MAX)
         two = slice_find(slice_sub(value, one + 1, value.len), '\'');
-    buf_init(&bytes, VALUE_BYTES_MAX);
     if (two == SIZE_MAX) {
         put_percent(value, &bytes);
         mime_charset_decode(SLICE("utf-8"), buf_slice(&bytes), out);

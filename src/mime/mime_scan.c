@@ -30,6 +30,7 @@ struct open {
     struct slice boundary; /* of a multipart until its close-delimiter has come, else empty */
     struct mime_part **tail;
     uint64_t lines_before; /* those of the message where the body begins */
+    uint64_t end_min;      /* where its last child ended */
 };
 
 struct mime_scan {
@@ -69,22 +70,22 @@ static struct open *top(struct mime_scan *scan)
     return &scan->open[scan->open_count - 1];
 }
 
-static void push(struct mime_scan *scan, struct mime_part *part)
+static void push(struct mime_scan *scan, struct mime_part *part, uint64_t start)
 {
     if (scan->open_count == scan->open_max) {
         scan->open_max += 8;
         scan->open = mem_grow(scan->open, scan->open_max, sizeof(*scan->open));
     }
     scan->open[scan->open_count++] = (struct open){.part = part, .tail = &part->child};
-    part->header_start = scan->line_start;
+    part->header_start = start;
     scan->in_header = true;
     scan->header_over = false;
     scan->header_lines = 0;
     buf_clear(&scan->header);
 }
 
-/* The line that comes next is the first of a new part inside the innermost. */
-static void push_child(struct mime_scan *scan)
+/* A new part inside the innermost, whose first line starts at the byte given. */
+static void push_child(struct mime_scan *scan, uint64_t start)
 {
     struct open *parent = top(scan);
     struct mime_part *part = arena_one(scan->arena, struct mime_part);
@@ -93,7 +94,7 @@ static void push_child(struct mime_scan *scan)
     *parent->tail = part;
     parent->tail = &part->next;
     scan->parts_count++;
-    push(scan, part);
+    push(scan, part, start);
 }
 
 struct mime_scan *mime_scan_new(const struct mime_limits *limits)
@@ -110,7 +111,7 @@ struct mime_scan *mime_scan_new(const struct mime_limits *limits)
     scan->keep = (struct mime_keep){scan->arena, scan->limits.kept_bytes_max};
     buf_init(&scan->header, scan->limits.header_bytes_max + 1);
     scan->parts_count = 1;
-    push(scan, &scan->root);
+    push(scan, &scan->root, 0);
     return scan;
 }
 
@@ -156,9 +157,8 @@ static void read_facts(struct mime_scan *scan, struct slice header, uint64_t bod
 /* What is too big for the budget is shown as an envelope that says nothing. */
 static void keep_envelope(struct mime_scan *scan, struct slice header, struct mime_part *part)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(scan->limits.kept_bytes_max);
 
-    buf_init(&text, scan->limits.kept_bytes_max);
     mime_envelope_write(scan->scratch, header, &text);
     arena_reset(scan->scratch);
     part->envelope = SLICE(MIME_ENVELOPE_NIL);
@@ -212,12 +212,12 @@ static void end_header(struct mime_scan *scan, uint64_t body_start)
         open_multipart(scan);
     } else if (mime_part_is_message(part) && mime_encoding_find(part->encoding) == MIME_IDENTITY) {
         part->kind = MIME_MESSAGE;
-        push_child(scan);
+        push_child(scan, body_start);
     }
 }
 
-/* Ends what is open below `count`; their bodies end before the line end that ends at `at`, of
- * whose bytes so many and so many lines do not count. */
+/* Ends what is open below `count`, before the line end that ends at `at` and has so many bytes; but
+ * where an empty part inside ends only behind that line end, so does what it is in. */
 static void close_to(struct mime_scan *scan, size_t count, uint64_t at, uint8_t eol_len)
 {
     while (scan->in_header && scan->open_count > count)
@@ -225,12 +225,14 @@ static void close_to(struct mime_scan *scan, size_t count, uint64_t at, uint8_t 
     while (scan->open_count > count) {
         struct open *open = top(scan);
         struct mime_part *part = open->part;
-        bool has_eol = eol_len > 0 && at > part->body_start;
+        bool has_eol = eol_len > 0 && at > part->body_start && at - eol_len >= open->end_min;
 
         part->body_end = has_eol ? at - eol_len : at;
         part->lines = scan->lines - open->lines_before - has_eol;
         scan->bounded_count -= open->boundary.len > 0;
         scan->open_count--;
+        if (scan->open_count > 0)
+            top(scan)->end_min = part->body_end;
     }
 }
 
@@ -279,7 +281,7 @@ static void take_delimiter(struct mime_scan *scan, size_t i, bool close, bool ha
         scan->open[i].boundary.len = 0;
         scan->bounded_count--;
     } else if (scan->parts_count < scan->limits.parts_max) {
-        push_child(scan);
+        push_child(scan, scan->line_start);
     }
 }
 

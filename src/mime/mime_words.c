@@ -82,12 +82,14 @@ static void run_end(struct run *run)
 static void put_q(struct slice text, struct buf *out)
 {
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i] == '_' ? ' ' : text.ptr[i];
+        char c = text.ptr[i];
 
         if (c == '=' && i + 2 < text.len && mime_lex_hex(text.ptr[i + 1]) >= 0 &&
             mime_lex_hex(text.ptr[i + 2]) >= 0) {
             c = (char)(mime_lex_hex(text.ptr[i + 1]) * 16 + mime_lex_hex(text.ptr[i + 2]));
             i += 2;
+        } else if (c == '_') {
+            c = ' ';
         }
         if (c != '\r' && c != '\n')
             buf_put(out, (struct slice){&c, 1});

@@ -31,11 +31,9 @@ static void refuse(struct smtp_session *session, enum st st)
 
 static void take(struct smtp_session *session, struct slice bytes)
 {
-    AUTO(buf) struct buf out;
-    AUTO(buf) struct buf coded;
+    AUTO(buf) struct buf out = BUF(SASL_BYTES_MAX);
+    AUTO(buf) struct buf coded = BUF(2 * SASL_BYTES_MAX);
 
-    buf_init(&out, SASL_BYTES_MAX);
-    buf_init(&coded, 2 * SASL_BYTES_MAX);
     enum st st = auth_sasl_step(session->sasl, bytes, &out);
     if (st == ST_AGAIN && text_base64(&coded, buf_slice(&out)) == ST_OK) {
         session->state = SMTP_AUTH;
@@ -57,9 +55,8 @@ static void take(struct smtp_session *session, struct slice bytes)
 
 void smtp_auth_step(struct smtp_session *session, struct slice line)
 {
-    AUTO(buf) struct buf bytes;
+    AUTO(buf) struct buf bytes = BUF(SASL_BYTES_MAX);
 
-    buf_init(&bytes, SASL_BYTES_MAX);
     if (slice_eq(line, SLICE("*"))) {
         end_auth(session);
         smtp_reply(session, 501, "5.7.0", "Authentication given up");

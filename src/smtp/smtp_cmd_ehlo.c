@@ -28,7 +28,7 @@ static bool greet(struct smtp_session *session, struct slice name)
 /* RFC 5321 section 4.1.1.1; each extension's keyword is told only where it can be used. */
 void smtp_cmd_ehlo(struct smtp_session *session, struct slice args)
 {
-    AUTO(buf) struct buf mechanisms;
+    AUTO(buf) struct buf mechanisms = BUF(512);
     struct directory_auth_room room;
     struct auth_options options;
 
@@ -42,7 +42,6 @@ void smtp_cmd_ehlo(struct smtp_session *session, struct slice args)
     if (conn_tls_possible(session->conn))
         conn_write(session->conn, SLICE("250-STARTTLS\r\n"));
     if (session->kind == SMTP_KIND_SUBMISSION && session->login == NULL) {
-        buf_init(&mechanisms, 512);
         directory_auth_options(session->context->auth, session->conn, &room, &options);
         if (auth_sasl_mechanisms(&options, " ", &mechanisms) == ST_OK && mechanisms.len > 0)
             conn_writef(session->conn, "250-AUTH%s\r\n", mechanisms.ptr);

@@ -52,10 +52,9 @@ static void put_with(const struct smtp_session *session, struct buf *out)
 /* Return-Path (final delivery, RFC 5321 section 4.4) and Received. */
 static void put_trace(const struct smtp_session *session, int64_t now_ms, struct buf *out)
 {
-    AUTO(buf) struct buf tls;
+    AUTO(buf) struct buf tls = BUF(256);
     struct mime_date now = {.epoch = now_ms / 1000};
 
-    buf_init(&tls, 256);
     conn_tls_describe(session->conn, &tls);
     buf_putf(out, "Return-Path: <%.*s>\r\n", SLICE_ARG(session->mail->from));
     buf_putf(out, "Received: from %s ([%s%s])\r\n\tby %s with ", session->helo,
@@ -72,14 +71,12 @@ static void put_trace(const struct smtp_session *session, int64_t now_ms, struct
 
 static struct smtp_header *header_mender(const struct smtp_session *session, int64_t now_ms)
 {
-    AUTO(buf) struct buf date;
-    AUTO(buf) struct buf message_id;
+    AUTO(buf) struct buf date = BUF(256);
+    AUTO(buf) struct buf message_id = BUF(512);
     struct mime_date now = {.epoch = now_ms / 1000};
     char guid[SYS_GUID_HEX + 1];
 
     sys_guid(guid);
-    buf_init(&date, 256);
-    buf_init(&message_id, 512);
     buf_put(&date, SLICE("Date: "));
     mime_date_write(now, &date);
     buf_put(&date, SLICE("\r\n"));
@@ -89,11 +86,10 @@ static struct smtp_header *header_mender(const struct smtp_session *session, int
 
 void smtp_data_begin(struct smtp_session *session)
 {
-    AUTO(buf) struct buf trace;
+    AUTO(buf) struct buf trace = BUF(TRACE_BYTES_MAX);
     struct smtp_mail *mail = session->mail;
     int64_t now_ms = sys_now_ms();
 
-    buf_init(&trace, TRACE_BYTES_MAX);
     put_trace(session, now_ms, &trace);
     mail->body = blob_writer_new(session->context->store);
     mail->scan = mime_scan_new(NULL);
@@ -105,7 +101,7 @@ void smtp_data_begin(struct smtp_session *session)
 /* Makes the message durable. ST_OK: the recipients' own statuses tell. */
 static enum st accept_message(struct smtp_session *session)
 {
-    AUTO(buf) struct buf structure;
+    AUTO(buf) struct buf structure = BUF(STRUCTURE_BYTES_MAX);
     struct smtp_mail *mail = session->mail;
     char guid[SYS_GUID_HEX + 1];
 
@@ -118,7 +114,6 @@ static enum st accept_message(struct smtp_session *session)
     const struct mime_part *root = mime_scan_end(mail->scan);
     if (mime_scan_facts(mail->scan)->received_count > conf_get()->smtp_received_max)
         return ST_DENIED;
-    buf_init(&structure, STRUCTURE_BYTES_MAX);
     mime_structure_write(root, &structure);
     sys_guid(guid);
     struct router_message message = {.body = mail->body,

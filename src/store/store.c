@@ -41,6 +41,7 @@ enum st store_open(const struct store_options *options, struct buf *why, struct 
     enum st st = store->engine->open(store, options, why);
     if (st == ST_OK)
         st = store_migrate(store, why);
+    store->migrated = st == ST_OK;
     *store_r = store;
     if (st != ST_OK)
         store_close(store_r);
@@ -84,17 +85,12 @@ const char *store_engine_name(const struct store *store)
 enum st store_exec_values(struct store_tx *tx, enum store_stmt stmt, int64_t *changed_r,
                           const struct store_value *values, size_t count)
 {
-    int64_t changed = 0;
-
     assert(count <= STORE_PARAMS_MAX);
-    if (tx->st != ST_OK)
-        return tx->st;
-    enum st st = tx->store->engine->exec(tx, stmt, values, count, &changed);
-    if (st != ST_OK)
-        tx->st = st;
     if (changed_r != NULL)
-        *changed_r = changed;
-    return st;
+        *changed_r = 0;
+    if (tx->st == ST_OK)
+        tx->st = tx->store->engine->exec(tx, stmt, values, count, changed_r);
+    return tx->st;
 }
 
 struct store_rows *store_rows_open_values(struct store_tx *tx, enum store_stmt stmt,
@@ -156,6 +152,45 @@ enum st store_script(struct store_tx *tx, const char *sql)
     if (tx->st == ST_OK)
         tx->st = tx->store->engine->script(tx, sql);
     return tx->st;
+}
+
+/* --- text --- */
+
+/* How many bytes the character at s[i] takes and what its first byte adds to its code; 0: none
+ * starts with it. */
+static size_t char_start(unsigned char c, uint32_t *code_r)
+{
+    size_t len = c < 0x80                ? 1
+                 : c >= 0xc2 && c < 0xe0 ? 2
+                 : (c & 0xf0) == 0xe0    ? 3
+                 : c >= 0xf0 && c < 0xf5 ? 4
+                                         : 0;
+
+    *code_r = len == 1 ? c : len == 2 ? c & 0x1f : len == 3 ? c & 0x0f : c & 0x07;
+    return len;
+}
+
+bool store_text_ok(struct slice s, bool controls)
+{
+    for (size_t i = 0; i < s.len;) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        uint32_t code;
+        size_t len = char_start(c, &code);
+
+        if (len == 0 || s.len - i < len || c == 0 || (!controls && (c < 0x20 || c == 0x7f)))
+            return false;
+        for (size_t k = 1; k < len; k++) {
+            unsigned char next = (unsigned char)s.ptr[i + k];
+            if ((next & 0xc0) != 0x80)
+                return false;
+            code = code << 6 | (next & 0x3f);
+        }
+        if ((len == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
+            (len == 4 && (code < 0x10000 || code > 0x10ffff)))
+            return false;
+        i += len;
+    }
+    return true;
 }
 
 /* --- telling of changes --- */
@@ -222,6 +257,22 @@ void store_watch_free(struct store_watch **watch)
     pthread_mutex_unlock(&store->watch_lock);
     mem_free(*watch);
     *watch = NULL;
+}
+
+void store_tell_all(struct store *store)
+{
+    struct store_watched *watched;
+    struct store_watched *next;
+    struct store_watch *watch;
+
+    store_views_all_stale(store->views);
+    pthread_mutex_lock(&store->watch_lock);
+    HASH_ITER(hh, store->watched, watched, next)
+    {
+        DL_FOREACH(watched->list, watch)
+        watch->fn(watch->ctx, watched->account_id, STORE_FOLDER_ANY);
+    }
+    pthread_mutex_unlock(&store->watch_lock);
 }
 
 void store_tell(struct store *store, const struct store_touched *touched, size_t count)

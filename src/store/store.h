@@ -32,13 +32,17 @@ void store_close(struct store **store);
 MUST_USE enum st store_read(struct store *store, store_body *body, void *arg);
 /* Returns ST_OK once the body's changes are durable; then the watchers have been told too.
  * SQLite: bodies of several threads share one commit, each undone alone if it fails.
- * ST_IO: the disk or the database failed or stayed away; nothing was changed. ST_FULL here, from
- * the engine, never; quota is the records' business. */
+ * ST_IO: the disk or the database failed or stayed away; nothing was changed. (PostgreSQL lost in
+ * the very moment of the commit is asked for up to retry_ms whether it did; only if it stays away
+ * that long, ST_IO leaves it open.) ST_FULL here, from the engine, never; quota is the records'
+ * business. */
 MUST_USE enum st store_write(struct store *store, store_body *body, void *arg);
 
 /* fn is called after each durable change of the folder, by this server or another one, on any
  * thread, and must only note it (net_wake). Changes of an account's set of folders are told with
- * folder_id 0. */
+ * folder_id 0. STORE_FOLDER_ANY: changes by other servers may have been missed, look at everything.
+ */
+#define STORE_FOLDER_ANY (-1)
 typedef void store_watch_fn(void *ctx, int64_t account_id, int64_t folder_id);
 struct store_watch;
 struct store_watch *store_watch_new(struct store *store, int64_t account_id, store_watch_fn *fn,

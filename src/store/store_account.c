@@ -29,14 +29,21 @@ void store_guid_derive(const char *guid, unsigned n, char out[STORE_GUID_BYTES])
     snprintf(out + STORE_GUID_BYTES - 9, 9, "%08x", tail + n);
 }
 
+static bool name_ok(struct slice name)
+{
+    return name.len > 0 && name.len <= STORE_NAME_BYTES_MAX && store_text_ok(name, false);
+}
+
 enum st store_account_add(struct store_tx *tx, struct slice name, const char *guid, int64_t now_ms,
                           int64_t *account_id_r)
 {
     char folder_guid[STORE_GUID_BYTES];
     int64_t folder_id;
+
+    if (!name_ok(name))
+        return ST_INVALID;
     enum st st =
         store_get_i64(tx, S_ACCOUNT_ADD, account_id_r, SV_T(name), SV_C(guid), SV_I(now_ms));
-
     if (st == ST_NOT_FOUND)
         return ST_EXISTS;
     for (size_t i = 0; st == ST_OK && i < COUNT(first_folders); i++) {
@@ -93,6 +100,8 @@ enum st store_account_inbox(struct store_tx *tx, int64_t account_id, int64_t *fo
 
 enum st store_account_find(struct store_tx *tx, struct slice name, struct store_account *account_r)
 {
+    if (!store_text_ok(name, false))
+        return ST_NOT_FOUND;
     return read_account(store_rows_open(tx, S_ACCOUNT_BY_NAME, SV_T(name)), account_r);
 }
 
@@ -104,8 +113,14 @@ enum st store_account_get(struct store_tx *tx, int64_t account_id, struct store_
 enum st store_account_rename(struct store_tx *tx, int64_t account_id, struct slice name)
 {
     int64_t changed;
-    enum st st = store_exec(tx, S_ACCOUNT_RENAME, &changed, SV_I(account_id), SV_T(name));
+    uint64_t modseq;
+    uint64_t bytes_used;
 
+    if (!name_ok(name))
+        return ST_INVALID;
+    enum st st = store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
+    if (st == ST_OK)
+        st = store_exec(tx, S_ACCOUNT_RENAME, &changed, SV_I(account_id), SV_T(name));
     return st != ST_OK ? st : changed == 1 ? ST_OK : ST_EXISTS;
 }
 
@@ -113,9 +128,13 @@ enum st store_account_remove(struct store_tx *tx, int64_t account_id)
 {
     struct arena *arena = store_tx_arena(tx);
     struct store_folder *folders;
-    size_t count;
-    enum st st = store_folder_list(tx, arena, account_id, &folders, &count);
+    size_t count = 0;
+    uint64_t modseq;
+    uint64_t bytes_used;
+    enum st st = store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
 
+    if (st == ST_OK)
+        st = store_folder_list(tx, arena, account_id, &folders, &count);
     for (size_t i = 0; st == ST_OK && i < count; i++)
         st = store_folder_destroy(tx, &folders[i]);
     if (st == ST_OK)
@@ -158,33 +177,48 @@ enum st store_keywords_get(struct store_tx *tx, int64_t account_id,
     return store_rows_close(&rows);
 }
 
-enum st store_keyword_add(struct store_tx *tx, int64_t account_id, struct slice name,
-                          unsigned *bit_r)
+/* The name's bit, or the lowest free one; 0: not there, and none is free. */
+static unsigned find_bit(const struct store_keywords *keywords, struct slice name, bool *found_r)
 {
-    struct store_keywords *keywords = arena_one(store_tx_arena(tx), struct store_keywords);
     unsigned bit_free = 0;
-    uint64_t modseq;
-    uint64_t bytes_used;
-    enum st st = store_keywords_get(tx, account_id, keywords);
 
-    if (st != ST_OK)
-        return st;
-    if (name.len == 0 || name.len > STORE_KEYWORD_BYTES_MAX)
-        return ST_TOO_BIG;
+    *found_r = false;
     for (unsigned bit = STORE_KEYWORD_MAX; bit >= STORE_KEYWORD_FIRST; bit--) {
         if (keywords->names[bit][0] == '\0')
             bit_free = bit;
         if (slice_ieq(slice_str(keywords->names[bit]), name)) {
-            *bit_r = bit;
-            return ST_OK;
+            *found_r = true;
+            return bit;
         }
     }
-    if (bit_free == 0)
+    return bit_free;
+}
+
+enum st store_keyword_add(struct store_tx *tx, int64_t account_id, struct slice name,
+                          unsigned *bit_r)
+{
+    struct store_keywords *keywords = arena_one(store_tx_arena(tx), struct store_keywords);
+    uint64_t modseq;
+    uint64_t bytes_used;
+    bool found;
+
+    if (name.len == 0 || name.len > STORE_KEYWORD_BYTES_MAX)
         return ST_TOO_BIG;
-    *bit_r = bit_free;
-    /* The account's row is locked before the keyword's, so two servers do not take one bit. */
+    if (!store_text_ok(name, false))
+        return ST_INVALID;
+    enum st st = store_keywords_get(tx, account_id, keywords);
+    *bit_r = find_bit(keywords, name, &found);
+    if (st != ST_OK || found)
+        return st;
+    /* The account's row is locked and the names are looked at again, so no two servers take one bit
+     * or give one name two of them. */
     st = store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
-    return st != ST_OK
-               ? st
-               : store_exec(tx, S_KEYWORD_ADD, NULL, SV_I(account_id), SV_I(bit_free), SV_T(name));
+    if (st == ST_OK)
+        st = store_keywords_get(tx, account_id, keywords);
+    *bit_r = find_bit(keywords, name, &found);
+    if (st != ST_OK || found)
+        return st;
+    if (*bit_r == 0)
+        return ST_TOO_BIG;
+    return store_exec(tx, S_KEYWORD_ADD, NULL, SV_I(account_id), SV_I(*bit_r), SV_T(name));
 }

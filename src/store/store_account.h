@@ -15,18 +15,23 @@ struct store_account {
 };
 
 /* Makes the account and its folders INBOX, Archive, Drafts, Junk, Sent, Trash (subscribed, with
- * their special uses). guid: from sys_guid(), made outside the body. ST_EXISTS. */
+ * their special uses). guid: from sys_guid(), made outside the body. ST_EXISTS, ST_INVALID
+ * (a name that is empty, too long, not UTF-8 or has control characters). */
 MUST_USE enum st store_account_add(struct store_tx *tx, struct slice name, const char *guid,
                                    int64_t now_ms, int64_t *account_id_r);
 MUST_USE enum st store_account_find(struct store_tx *tx, struct slice name,
                                     struct store_account *account_r);
 MUST_USE enum st store_account_get(struct store_tx *tx, int64_t account_id,
                                    struct store_account *account_r);
+/* ST_EXISTS, ST_NOT_FOUND, ST_INVALID. */
 MUST_USE enum st store_account_rename(struct store_tx *tx, int64_t account_id, struct slice name);
-/* All of it: folders, messages, the bodies nobody else has. */
+/* All of it: folders, messages, the bodies nobody else has. ST_NOT_FOUND. */
 MUST_USE enum st store_account_remove(struct store_tx *tx, int64_t account_id);
 /* The next number of the change sequence; the row stays locked until the transaction ends, so
- * numbers become visible in their order. bytes and messages are added to the account's totals. */
+ * numbers become visible in their order; on PostgreSQL it is the lock that writers of one account
+ * queue at, so every body that changes an account calls it first (bodies that change several do so
+ * in the order of their ids, or they lock each other out and one must begin anew). bytes and
+ * messages are added to the account's totals. */
 MUST_USE enum st store_account_advance(struct store_tx *tx, int64_t account_id, int64_t bytes,
                                        int64_t messages, uint64_t *modseq_r,
                                        uint64_t *bytes_used_r);
@@ -41,7 +46,7 @@ struct store_keywords {
 MUST_USE enum st store_keywords_get(struct store_tx *tx, int64_t account_id,
                                     struct store_keywords *keywords_r);
 /* The bit of the name (compared without case), taken if it is new. ST_TOO_BIG: all are taken, or
- * the name is too long. */
+ * the name is too long; ST_INVALID: not UTF-8, or control characters. */
 MUST_USE enum st store_keyword_add(struct store_tx *tx, int64_t account_id, struct slice name,
                                    unsigned *bit_r);
 

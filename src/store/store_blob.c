@@ -8,6 +8,7 @@
 #include "sys/sys_hash.h"
 #include "sys/sys_time.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
 
@@ -15,7 +16,6 @@
 #define PENDING_BYTES_MAX (512 * KIB) /* compressed chunks kept before they are written ahead */
 #define CHUNKS_PER_BLOB (INT64_C(1) << 20) /* chunk_id = blob_id * this + number; 128 GiB */
 #define STAGED_LIFE_MS (INT64_C(2) * 24 * 3600 * 1000)
-#define CHUNK_STORED_BYTES_MAX (256 * KIB)
 
 struct pending {
     struct slice bytes; /* compressed, on the heap */
@@ -53,19 +53,54 @@ uint64_t blob_writer_bytes(const struct blob_writer *writer)
     return writer->bytes;
 }
 
-/* The thread's compressor: a context takes a megabyte to make and none to use again. */
-static _Thread_local ZSTD_CCtx *compressor;
-static _Thread_local ZSTD_DCtx *decompressor;
+/* The thread's contexts: they take a megabyte to make and none to use again. */
+struct packer {
+    ZSTD_CCtx *compressor;
+    ZSTD_DCtx *decompressor;
+};
+
+static pthread_key_t packer_key;
+static pthread_once_t packer_once = PTHREAD_ONCE_INIT;
+
+static void packer_free(void *arg)
+{
+    struct packer *packer = arg;
+
+    ZSTD_freeCCtx(packer->compressor);
+    ZSTD_freeDCtx(packer->decompressor);
+    mem_free(packer);
+}
+
+static void make_packer_key(void)
+{
+    if (pthread_key_create(&packer_key, packer_free) != 0)
+        abort();
+}
+
+static struct packer *packer_of_thread(void)
+{
+    (void)pthread_once(&packer_once, make_packer_key);
+    struct packer *packer = pthread_getspecific(packer_key);
+    if (packer != NULL)
+        return packer;
+    packer = mem_new(struct packer);
+    if (pthread_setspecific(packer_key, packer) != 0)
+        abort();
+    return packer;
+}
 
 static void pack(struct blob_writer *writer, struct slice raw)
 {
+    struct packer *packer = packer_of_thread();
     struct pending *pending = mem_new(struct pending);
     size_t cap = ZSTD_compressBound(raw.len);
     char *out = mem_alloc(cap);
 
-    if (compressor == NULL)
-        compressor = ZSTD_createCCtx();
-    size_t len = ZSTD_compressCCtx(compressor, out, cap, raw.ptr, raw.len, LEVEL);
+    if (packer->compressor == NULL)
+        packer->compressor = ZSTD_createCCtx();
+    if (packer->compressor == NULL)
+        abort();
+    size_t len = ZSTD_compressCCtx(packer->compressor, out, cap, raw.ptr, raw.len, LEVEL);
     assert(ZSTD_isError(len) == 0);
     pending->bytes = (struct slice){mem_grow(out, len, 1), len};
     *writer->tail = pending;
@@ -192,8 +227,14 @@ static enum st drop_chunks(struct store_tx *tx, int64_t blob_id)
 enum st store_blob_release(struct store_tx *tx, int64_t blob_id)
 {
     int64_t changed = 0;
-    enum st st = store_exec(tx, S_BLOB_DELETE_UNUSED, &changed, SV_I(blob_id));
+    enum st st = ST_OK;
 
+    /* Two accounts that let go of one body at the same time would each see the other's message: the
+     * second waits here and then sees that it was the last. */
+    if (store_is_shared(tx->store))
+        st = store_exec(tx, S_BLOB_LOCK, NULL, SV_I(blob_id));
+    if (st == ST_OK)
+        st = store_exec(tx, S_BLOB_DELETE_UNUSED, &changed, SV_I(blob_id));
     return st != ST_OK || changed == 0 ? st : drop_chunks(tx, blob_id);
 }
 
@@ -260,20 +301,24 @@ enum st blob_sweep(struct store *store, bool all)
 struct chunk_reading {
     int64_t chunk_id;
     struct buf *out;
+    size_t start; /* what out held before */
 };
 
 static enum st unpack(struct slice packed, struct buf *out)
 {
+    struct packer *packer = packer_of_thread();
     unsigned long long len = ZSTD_getFrameContentSize(packed.ptr, packed.len);
 
     if (len > STORE_CHUNK_BYTES) /* so are the two error codes */
         return ST_IO;
-    if (decompressor == NULL)
-        decompressor = ZSTD_createDCtx();
+    if (packer->decompressor == NULL)
+        packer->decompressor = ZSTD_createDCtx();
+    if (packer->decompressor == NULL)
+        abort();
     char *room = buf_room(out, len);
     if (room == NULL)
         return ST_TOO_BIG;
-    size_t got = ZSTD_decompressDCtx(decompressor, room, len, packed.ptr, packed.len);
+    size_t got = ZSTD_decompressDCtx(packer->decompressor, room, len, packed.ptr, packed.len);
     if (ZSTD_isError(got) != 0 || got != len)
         return ST_IO;
     buf_grew(out, got);
@@ -283,6 +328,7 @@ static enum st unpack(struct slice packed, struct buf *out)
 static enum st read_chunk(struct store_tx *tx, void *arg)
 {
     struct chunk_reading *reading = arg;
+    reading->out->len = reading->start; /* a body that runs again */
     struct store_rows *rows = store_rows_open(tx, S_CHUNK_GET, SV_I(reading->chunk_id));
     bool found = store_rows_next(rows);
     enum st unpacked = found ? unpack(store_rows_bytes(rows, 0), reading->out) : ST_NOT_FOUND;
@@ -293,7 +339,7 @@ static enum st read_chunk(struct store_tx *tx, void *arg)
 
 enum st blob_chunk_read(struct store *store, int64_t blob_id, uint64_t chunk_no, struct buf *out)
 {
-    struct chunk_reading reading = {.out = out};
+    struct chunk_reading reading = {.out = out, .start = out->len};
 
     if (chunk_no >= (uint64_t)CHUNKS_PER_BLOB)
         return ST_NOT_FOUND;
@@ -301,22 +347,46 @@ enum st blob_chunk_read(struct store *store, int64_t blob_id, uint64_t chunk_no,
     return store_read(store, read_chunk, &reading);
 }
 
+struct chunk_counting {
+    int64_t blob_id;
+    int64_t count;
+};
+
+static enum st count_chunks(struct store_tx *tx, void *arg)
+{
+    struct chunk_counting *counting = arg;
+
+    return store_get_i64(tx, S_BLOB_CHUNKS, &counting->count, SV_I(counting->blob_id));
+}
+
+/* Whether a chunk that was not found lies behind the body's end, or the body is gone. */
+static enum st check_end(struct store *store, int64_t blob_id, uint64_t chunk_no)
+{
+    struct chunk_counting counting = {.blob_id = blob_id};
+    enum st st = store_read(store, count_chunks, &counting);
+
+    return st != ST_OK ? st : chunk_no >= (uint64_t)counting.count ? ST_OK : ST_NOT_FOUND;
+}
+
 enum st blob_each(struct store *store, int64_t blob_id, uint64_t offset, uint64_t len, blob_fn *fn,
                   void *ctx)
 {
-    AUTO(buf) struct buf chunk;
+    AUTO(buf) struct buf chunk = BUF(STORE_CHUNK_BYTES);
     enum st st = ST_OK;
 
-    buf_init(&chunk, STORE_CHUNK_BYTES);
     while (len > 0 && st == ST_OK) {
         buf_clear(&chunk);
         st = blob_chunk_read(store, blob_id, offset / STORE_CHUNK_BYTES, &chunk);
+        if (st == ST_NOT_FOUND)
+            return check_end(store, blob_id, offset / STORE_CHUNK_BYTES);
         if (st != ST_OK)
             return st;
         struct slice part = slice_sub(buf_slice(&chunk), offset % STORE_CHUNK_BYTES, len);
-        if (part.len == 0)
-            return ST_NOT_FOUND;
-        st = fn(ctx, part);
+        bool last = chunk.len < STORE_CHUNK_BYTES;
+        if (part.len > 0)
+            st = fn(ctx, part);
+        if (last)
+            break;
         offset += part.len;
         len -= part.len;
     }

@@ -26,7 +26,8 @@ void blob_writer_free(struct blob_writer **writer);
  * STORE_CHUNK_BYTES) to out. ST_NOT_FOUND: past the end, or the body is gone. Not inside a tx. */
 MUST_USE enum st blob_chunk_read(struct store *store, int64_t blob_id, uint64_t chunk_no,
                                  struct buf *out);
-/* Calls fn with the bytes from offset on, at most len of them, chunk by chunk; between chunks
+/* Calls fn with the bytes from offset on, at most len of them, fewer where the body ends before
+ * (ST_OK; ST_NOT_FOUND: there is no such body), chunk by chunk; between chunks
  * nothing of the store is held, so fn may wait for a peer. */
 typedef enum st blob_fn(void *ctx, struct slice bytes);
 MUST_USE enum st blob_each(struct store *store, int64_t blob_id, uint64_t offset, uint64_t len,

@@ -9,7 +9,7 @@ struct store_document {
     struct slice body; /* INI */
 };
 
-/* Makes it or takes its place. */
+/* Makes it or takes its place. ST_INVALID: not UTF-8, or NUL. */
 MUST_USE enum st store_document_put(struct store_tx *tx, const struct store_document *document);
 MUST_USE enum st store_document_delete(struct store_tx *tx, struct slice kind, struct slice name);
 /* fn's slices are valid during the call; by kind, then name. */

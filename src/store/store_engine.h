@@ -66,6 +66,9 @@ struct store_folder;
 MUST_USE enum st store_folder_destroy(struct store_tx *tx, const struct store_folder *folder);
 /* Drops the body with its chunks unless a message refers to it. */
 MUST_USE enum st store_blob_release(struct store_tx *tx, int64_t blob_id);
+/* Valid UTF-8 (RFC 3629) without NUL: what both engines take as text and give back the same.
+ * controls: other control characters may be in it. */
+bool store_text_ok(struct slice s, bool controls);
 void store_text_copy(char *out, size_t cap, struct slice text);
 void store_guid_derive(const char *guid, unsigned n, char out[33]);
 
@@ -97,12 +100,14 @@ struct store_rows {
 struct store_engine {
     const char *name;
     bool shared;
-    const char *type_id, *type_bytes,
-        *table_end; /* what @ID@, @BYTES@, @END@ mean in a migration */
+    /* What @ID@, @BYTES@, @TEXT@, @END@ and @PACKED@ mean in a migration. */
+    const char *type_id, *type_bytes, *type_text, *table_end, *chunk_packed;
     enum st (*open)(struct store *store, const struct store_options *options, struct buf *why);
     void (*close)(struct store *store);
     enum st (*read)(struct store *store, store_body *body, void *arg);
     enum st (*write)(struct store *store, store_body *body, void *arg);
+    /* changed_r NULL: nobody waits for it; a failure may be told by a later statement or the end.
+     */
     enum st (*exec)(struct store_tx *tx, enum store_stmt stmt, const struct store_value *values,
                     size_t count, int64_t *changed_r);
     void (*rows_open)(struct store_rows *rows, enum store_stmt stmt,
@@ -121,10 +126,13 @@ struct store {
     pthread_mutex_t watch_lock;
     struct store_watched *watched; /* by account */
     struct store_views *views;
+    bool migrated; /* the schema is there */
 };
 
 /* Tells watchers and views; after the transaction is durable. */
 void store_tell(struct store *store, const struct store_touched *touched, size_t count);
+/* Changes may have been missed: all views are stale and all watchers are told. */
+void store_tell_all(struct store *store);
 void store_tx_fini(struct store_tx *tx);
 
 /* Brings the schema up to date. why as for store_open(). */
@@ -134,3 +142,4 @@ MUST_USE enum st store_migrate(struct store *store, struct buf *why);
 struct store_views *store_views_new(void);
 void store_views_free(struct store_views **views);
 void store_views_stale(struct store_views *views, int64_t folder_id);
+void store_views_all_stale(struct store_views *views);

@@ -70,6 +70,8 @@ static enum st read_one(struct store_rows *rows, struct arena *arena, struct sto
 enum st store_folder_find(struct store_tx *tx, struct arena *arena, int64_t account_id,
                           struct slice name, struct store_folder *folder_r)
 {
+    if (!store_text_ok(name, false))
+        return ST_NOT_FOUND;
     return read_one(
         store_rows_open(tx, S_FOLDER_BY_NAME, SV_I(account_id), SV_T(canonical(arena, name))),
         arena, folder_r);
@@ -106,34 +108,6 @@ enum st store_folder_list(struct store_tx *tx, struct arena *arena, int64_t acco
     return store_rows_close(&rows);
 }
 
-/* Whether it is valid UTF-8 (RFC 3629) without control characters. */
-static bool text_ok(struct slice s)
-{
-    for (size_t i = 0; i < s.len;) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        size_t len = c < 0x80                ? 1
-                     : c >= 0xc2 && c < 0xe0 ? 2
-                     : (c & 0xf0) == 0xe0    ? 3
-                     : c >= 0xf0 && c < 0xf5 ? 4
-                                             : 0;
-        uint32_t code = len == 1 ? c : len == 2 ? c & 0x1f : len == 3 ? c & 0x0f : c & 0x07;
-
-        if (len == 0 || s.len - i < len || c < 0x20 || c == 0x7f)
-            return false;
-        for (size_t k = 1; k < len; k++) {
-            unsigned char next = (unsigned char)s.ptr[i + k];
-            if ((next & 0xc0) != 0x80)
-                return false;
-            code = code << 6 | (next & 0x3f);
-        }
-        if ((len == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
-            (len == 4 && (code < 0x10000 || code > 0x10ffff)))
-            return false;
-        i += len;
-    }
-    return true;
-}
-
 static enum st check_name(struct slice name)
 {
     struct slice rest = name;
@@ -148,7 +122,16 @@ static enum st check_name(struct slice name)
         if (++depth > STORE_FOLDER_DEPTH_MAX)
             return ST_TOO_BIG;
     }
-    return text_ok(name) ? ST_OK : ST_INVALID;
+    return store_text_ok(name, false) ? ST_OK : ST_INVALID;
+}
+
+/* Writers of one account's folders queue here, so that what they look at stays as it is. */
+static enum st lock_account(struct store_tx *tx, int64_t account_id)
+{
+    uint64_t modseq;
+    uint64_t bytes_used;
+
+    return store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
 }
 
 /* The one place where UIDVALIDITY is decided: the second of creation, or the next number where the
@@ -210,6 +193,8 @@ enum st store_folder_add(struct store_tx *tx, int64_t account_id,
     named.name = canonical(store_tx_arena(tx), folder->name);
     enum st st = check_name(named.name);
     if (st == ST_OK)
+        st = lock_account(tx, account_id);
+    if (st == ST_OK)
         st = add_parents(tx, account_id, &named);
     return st != ST_OK ? st : add_one(tx, account_id, &named, folder_id_r);
 }
@@ -232,8 +217,10 @@ enum st store_folder_destroy(struct store_tx *tx, const struct store_folder *fol
 enum st store_folder_remove(struct store_tx *tx, int64_t account_id, struct slice name)
 {
     struct store_folder folder;
-    enum st st = store_folder_find(tx, store_tx_arena(tx), account_id, name, &folder);
+    enum st st = lock_account(tx, account_id);
 
+    if (st == ST_OK)
+        st = store_folder_find(tx, store_tx_arena(tx), account_id, name, &folder);
     if (st == ST_OK && slice_eq(folder.name, inbox))
         st = ST_DENIED;
     return st != ST_OK ? st : store_folder_destroy(tx, &folder);
@@ -259,6 +246,7 @@ static enum st rename_one(struct store_tx *tx, const struct store_folder *folder
                           struct slice to)
 {
     struct arena *arena = store_tx_arena(tx);
+    struct store_folder other;
     struct slice tail = slice_sub(folder->name, from_len, folder->name.len);
     char *name = arena_alloc(arena, 1, to.len + tail.len + 1);
 
@@ -266,9 +254,13 @@ static enum st rename_one(struct store_tx *tx, const struct store_folder *folder
     memcpy(name + to.len, tail.ptr, tail.len);
     struct slice whole = {name, to.len + tail.len};
     enum st st = check_name(whole);
-    return st != ST_OK
-               ? st
-               : store_exec(tx, S_FOLDER_RENAME, NULL, SV_I(folder->folder_id), SV_T(whole));
+    if (st != ST_OK)
+        return st;
+    /* A folder below a removed one stays, and may stand where this one is to go. */
+    st = store_folder_find(tx, arena, folder->account_id, whole, &other);
+    if (st != ST_NOT_FOUND)
+        return st == ST_OK ? ST_EXISTS : st;
+    return store_exec(tx, S_FOLDER_RENAME, NULL, SV_I(folder->folder_id), SV_T(whole));
 }
 
 static bool is_below(struct slice name, struct slice top)
@@ -288,9 +280,11 @@ enum st store_folder_rename(struct store_tx *tx, int64_t account_id, struct slic
 
     to = canonical(arena, to);
     struct store_new_folder target = {to, guid, SLICE(""), now_ms};
-    enum st st = store_folder_find(tx, arena, account_id, from, &folder);
+    enum st st = check_name(to);
     if (st == ST_OK)
-        st = check_name(to);
+        st = lock_account(tx, account_id);
+    if (st == ST_OK)
+        st = store_folder_find(tx, arena, account_id, from, &folder);
     if (st == ST_OK && store_folder_find(tx, arena, account_id, to, &other) == ST_OK)
         st = ST_EXISTS;
     if (st == ST_OK && is_below(to, folder.name))

@@ -7,32 +7,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Numbered from 1; one that was ever released is never changed. @ID@, @BYTES@ and @END@ are the
- * only differences between the engines: a running key, bytes, and how a table keyed by itself ends.
- */
+/* Numbered from 1; one that was ever released is never changed. What stands between @s is the only
+ * difference between the engines: a running key, bytes, text in byte order, how a table keyed by
+ * itself ends, and that the chunks are packed already. */
 static const char *const migrations[] = {
-    "CREATE TABLE document (kind TEXT NOT NULL, name TEXT NOT NULL, modified_ms BIGINT NOT NULL, "
-    " body TEXT NOT NULL, PRIMARY KEY (kind, name));"
-    "CREATE TABLE account (account_id @ID@, name TEXT NOT NULL UNIQUE, guid TEXT NOT NULL, "
+    "CREATE TABLE document (kind @TEXT@ NOT NULL, name @TEXT@ NOT NULL, modified_ms BIGINT NOT "
+    "NULL, "
+    " body @TEXT@ NOT NULL, PRIMARY KEY (kind, name));"
+    "CREATE TABLE account (account_id @ID@, name @TEXT@ NOT NULL UNIQUE, guid @TEXT@ NOT NULL, "
     " modseq BIGINT NOT NULL, uidvalidity BIGINT NOT NULL, created_ms BIGINT NOT NULL, "
     " bytes_used BIGINT NOT NULL, message_count BIGINT NOT NULL);"
-    "CREATE TABLE keyword (account_id BIGINT NOT NULL, bit BIGINT NOT NULL, name TEXT NOT NULL, "
+    "CREATE TABLE keyword (account_id BIGINT NOT NULL, bit BIGINT NOT NULL, name @TEXT@ NOT NULL, "
     " PRIMARY KEY (account_id, bit));"
-    "CREATE TABLE folder (folder_id @ID@, account_id BIGINT NOT NULL, name TEXT NOT NULL, "
-    " guid TEXT NOT NULL, uidvalidity BIGINT NOT NULL, uidnext BIGINT NOT NULL, recent_uid BIGINT "
+    "CREATE TABLE folder (folder_id @ID@, account_id BIGINT NOT NULL, name @TEXT@ NOT NULL, "
+    " guid @TEXT@ NOT NULL, uidvalidity BIGINT NOT NULL, uidnext BIGINT NOT NULL, recent_uid "
+    "BIGINT "
     "NOT NULL, "
-    " modseq BIGINT NOT NULL, message_count BIGINT NOT NULL, special_use TEXT NOT NULL, "
+    " modseq BIGINT NOT NULL, message_count BIGINT NOT NULL, special_use @TEXT@ NOT NULL, "
     " UNIQUE (account_id, name));"
-    "CREATE TABLE subscription (account_id BIGINT NOT NULL, name TEXT NOT NULL, "
+    "CREATE TABLE subscription (account_id BIGINT NOT NULL, name @TEXT@ NOT NULL, "
     " PRIMARY KEY (account_id, name)) @END@;"
     "CREATE TABLE blob (blob_id @ID@, bytes BIGINT NOT NULL, sha256 @BYTES@ NOT NULL, "
     " chunk_count BIGINT NOT NULL, staged_ms BIGINT NOT NULL, envelope @BYTES@ NOT NULL, "
     " structure @BYTES@ NOT NULL);"
     "CREATE INDEX blob_staged ON blob (staged_ms) WHERE staged_ms > 0;"
-    "CREATE TABLE chunk (chunk_id BIGINT NOT NULL PRIMARY KEY, data @BYTES@ NOT NULL);"
+    "CREATE TABLE chunk (chunk_id BIGINT NOT NULL PRIMARY KEY, data @BYTES@ NOT NULL)@PACKED@;"
     "CREATE TABLE message (folder_id BIGINT NOT NULL, uid BIGINT NOT NULL, account_id BIGINT NOT "
     "NULL, "
-    " guid TEXT NOT NULL, blob_id BIGINT NOT NULL REFERENCES blob (blob_id), modseq BIGINT NOT "
+    " guid @TEXT@ NOT NULL, blob_id BIGINT NOT NULL REFERENCES blob (blob_id), modseq BIGINT NOT "
     "NULL, "
     " flags BIGINT NOT NULL, date_s BIGINT NOT NULL, date_zone_min BIGINT NOT NULL, bytes BIGINT "
     "NOT NULL, "
@@ -61,18 +63,21 @@ static struct slice token_meaning(const struct store_engine *engine, struct slic
         return slice_str(engine->type_id);
     if (slice_eq(token, SLICE("BYTES")))
         return slice_str(engine->type_bytes);
+    if (slice_eq(token, SLICE("TEXT")))
+        return slice_str(engine->type_text);
+    if (slice_eq(token, SLICE("PACKED")))
+        return slice_str(engine->chunk_packed);
     assert(slice_eq(token, SLICE("END")));
     return slice_str(engine->table_end);
 }
 
 static enum st run_migration(struct store_tx *tx, const char *text)
 {
-    AUTO(buf) struct buf sql;
+    AUTO(buf) struct buf sql = BUF(64 * KIB);
     struct slice rest = slice_str(text);
     struct slice part;
     bool token = false;
 
-    buf_init(&sql, 64 * KIB);
     for (; slice_split(&rest, '@', &part); token = !token)
         buf_put(&sql, token ? token_meaning(tx->store->engine, part) : part);
     return sql.over ? ST_TOO_BIG : store_script(tx, sql.ptr);

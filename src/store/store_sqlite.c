@@ -53,7 +53,9 @@ struct lite {
     pthread_mutex_t file_lock; /* the writer's connection: a batch or a full checkpoint */
     pthread_t checkpointer;
     bool checkpointer_runs;
-    atomic_bool closing;
+    pthread_mutex_t close_lock;
+    pthread_cond_t closes;
+    bool closing;
     int lock_fd;
     char path[PATH_MAX];
 };
@@ -79,7 +81,7 @@ static enum st conn_open(struct lite *lite, struct lite_conn *conn, bool writer)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
 
     if (sqlite3_open_v2(lite->path, &conn->db, flags, NULL) != SQLITE_OK)
-        return ST_IO;
+        return fault(conn->db, lite->path);
     sqlite3_extended_result_codes(conn->db, 1);
     sqlite3_busy_timeout(conn->db, 10000);
     return run_sql(conn->db, writer
@@ -148,7 +150,7 @@ static enum st lite_exec(struct store_tx *tx, enum store_stmt id, const struct s
         code = sqlite3_step(stmt);
     while (code == SQLITE_ROW);
     enum st st = code == SQLITE_DONE ? ST_OK : fault(conn->db, store_stmt_sql[id]);
-    if (st == ST_OK)
+    if (st == ST_OK && changed_r != NULL)
         *changed_r = sqlite3_changes64(conn->db);
     sqlite3_reset(stmt);
     return st;
@@ -217,6 +219,8 @@ static enum st lite_read(struct store *store, store_body *body, void *arg)
 
     struct store_tx tx = {.store = store, .conn = conn};
     enum st st = conn->db != NULL ? ST_OK : conn_open(lite, conn, false);
+    if (st != ST_OK)
+        conn_close(conn); /* the next reader tries anew */
     if (st == ST_OK)
         st = run_sql(conn->db, "BEGIN");
     if (st == ST_OK) {
@@ -364,6 +368,17 @@ static uint64_t wal_bytes(const struct lite *lite)
     return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
+/* True once the store closes. */
+static bool wait_to_close(struct lite *lite, uint64_t ms)
+{
+    pthread_mutex_lock(&lite->close_lock);
+    if (!lite->closing)
+        (void)sys_cond_wait_ms(&lite->closes, &lite->close_lock, ms);
+    bool closing = lite->closing;
+    pthread_mutex_unlock(&lite->close_lock);
+    return closing;
+}
+
 /* Works beside the writers. Only where the log has grown very long do they wait for it. */
 static void *checkpoint_thread(void *arg)
 {
@@ -372,10 +387,11 @@ static void *checkpoint_thread(void *arg)
     int frames = 0;
     int done = 0;
 
-    if (conn_open(lite, &conn, true) != ST_OK)
+    if (conn_open(lite, &conn, true) != ST_OK) {
+        conn_close(&conn);
         return NULL;
-    while (!atomic_load(&lite->closing)) {
-        sys_sleep_ms(CHECKPOINT_MS);
+    }
+    while (!wait_to_close(lite, CHECKPOINT_MS)) {
         uint64_t bytes = wal_bytes(lite);
         if (bytes < WAL_CHECKPOINT_BYTES)
             continue;
@@ -437,7 +453,9 @@ static enum st lite_open(struct store *store, const struct store_options *option
     pthread_mutex_init(&lite->read_lock, NULL);
     pthread_mutex_init(&lite->write_lock, NULL);
     pthread_mutex_init(&lite->file_lock, NULL);
+    pthread_mutex_init(&lite->close_lock, NULL);
     pthread_cond_init(&lite->reader_freed, NULL);
+    sys_cond_init(&lite->closes);
     for (size_t i = 0; i < READERS_MAX; i++) {
         lite->readers[i].next_free = lite->free_readers;
         lite->free_readers = &lite->readers[i];
@@ -455,7 +473,10 @@ static void lite_close(struct store *store)
 {
     struct lite *lite = store->handle;
 
-    atomic_store(&lite->closing, true);
+    pthread_mutex_lock(&lite->close_lock);
+    lite->closing = true;
+    pthread_cond_signal(&lite->closes);
+    pthread_mutex_unlock(&lite->close_lock);
     if (lite->checkpointer_runs)
         pthread_join(lite->checkpointer, NULL);
     for (size_t i = 0; i < READERS_MAX; i++)
@@ -468,9 +489,11 @@ static void lite_close(struct store *store)
 
 const struct store_engine store_sqlite = {
     .name = "sqlite",
-    .type_id = "INTEGER PRIMARY KEY",
+    .type_id = "INTEGER PRIMARY KEY AUTOINCREMENT", /* no id comes back after its row is gone */
     .type_bytes = "BLOB",
+    .type_text = "TEXT",
     .table_end = "WITHOUT ROWID",
+    .chunk_packed = "",
     .open = lite_open,
     .close = lite_close,
     .read = lite_read,

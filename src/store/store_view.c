@@ -80,6 +80,14 @@ void store_views_stale(struct store_views *views, int64_t folder_id)
     pthread_mutex_unlock(&views->lock);
 }
 
+void store_views_all_stale(struct store_views *views)
+{
+    pthread_mutex_lock(&views->lock);
+    for (struct view_folder *f = views->folders; f != NULL; f = f->hh.next)
+        atomic_fetch_add(&f->stale, 1);
+    pthread_mutex_unlock(&views->lock);
+}
+
 /* --- references --- */
 
 static void part_unref(struct part *part)
@@ -328,7 +336,8 @@ static struct change *add_change(struct reading *reading, uint32_t uid)
             memcpy(more, reading->changes, reading->count * sizeof(*more));
         reading->changes = more;
     }
-    reading->changes[reading->count].entry.uid = uid;
+    /* A body that runs again finds what its first run left here. */
+    reading->changes[reading->count] = (struct change){.entry = {.uid = uid}};
     return &reading->changes[reading->count++];
 }
 

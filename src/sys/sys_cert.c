@@ -130,11 +130,10 @@ out:
 
 enum st sys_cert_expiry_ms(const char *cert_file, int64_t *expiry_ms_r)
 {
-    AUTO(buf) struct buf pem;
+    AUTO(buf) struct buf pem = BUF(CERT_FILE_BYTES_MAX);
     gnutls_x509_crt_t *crts = NULL;
     unsigned count = 0;
 
-    buf_init(&pem, CERT_FILE_BYTES_MAX);
     enum st st = sys_file_read(cert_file, &pem);
     if (st != ST_OK)
         return st;

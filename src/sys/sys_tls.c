@@ -23,6 +23,8 @@
 /* Records that are not data (warnings, empty ones) taken in one call, so that a peer who sends
  * nothing else cannot hold a thread. */
 #define IDLE_RECORDS_MAX 16
+/* Reads in one call that gave a part of a record: more than a record has bytes. */
+#define PARTS_MAX 20000
 
 /* What connections are made from, counted by them. */
 struct origin {
@@ -159,11 +161,9 @@ static enum st set_pair(struct origin *origin, const char *cert_file, const gnut
 static enum st load_pair(struct origin *origin, const char *cert_file, const char *key_file,
                          struct buf *why)
 {
-    AUTO(buf) struct buf cert;
-    AUTO(buf) struct buf key;
+    AUTO(buf) struct buf cert = BUF(PEM_BYTES_MAX);
+    AUTO(buf) struct buf key = BUF(PEM_BYTES_MAX);
 
-    buf_init(&cert, PEM_BYTES_MAX);
-    buf_init(&key, PEM_BYTES_MAX);
     enum st st = read_pem("certificate", cert_file, &cert, why);
     if (st == ST_OK)
         st = read_pem("key", key_file, &key, why);
@@ -213,14 +213,13 @@ void sys_tls_server_keep_tickets(struct sys_tls_server *server, const struct sys
 
 static enum st load_trust(struct origin *origin, const char *trust_file, struct buf *why)
 {
-    AUTO(buf) struct buf pem;
+    AUTO(buf) struct buf pem = BUF(PEM_BYTES_MAX * 8);
 
     if (trust_file == NULL) {
         /* A host without a trust store can still talk unverified; verifying then fails, said so. */
         (void)gnutls_certificate_set_x509_system_trust(origin->credentials);
         return ST_OK;
     }
-    buf_init(&pem, PEM_BYTES_MAX * 8);
     enum st st = read_pem("trust", trust_file, &pem, why);
     if (st != ST_OK)
         return st;
@@ -258,8 +257,9 @@ void sys_tls_client_free(struct sys_tls_client **client)
     *client = NULL;
 }
 
-/* GnuTLS says "again" both for a socket that is dry and after a record that was not data (a TLS 1.3
- * ticket, say). Reading the socket ourselves tells the one from the other. */
+/* GnuTLS says "again" for a socket that is dry, for a part of a record, and after a record that was
+ * not data (a TLS 1.3 ticket, say). Reading the socket ourselves tells the first from the others.
+ */
 static ssize_t pull(gnutls_transport_ptr_t ptr, void *out, size_t cap)
 {
     struct sys_tls *tls = ptr;
@@ -344,11 +344,10 @@ void sys_tls_free(struct sys_tls **tls)
 
 static void note_error(struct sys_tls *tls, int rc)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = BUF(1000);
 
     if (tls->error != NULL)
         return;
-    buf_init(&text, 1000);
     if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED) {
         const char *name = gnutls_alert_get_name(gnutls_alert_get(tls->session));
 
@@ -382,48 +381,61 @@ static enum st fail(struct sys_tls *tls, int rc)
     }
 }
 
+/* How one call into GnuTLS may end. */
+struct turn {
+    ssize_t rc;
+    int parts;
+    int idle_records;
+};
+
+/* Whether to call again at once after what *turn says. */
+static bool go_on(const struct sys_tls *tls, struct turn *turn)
+{
+    if (turn->rc == GNUTLS_E_AGAIN)
+        return !tls->dry && gnutls_record_get_direction(tls->session) == 0 &&
+               ++turn->parts < PARTS_MAX;
+    /* A client that wants to renegotiate (TLS 1.2) is refused: RFC 9325 3.5. */
+    return turn->rc < 0 && !gnutls_error_is_fatal((int)turn->rc) &&
+           turn->rc != GNUTLS_E_REHANDSHAKE && ++turn->idle_records < IDLE_RECORDS_MAX;
+}
+
 enum st sys_tls_handshake(struct sys_tls *tls, bool *want_write_r)
 {
-    int rc = 0;
+    struct turn turn = {0};
 
     *want_write_r = false;
-    for (int i = 0; i < IDLE_RECORDS_MAX; i++) {
-        rc = gnutls_handshake(tls->session);
-        if (rc == GNUTLS_E_SUCCESS)
-            return ST_OK;
-        if (rc == GNUTLS_E_AGAIN) {
-            *want_write_r = gnutls_record_get_direction(tls->session) == 1;
-            return ST_AGAIN;
-        }
-        if (gnutls_error_is_fatal(rc))
-            break;
+    do {
+        tls->dry = false;
+        turn.rc = gnutls_handshake(tls->session);
+    } while (go_on(tls, &turn));
+    if (turn.rc == GNUTLS_E_SUCCESS)
+        return ST_OK;
+    if (turn.rc == GNUTLS_E_AGAIN) {
+        *want_write_r = gnutls_record_get_direction(tls->session) == 1;
+        return ST_AGAIN;
     }
-    enum st st = fail(tls, rc);
+    enum st st = fail(tls, (int)turn.rc);
     if (st == ST_INVALID)
-        (void)gnutls_alert_send_appropriate(tls->session, rc);
+        (void)gnutls_alert_send_appropriate(tls->session, (int)turn.rc);
     return st;
 }
 
 enum st sys_tls_recv(struct sys_tls *tls, void *out, size_t cap, size_t *len_r)
 {
-    ssize_t rc = 0;
+    struct turn turn = {0};
 
     assert(cap > 0);
     *len_r = 0;
-    for (int i = 0; i < IDLE_RECORDS_MAX; i++) {
-        rc = gnutls_record_recv(tls->session, out, cap);
-        if (rc >= 0) {
-            *len_r = (size_t)rc;
-            return ST_OK;
-        }
-        if (rc == GNUTLS_E_AGAIN && tls->dry)
-            return ST_AGAIN;
-        /* A client that wants to renegotiate (TLS 1.2) is refused: RFC 9325 3.5. */
-        if (gnutls_error_is_fatal((int)rc) || rc == GNUTLS_E_REHANDSHAKE)
-            break;
-    }
-    /* More such records may lie in the socket: a non-blocking one stays readable. */
-    return rc == GNUTLS_E_AGAIN ? ST_AGAIN : fail(tls, (int)rc);
+    do {
+        tls->dry = false;
+        turn.rc = gnutls_record_recv(tls->session, out, cap);
+    } while (go_on(tls, &turn));
+    if (turn.rc == GNUTLS_E_AGAIN)
+        return ST_AGAIN;
+    if (turn.rc < 0)
+        return fail(tls, (int)turn.rc);
+    *len_r = (size_t)turn.rc;
+    return ST_OK;
 }
 
 enum st sys_tls_send(struct sys_tls *tls, struct slice bytes, size_t *len_r)

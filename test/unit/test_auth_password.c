@@ -8,12 +8,10 @@
 
 static void test_made_verifier_fits_its_password_only(void **state)
 {
-    AUTO(buf) struct buf one;
-    AUTO(buf) struct buf two;
+    AUTO(buf) struct buf one = BUF(AUTH_VERIFIER_BYTES_MAX);
+    AUTO(buf) struct buf two = BUF(AUTH_VERIFIER_BYTES_MAX);
 
     (void)state;
-    buf_init(&one, AUTH_VERIFIER_BYTES_MAX);
-    buf_init(&two, AUTH_VERIFIER_BYTES_MAX);
     assert_int_equal(auth_password_make(SLICE("correct horse"), &one), ST_OK);
     assert_int_equal(auth_password_make(SLICE("correct horse"), &two), ST_OK);
     assert_true(slice_starts(buf_slice(&one), SLICE("$y$")));
@@ -29,10 +27,9 @@ static void test_made_verifier_fits_its_password_only(void **state)
 
 static void test_two_spellings_of_a_letter_are_one_password(void **state)
 {
-    AUTO(buf) struct buf made;
+    AUTO(buf) struct buf made = BUF(AUTH_VERIFIER_BYTES_MAX);
 
     (void)state;
-    buf_init(&made, AUTH_VERIFIER_BYTES_MAX);
     assert_int_equal(auth_password_make(SLICE("caf\xc3\xa9"), &made), ST_OK);
     assert_true(auth_password_check(made.ptr, SLICE("cafe\xcc\x81")));
     assert_false(auth_password_check(made.ptr, SLICE("cafe")));
@@ -54,10 +51,9 @@ static void test_passwords_that_cannot_be_are_refused(void **state)
     (void)state;
     memset(long_one, 'x', sizeof(long_one));
     for (size_t i = 0; i < COUNT(rows); i++) {
-        AUTO(buf) struct buf made;
+        AUTO(buf) struct buf made = BUF(AUTH_VERIFIER_BYTES_MAX);
 
         T_ROW(i, "");
-        buf_init(&made, AUTH_VERIFIER_BYTES_MAX);
         assert_int_equal(auth_password_make(rows[i], &made), ST_INVALID);
         if (rows[i].len != 600)
             assert_int_equal(auth_scram_make(rows[i], &made), ST_INVALID);
@@ -120,11 +116,10 @@ static void test_scram_text_parses_and_refuses(void **state)
 
 static void test_scram_make_gives_what_parses(void **state)
 {
-    AUTO(buf) struct buf made;
+    AUTO(buf) struct buf made = BUF(AUTH_VERIFIER_BYTES_MAX);
     struct auth_scram scram;
 
     (void)state;
-    buf_init(&made, AUTH_VERIFIER_BYTES_MAX);
     assert_int_equal(auth_scram_make(SLICE("pencil"), &made), ST_OK);
     assert_int_equal(auth_scram_parse(buf_slice(&made), &scram), ST_OK);
     assert_int_equal(scram.rounds, AUTH_SCRAM_ROUNDS);
@@ -132,14 +127,11 @@ static void test_scram_make_gives_what_parses(void **state)
 
 static void test_fake_salt_is_steady_and_looks_real(void **state)
 {
-    AUTO(buf) struct buf one;
-    AUTO(buf) struct buf two;
-    AUTO(buf) struct buf other;
+    AUTO(buf) struct buf one = BUF(100);
+    AUTO(buf) struct buf two = BUF(100);
+    AUTO(buf) struct buf other = BUF(100);
 
     (void)state;
-    buf_init(&one, 100);
-    buf_init(&two, 100);
-    buf_init(&other, 100);
     assert_int_equal(auth_scram_fake_salt(SLICE("nobody"), &one), ST_OK);
     assert_int_equal(auth_scram_fake_salt(SLICE("NoBody"), &two), ST_OK);
     assert_int_equal(auth_scram_fake_salt(SLICE("nobody2"), &other), ST_OK);

@@ -8,10 +8,9 @@
 
 static void test_buf_limit_holds(void **state)
 {
-    AUTO(buf) struct buf buf;
+    AUTO(buf) struct buf buf = BUF(8);
 
     (void)state;
-    buf_init(&buf, 8);
     assert_int_equal(buf_add(&buf, SLICE("12345678")), ST_OK);
     assert_int_equal(buf_add(&buf, SLICE("9")), ST_TOO_BIG);
     assert_int_equal(buf.len, 8);
@@ -24,10 +23,9 @@ static void test_buf_limit_holds(void **state)
 
 static void test_buf_addf_grows_and_take_gives_away(void **state)
 {
-    AUTO(buf) struct buf buf;
+    AUTO(buf) struct buf buf = BUF(4096);
 
     (void)state;
-    buf_init(&buf, 4096);
     for (int i = 0; i < 100; i++)
         assert_int_equal(buf_addf(&buf, "%02d ", i), ST_OK);
     char *text = buf_take(&buf);
@@ -97,12 +95,10 @@ static void test_numbers_are_strict(void **state)
 static void test_base64_and_hex_round_trip_and_refuse(void **state)
 {
     static const char *const bad[] = {"A", "A===", "AA=A", "AAA*", "AA==AAAA"};
-    AUTO(buf) struct buf coded;
-    AUTO(buf) struct buf plain;
+    AUTO(buf) struct buf coded = BUF(4096);
+    AUTO(buf) struct buf plain = BUF(4096);
 
     (void)state;
-    buf_init(&coded, 4096);
-    buf_init(&plain, 4096);
     for (size_t len = 0; len < 40; len++) {
         struct slice in =
             slice_sub(SLICE("\x00\xff\x80 any bytes at all \x01\x02\x03 and more \xfe"), 0, len);

@@ -23,10 +23,9 @@ static enum st read_text(const char *text, struct conf *conf, struct buf *why)
 static void test_values_are_read_in_their_units(void **state)
 {
     struct conf conf;
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(4096);
 
     (void)state;
-    buf_init(&why, 4096);
     assert_int_equal(
         read_text("; a comment\nsmtp_rcpt_count_max = 500\nmessage_bytes_max = 3 MiB\n"
                   "smtp_timeout_ms = 90 s\nsmtp_tls_required = yes\ndomains = a.test b.test\n",
@@ -56,15 +55,13 @@ static void test_faults_are_named_with_line_and_remedy(void **state)
         {"what is this\n", {":1: ", "name = value"}},
     };
     struct conf conf;
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(4096);
 
     (void)state;
-    buf_init(&why, 4096);
     for (size_t i = 0; i < COUNT(rows); i++) {
         T_ROW(i, rows[i].text);
         assert_int_equal(read_text(rows[i].text, &conf, &why), ST_INVALID);
         for (size_t k = 0; k < COUNT(rows[i].says); k++) {
-            printf("# says %s\n", why.ptr);
             assert_non_null(strstr(why.ptr, rows[i].says[k]));
         }
     }
@@ -72,13 +69,11 @@ static void test_faults_are_named_with_line_and_remedy(void **state)
 
 static void test_every_value_is_read_back_as_written(void **state)
 {
-    AUTO(buf) struct buf text;
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf text = BUF(4096);
+    AUTO(buf) struct buf why = BUF(4096);
     struct conf conf = conf_defaults;
 
     (void)state;
-    buf_init(&text, 4096);
-    buf_init(&why, 4096);
     for (size_t i = 0; i < conf_field_count; i++) {
         buf_clear(&text);
         conf_value_write(&conf_defaults, &conf_fields[i], &text);

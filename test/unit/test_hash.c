@@ -6,9 +6,8 @@
 
 static void eq_hex(const unsigned char *got, size_t len, const char *want)
 {
-    AUTO(buf) struct buf hex;
+    AUTO(buf) struct buf hex = BUF(1000);
 
-    buf_init(&hex, 1000);
     assert_int_equal(text_hex(&hex, (struct slice){(const char *)got, len}), ST_OK);
     T_EQ_SLICE(buf_slice(&hex), slice_str(want));
 }

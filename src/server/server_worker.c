@@ -1,0 +1,279 @@
+#include "server/server_worker.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "conf/conf.h"
+#include "directory/directory_auth.h"
+#include "imap/imap.h"
+#include "log/log.h"
+#include "net/net.h"
+#include "smtp/smtp.h"
+#include "store/store_blob.h"
+#include "sys/sys_cert.h"
+#include "sys/sys_time.h"
+#include "sys/sys_tls.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define EXPIRY_WARN_MS (INT64_C(14) * 24 * 3600 * 1000)
+#define TICK_S 3600
+
+struct worker {
+    const struct server_options *options;
+    struct store *store;
+    struct net *net;
+    struct directory_auth auth;
+    struct smtp_context smtp;
+    struct imap_context imap;
+    struct sys_tls_server *tls; /* the one in force */
+    char server_name[256];
+};
+
+static int complain(const struct buf *why, int code)
+{
+    fprintf(stderr, "posthorse: %s\n", why->len > 0 ? why->ptr : "cannot start");
+    return code;
+}
+
+static int exit_code_of(enum st st)
+{
+    static const int codes[] = {
+        [ST_OK] = EX_OK,
+        [ST_AGAIN] = EX_TEMPFAIL,
+        [ST_INVALID] = EX_CONFIG,
+        [ST_TOO_BIG] = EX_CONFIG,
+        [ST_DENIED] = EX_NOPERM,
+        [ST_NOT_FOUND] = EX_NOINPUT,
+        [ST_EXISTS] = EX_UNAVAILABLE,
+        [ST_CONFLICT] = EX_TEMPFAIL,
+        [ST_FULL] = EX_IOERR,
+        [ST_IO] = EX_IOERR,
+    };
+    static_assert(COUNT(codes) == ST_MAX, "one exit code for each enum st");
+
+    return codes[st];
+}
+
+static struct net_options net_options_of(const struct conf *conf)
+{
+    return (struct net_options){.threads_max = conf->threads_max,
+                                .connections_max = conf->connections_max,
+                                .write_timeout_ms = conf->write_timeout_ms};
+}
+
+static void use_log_level(const struct conf *conf)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcmp(conf->log_level, names[i]) == 0)
+            log_level_set((enum log_level)i);
+}
+
+/* --- TLS --- */
+
+static void warn_of_expiry(const struct conf *conf)
+{
+    int64_t expiry_ms;
+
+    if (conf->tls_certificate_file[0] == '\0' ||
+        sys_cert_expiry_ms(conf->tls_certificate_file, &expiry_ms) != ST_OK ||
+        expiry_ms - sys_now_ms() > EXPIRY_WARN_MS)
+        return;
+    log_event(EV_TLS_EXPIRING, 0, LOG_C("file", conf->tls_certificate_file),
+              LOG_I("hours_left", (expiry_ms - sys_now_ms()) / (int64_t)HOUR_MS));
+}
+
+static enum st load_tls(struct worker *worker, const struct conf *conf, struct buf *why)
+{
+    struct sys_tls_server *tls = NULL;
+
+    if (conf->tls_certificate_file[0] == '\0')
+        return ST_OK;
+    enum st st = sys_tls_server_new(conf->tls_certificate_file, conf->tls_key_file,
+                                    conf->tls_priorities, why, &tls);
+    if (st != ST_OK)
+        return st;
+    if (worker->tls != NULL) {
+        sys_tls_server_keep_tickets(tls, worker->tls);
+        sys_tls_server_free(&worker->tls); /* connections keep what they were made from */
+    }
+    worker->tls = tls;
+    net_tls_use(worker->net, tls);
+    log_event(EV_TLS_LOADED, 0, LOG_C("file", conf->tls_certificate_file));
+    warn_of_expiry(conf);
+    return ST_OK;
+}
+
+/* --- start --- */
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum st open_store(struct worker *worker, const struct conf *conf, struct buf *why)
+{
+    struct store_options options = {.where = conf->store,
+                                    .data_dir = conf->data_dir,
+                                    .connections_max = conf->store_connections_max,
+                                    .retry_ms = conf->store_retry_ms,
+                                    .create = true};
+    enum st st = store_open(&options, why, &worker->store);
+
+    if (st != ST_OK)
+        return st;
+    log_event(EV_STORE_OPENED, 0, LOG_C("engine", store_engine_name(worker->store)));
+    st = blob_sweep(worker->store, !store_is_shared(worker->store));
+    if (st == ST_OK && worker->options->prepare != NULL)
+        st = worker->options->prepare(worker->store, worker->options->ctx);
+    if (st == ST_OK)
+        st = directory_open(worker->store);
+    if (st != ST_OK && why->len == 0)
+        buf_put(why, SLICE("the store cannot be read"));
+    return st;
+}
+
+static void listen_all(struct worker *worker, const struct conf *conf,
+                       struct server_listeners *listeners)
+{
+    static const struct {
+        const struct net_proto *proto;
+        bool tls_first;
+        bool limited;
+    } kinds[] = {
+#define LISTEN(kind, setting, proto, tls, limited) {proto, tls, limited},
+#include "server/server_listen.def"
+    };
+
+    for (size_t i = 0; i < listeners->count; i++) {
+        enum server_kind kind = listeners->list[i].kind;
+        void *context = kinds[kind].proto == &proto_imap ? (void *)&worker->imap : &worker->smtp;
+
+        if (kinds[kind].proto != NULL)
+            net_listen(worker->net, listeners->list[i].fd, kinds[kind].proto, context,
+                       kinds[kind].tls_first,
+                       kinds[kind].limited ? conf->smtp_connections_per_address_max : 0);
+    }
+}
+
+static void name_server(struct worker *worker, const struct conf *conf)
+{
+    if (conf->server_name[0] != '\0')
+        snprintf(worker->server_name, sizeof(worker->server_name), "%s", conf->server_name);
+    else if (gethostname(worker->server_name, sizeof(worker->server_name) - 1) != 0)
+        snprintf(worker->server_name, sizeof(worker->server_name), "localhost");
+}
+
+static enum st start(struct worker *worker, struct server_listeners *listeners, struct buf *why)
+{
+    const struct conf *conf = conf_get();
+    struct net_options net_options = net_options_of(conf);
+
+    raise_file_limit();
+    use_log_level(conf);
+    name_server(worker, conf);
+    directory_auth_init(&worker->auth);
+    worker->net = net_new(&net_options);
+    enum st st = open_store(worker, conf, why);
+    if (st == ST_OK)
+        st = load_tls(worker, conf, why);
+    if (st != ST_OK)
+        return st;
+    worker->smtp = (struct smtp_context){worker->store, &worker->auth, worker->server_name};
+    worker->imap = (struct imap_context){worker->store, &worker->auth};
+    listen_all(worker, conf, listeners);
+    return net_start(worker->net);
+}
+
+/* --- while it serves --- */
+
+static void reload(struct worker *worker)
+{
+    AUTO(buf) struct buf why = BUF(4 * KIB);
+    struct conf conf = conf_defaults;
+
+    if (conf_file_read(&conf, worker->options->config_path, &why) != ST_OK) {
+        log_event(EV_CONFIG_REFUSED, 0, LOG_S("why", buf_slice(&why)));
+        return;
+    }
+    for (size_t i = 0; i < conf_field_count; i++) {
+        if (conf_fields[i].reload || conf_same(&conf, conf_get(), &conf_fields[i]))
+            continue;
+        log_event(EV_CONFIG_REFUSED, 0, LOG_C("setting", conf_fields[i].name),
+                  LOG_C("why", "takes effect at the next start"));
+        conf_keep(&conf, conf_get(), &conf_fields[i]);
+    }
+    conf_use(&conf);
+    use_log_level(&conf);
+    struct net_options net_options = net_options_of(&conf);
+    net_set_options(worker->net, &net_options);
+    directory_reload();
+    if (load_tls(worker, &conf, &why) != ST_OK)
+        log_event(EV_TLS_REFUSED, 0, LOG_S("why", buf_slice(&why)));
+    log_event(EV_CONFIG_RELOADED, 0, LOG_C("file", worker->options->config_path));
+}
+
+static void await_end(struct worker *worker, const sigset_t *signals)
+{
+    for (;;) {
+        struct timespec tick = {.tv_sec = TICK_S};
+        int signal = sigtimedwait(signals, NULL, &tick);
+
+        if (signal == SIGTERM)
+            return;
+        if (signal == SIGHUP)
+            reload(worker);
+        else if (signal < 0)
+            warn_of_expiry(conf_get());
+    }
+}
+
+static void stop(struct worker *worker)
+{
+    net_stop(worker->net, conf_get()->shutdown_timeout_ms);
+    directory_close();
+    store_close(&worker->store);
+    net_free(&worker->net);
+    sys_tls_server_free(&worker->tls);
+    directory_auth_fini(&worker->auth);
+    log_event(EV_WORKER_STOP, 0, LOG_I("pid", getpid()));
+}
+
+int server_worker_run(const struct server_options *options, struct server_listeners *listeners,
+                      int ready_fd)
+{
+    AUTO(buf) struct buf why = BUF(4 * KIB);
+    struct worker *worker = mem_new(struct worker);
+    sigset_t signals;
+
+    worker->options = options;
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_SETMASK, &signals, NULL); /* threads inherit it; this one waits for them */
+    uint64_t begun_ms = sys_mono_ms();
+    enum st st = start(worker, listeners, &why);
+    if (st != ST_OK)
+        return complain(&why, exit_code_of(st));
+    log_event(EV_WORKER_READY, 0, LOG_I("pid", getpid()), LOG_U("ms", sys_mono_ms() - begun_ms));
+    if (write(ready_fd, "R", 1) != 1)
+        return EX_OSERR;
+    await_end(worker, &signals);
+    stop(worker);
+    mem_free(worker);
+    return EX_OK;
+}
