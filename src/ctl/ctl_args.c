@@ -158,9 +158,8 @@ static int match(const struct ctl_cmd *cmd, int argc, char **argv)
 /* "account add" of the words given, for looking for what is near. */
 static struct slice first_words(struct arena *arena, int argc, char **argv)
 {
-    AUTO(buf) struct buf words;
+    AUTO(buf) struct buf words = BUF(200);
 
-    buf_init(&words, 200);
     for (int i = 0; i < argc && i < 2 && argv[i][0] != '-'; i++)
         buf_putf(&words, "%s%.80s", i > 0 ? " " : "", argv[i]);
     return arena_copy(arena, buf_slice(&words));
