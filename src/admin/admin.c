@@ -287,9 +287,8 @@ static void reply_health(const struct admin *admin, struct http_request *request
 
 static void reply_metrics(struct http_request *request)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(METRICS_BYTES_MAX);
 
-    buf_init(&out, METRICS_BYTES_MAX);
     count_write(&out);
     http_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_slice(&out));
 }

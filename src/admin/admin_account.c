@@ -240,9 +240,8 @@ static json_t *describe_person(const struct directory_document *document)
 static json_t *describe_document(struct arena *arena, const struct store_document *stored)
 {
     struct directory_document *document = arena_one(arena, struct directory_document);
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(1 * KIB);
 
-    buf_init(&why, 1 * KIB);
     if (directory_person_read(arena, stored->name, stored->body, document, &why) == ST_OK)
         return describe_person(document);
     return json_pack("{s:o, s:o}", "name", admin_json_text(stored->name), "fault",

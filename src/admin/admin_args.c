@@ -92,8 +92,7 @@ json_t *admin_json_text(struct slice text)
 
     if (json != NULL)
         return json;
-    AUTO(buf) struct buf ascii;
-    buf_init(&ascii, text.len + 1);
+    AUTO(buf) struct buf ascii = BUF(text.len + 1);
     for (size_t i = 0; i < text.len; i++)
         buf_putf(&ascii, "%c", (unsigned char)text.ptr[i] < 0x80 ? text.ptr[i] : '?');
     return json_stringn(ascii.ptr, ascii.len);

@@ -109,11 +109,9 @@ static enum st check_person(struct arena *arena, const struct admin_person *pers
 static enum st make_verifiers(struct arena *arena, struct slice name, struct slice password,
                               struct directory_person *person, struct buf *why)
 {
-    AUTO(buf) struct buf yescrypt;
-    AUTO(buf) struct buf scram;
+    AUTO(buf) struct buf yescrypt = BUF(AUTH_VERIFIER_BYTES_MAX);
+    AUTO(buf) struct buf scram = BUF(AUTH_VERIFIER_BYTES_MAX);
 
-    buf_init(&yescrypt, AUTH_VERIFIER_BYTES_MAX);
-    buf_init(&scram, AUTH_VERIFIER_BYTES_MAX);
     if (password.len > 0 && (auth_password_make(password, &yescrypt) != ST_OK ||
                              auth_scram_make(password, &scram) != ST_OK))
         return refuse(why, ST_INVALID, name,
@@ -170,10 +168,9 @@ static enum st prepare(struct arena *arena, const struct admin_person *person,
                        struct new_person *made, struct buf *why)
 {
     struct directory_document *document = arena_one(arena, struct directory_document);
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = BUF(DOCUMENT_BYTES_MAX);
     enum st st = check_person(arena, person, why);
 
-    buf_init(&body, DOCUMENT_BYTES_MAX);
     document->person = (struct directory_person){.full_name = slice_cstr(arena, person->full_name),
                                                  .quota_bytes = person->quota_bytes,
                                                  .admin = person->admin};

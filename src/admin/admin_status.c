@@ -56,9 +56,8 @@ enum st admin_config_show(struct admin_call *call)
 {
     const struct conf *conf = conf_get();
     json_t *settings = json_array();
-    AUTO(buf) struct buf value;
+    AUTO(buf) struct buf value = BUF(VALUE_BYTES_MAX);
 
-    buf_init(&value, VALUE_BYTES_MAX);
     for (size_t i = 0; i < conf_field_count; i++) {
         const struct conf_field *field = &conf_fields[i];
 

@@ -67,9 +67,8 @@ const char *ctl_text(struct arena *arena, struct slice text)
 
 static const char *join(struct arena *arena, const char *folder, const char *name)
 {
-    AUTO(buf) struct buf path;
+    AUTO(buf) struct buf path = BUF(16 * KIB);
 
-    buf_init(&path, 16 * KIB);
     buf_putf(&path, "%s/%s", folder, name);
     return slice_cstr(arena, buf_slice(&path));
 }
@@ -87,9 +86,8 @@ const char *ctl_conf_path(const struct ctl *ctl)
 
 int ctl_conf_read(struct ctl *ctl)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(WHY_BYTES_MAX);
 
-    buf_init(&why, WHY_BYTES_MAX);
     ctl->conf = conf_defaults;
     ctl->conf_path = ctl_conf_path(ctl);
     if (ctl->conf_path == NULL) {
@@ -114,12 +112,10 @@ static enum st take_answer(void *ctx, struct slice bytes)
 
 static int run(struct ctl *ctl, struct ctl_request *request, json_t **reply_r)
 {
-    AUTO(buf) struct buf why;
-    AUTO(buf) struct buf answer;
+    AUTO(buf) struct buf why = BUF(WHY_BYTES_MAX);
+    AUTO(buf) struct buf answer = BUF(REPLY_BYTES_MAX);
     json_error_t error;
 
-    buf_init(&why, WHY_BYTES_MAX);
-    buf_init(&answer, REPLY_BYTES_MAX);
     request->take = take_answer;
     request->ctx = &answer;
     int exit = ctl_client_run(ctl->client, request, &why);
@@ -156,9 +152,8 @@ void ctl_url(struct ctl *ctl, const char *path, json_t *query, struct buf *out)
 
 int ctl_get(struct ctl *ctl, const char *path, json_t *query, json_t **reply_r)
 {
-    AUTO(buf) struct buf url;
+    AUTO(buf) struct buf url = BUF(URL_BYTES_MAX);
 
-    buf_init(&url, URL_BYTES_MAX);
     ctl_url(ctl, path, query, &url);
     return run(ctl, &(struct ctl_request){.path = url.ptr}, reply_r);
 }
@@ -193,9 +188,8 @@ static int print(const struct buf *text)
 
 static int help(const struct ctl *ctl)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(HELP_BYTES_MAX);
 
-    buf_init(&out, HELP_BYTES_MAX);
     if (ctl->cmd != NULL)
         ctl_help_cmd(ctl->cmd, &out);
     else if (ctl->arg_count == 0 || !ctl_help_group(ctl->args[0], &out))
@@ -226,9 +220,8 @@ static int dispatch(struct ctl *ctl)
 
 static int read_and_run(struct ctl *ctl, int argc, char **argv)
 {
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(WHY_BYTES_MAX);
 
-    buf_init(&why, WHY_BYTES_MAX);
     if (ctl_args_read(ctl, argc, argv, &why) != ST_OK)
         return ctl_fail(EX_USAGE, "%s", why.ptr);
     if (ctl_has(ctl, CTL_OPT_VERSION)) {

@@ -160,9 +160,8 @@ static const char *text(const struct ctl *ctl, const json_t *object, const char 
 
 static const char *joined(const struct ctl *ctl, const json_t *list)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(64 * KIB);
 
-    buf_init(&out, 64 * KIB);
     for (size_t i = 0; i < json_array_size(list); i++)
         buf_putf(&out, "%s%s", i > 0 ? " " : "", json_string_value(json_array_get(list, i)));
     return ctl_text(ctl->arena, buf_slice(&out));
@@ -170,9 +169,8 @@ static const char *joined(const struct ctl *ctl, const json_t *list)
 
 static const char *state_of(const struct ctl *ctl, const json_t *account)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(4 * KIB);
 
-    buf_init(&out, 4 * KIB);
     if (json_object_get(account, "fault") != NULL)
         buf_putf(&out, "fault: %s", text(ctl, account, "fault"));
     else if (json_is_true(json_object_get(account, "disabled")))
@@ -196,9 +194,8 @@ static const char *quota_text(char room[CTL_QUANTITY_BYTES], const json_t *accou
 
 static int print_table(const struct ctl_table *table)
 {
-    AUTO(buf) struct buf out;
+    AUTO(buf) struct buf out = BUF(TABLE_BYTES_MAX);
 
-    buf_init(&out, TABLE_BYTES_MAX);
     ctl_table_write(table, &out);
     fwrite(out.ptr, 1, out.len, stdout);
     return EX_OK;

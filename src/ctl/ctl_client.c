@@ -180,12 +180,11 @@ static struct curl_slist *prepare_body(CURL *curl, struct running *running)
 int ctl_client_run(struct ctl_client *client, const struct ctl_request *request, struct buf *why)
 {
     struct running running = {.client = client, .request = request};
-    AUTO(buf) struct buf url;
+    AUTO(buf) struct buf url = BUF(URL_BYTES_MAX);
 
     curl_easy_reset(client->curl); /* the connection stays open */
     client->fault[0] = '\0';
     buf_init(&running.error, ERROR_BYTES_MAX);
-    buf_init(&url, URL_BYTES_MAX);
     buf_putf(&url, "http://posthorse%s", request->path);
     curl_easy_setopt(client->curl, CURLOPT_URL, url.ptr);
     prepare(client->curl, &running);

@@ -52,11 +52,10 @@ static void put_options(const struct ctl_cmd *cmd, struct buf *out)
 {
     for (unsigned i = 0; i < CTL_OPT_MAX; i++) {
         const struct ctl_opt *opt = &ctl_opts[i];
-        AUTO(buf) struct buf text;
+        AUTO(buf) struct buf text = BUF(64);
 
         if (!ctl_args_allows(cmd->usage, (enum ctl_opt_id)i))
             continue;
-        buf_init(&text, 64);
         buf_putf(&text, "--%s%s%s", opt->name, opt->value != NULL ? " " : "",
                  opt->value != NULL ? opt->value : "");
         buf_putf(out, "  %-22s %s\n", text.ptr, opt->help);

@@ -56,9 +56,8 @@ int ctl_cmd_status(struct ctl *ctl)
 static json_t *settings_of_file(const struct ctl *ctl)
 {
     json_t *settings = json_array();
-    AUTO(buf) struct buf value;
+    AUTO(buf) struct buf value = BUF(8 * KIB);
 
-    buf_init(&value, 8 * KIB);
     for (size_t i = 0; i < conf_field_count; i++) {
         const struct conf_field *field = &conf_fields[i];
 
@@ -93,12 +92,11 @@ static void print_settings(const json_t *settings)
 /* A server that runs may have settings that the file has no more. */
 static int get_settings(struct ctl *ctl, json_t **reply_r)
 {
-    AUTO(buf) struct buf path;
+    AUTO(buf) struct buf path = BUF(16 * KIB);
     int exit = ctl_connect(ctl);
 
     if (exit != EX_OK)
         return exit;
-    buf_init(&path, 16 * KIB);
     buf_putf(&path, "%s/admin.sock", ctl->conf.data_dir);
     if (access(path.ptr, W_OK) == 0)
         return ctl_get(ctl, "/v1/config/show", NULL, reply_r);
@@ -149,9 +147,8 @@ enum st ctl_size_parse(const char *text, uint64_t *bytes_r)
 {
     const struct conf_field *field = conf_field_find(SLICE("quota_bytes"));
     struct conf conf = conf_defaults;
-    AUTO(buf) struct buf why;
+    AUTO(buf) struct buf why = BUF(1 * KIB);
 
-    buf_init(&why, 1 * KIB);
     enum st st = conf_set(&conf, field, slice_trim(slice_str(text)), &why);
     *bytes_r = conf.quota_bytes;
     return st;
