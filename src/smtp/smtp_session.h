@@ -19,9 +19,10 @@ enum smtp_state {
     SMTP_READY,
     SMTP_MAIL,
     SMTP_RCPT,
-    SMTP_DATA, /* the message's text */
-    SMTP_BDAT, /* a chunk of it */
-    SMTP_AUTH, /* the answer to a challenge */
+    SMTP_DATA,   /* the message's text */
+    SMTP_BDAT,   /* a chunk of it */
+    SMTP_COMMIT, /* nothing: the store is making the message durable */
+    SMTP_AUTH,   /* the answer to a challenge */
     SMTP_STATE_MAX,
 };
 
@@ -41,6 +42,9 @@ struct smtp_mail {
     struct blob_writer *body;
     struct mime_scan *scan;
     struct smtp_header *header; /* submission: mends the header while it passes */
+    struct buf structure;       /* of the scanned message */
+    struct router_message message;
+    struct router_work *work;
     bool too_big;
     bool failed; /* the store took no more */
 };
@@ -75,6 +79,9 @@ void smtp_data_begin(struct smtp_session *session);
 /* Takes the text; replies at its end. Returns what it is done with. */
 size_t smtp_data_input(struct smtp_session *session, struct slice in);
 size_t smtp_bdat_input(struct smtp_session *session, struct slice in);
+
+/* The store is done with the message: replies. */
+void smtp_data_committed(struct smtp_session *session);
 
 /* --- smtp_auth.c --- */
 void smtp_auth_step(struct smtp_session *session, struct slice line);
