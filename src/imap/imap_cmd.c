@@ -108,9 +108,9 @@ static void log_refused(const struct imap_session *session, const struct imap_ru
               LOG_C("command", verb), LOG_C("answer", word), LOG_C("reason", text));
 }
 
-static void count_bad(struct imap_session *session, enum imap_reply_kind kind)
+void imap_cmd_count_bad(struct imap_session *session, bool bad)
 {
-    session->bad_count = kind == IMAP_REPLY_BAD ? session->bad_count + 1 : 0;
+    session->bad_count = bad ? session->bad_count + 1 : 0;
     if (session->bad_count >= BAD_COUNT_MAX)
         imap_session_bye(session, NULL, "Too many wrong commands");
 }
@@ -141,7 +141,7 @@ static void reply(struct imap_session *session, struct imap_run *run, enum st st
         }
         conn_writef(session->conn, "%s\r\n", text);
     }
-    count_bad(session, kind);
+    imap_cmd_count_bad(session, kind == IMAP_REPLY_BAD);
 }
 
 void imap_cmd_finish(struct imap_session *session, struct imap_run *run, enum st st)

@@ -42,5 +42,7 @@ enum st imap_cmd_dispatch(struct imap_session *session, struct slice text, struc
 void imap_cmd_finish(struct imap_session *session, struct imap_run *run, enum st st);
 /* The same for a command that was held, with the line that has come. */
 void imap_cmd_line(struct imap_session *session, struct slice line, struct arena *arena);
+/* One more BAD, or the end of a row of them; after too many the session ends. */
+void imap_cmd_count_bad(struct imap_session *session, bool bad);
 /* A password may cross this connection. */
 bool imap_cmd_password_allowed(const struct imap_session *session);

@@ -84,7 +84,7 @@ static void hold(struct imap_frame *frame, struct slice bytes)
         return;
     frame->over = true;
     if (frame->held.len == 0) /* enough to know whose command it was */
-        buf_put(&frame->held, slice_sub(bytes, 0, 256));
+        buf_put(&frame->held, slice_sub(bytes, 0, frame->held.bytes_max / 4));
 }
 
 static struct slice take(struct slice *in, uint64_t len)

@@ -64,6 +64,7 @@ static void too_big(struct imap_session *session, struct slice text)
               LOG_C("reason", "command too long"));
     conn_write(session->conn, tag);
     conn_write(session->conn, SLICE(" BAD [TOOBIG] Command is too long\r\n"));
+    imap_cmd_count_bad(session, true);
     if (session->line != NULL || session->state == IMAP_NOT_AUTH)
         imap_session_bye(session, NULL, "Too long");
 }

@@ -97,7 +97,8 @@ enum st imap_utf7_decode(struct arena *arena, struct slice name, struct slice *u
     if (slice_find(name, '&') == SIZE_MAX)
         return ST_OK;
 
-    char *to = arena_alloc(arena, 1, name.len + 4); /* 3 bytes at most come of 2.67 digits */
+    char *to = arena_alloc(arena, 1, name.len + name.len / 8 + 8);
+    /* 2.67 digits make a unit, which makes 3 bytes at most. */
     size_t used = 0;
     bool run_before = false;
     for (size_t i = 0; i < name.len; i++) {

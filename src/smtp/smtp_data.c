@@ -98,12 +98,17 @@ void smtp_data_begin(struct smtp_session *session)
         mail->header = header_mender(session, now_ms);
 }
 
-/* Makes the message durable. ST_OK: the recipients' own statuses tell. */
-static enum st accept_message(struct smtp_session *session)
+static void wake_session(void *ctx)
 {
-    AUTO(buf) struct buf structure = BUF(STRUCTURE_BYTES_MAX);
+    struct smtp_session *session = ctx; /* it waits, so it is there */
+
+    net_wake(conn_net(session->conn), conn_id(session->conn));
+}
+
+/* The text is complete: what becomes of the message before it is offered to the store. */
+static enum st end_text(struct smtp_session *session)
+{
     struct smtp_mail *mail = session->mail;
-    char guid[SYS_GUID_HEX + 1];
 
     if (mail->header != NULL)
         smtp_header_end(mail->header, store_text, mail);
@@ -114,22 +119,17 @@ static enum st accept_message(struct smtp_session *session)
     const struct mime_part *root = mime_scan_end(mail->scan);
     if (mime_scan_facts(mail->scan)->received_count > conf_get()->smtp_received_max)
         return ST_DENIED;
-    mime_structure_write(root, &structure);
-    sys_guid(guid);
-    struct router_message message = {.body = mail->body,
-                                     .envelope = root->envelope,
-                                     .structure = buf_slice(&structure),
-                                     .guid = guid,
-                                     .now_ms = sys_now_ms(),
-                                     .enforce_quota = session->kind == SMTP_KIND_LMTP};
-    enum st st = router_accept(session->context->store, &message, mail->rcpts, mail->rcpt_count,
-                               conn_sid(session->conn));
-    if (st == ST_OK)
-        log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn),
-                  LOG_C("peer", conn_peer(session->conn)), LOG_S("from", mail->from),
-                  LOG_U("rcpts", mail->rcpt_count), LOG_U("bytes", blob_writer_bytes(mail->body)),
-                  LOG_C("guid", guid));
-    return st;
+    buf_init(&mail->structure, STRUCTURE_BYTES_MAX);
+    mime_structure_write(root, &mail->structure);
+    mail->message = (struct router_message){.body = mail->body,
+                                            .envelope = root->envelope,
+                                            .structure = buf_slice(&mail->structure),
+                                            .now_ms = sys_now_ms(),
+                                            .enforce_quota = session->kind == SMTP_KIND_LMTP,
+                                            .rcpts = mail->rcpts,
+                                            .rcpt_count = mail->rcpt_count};
+    sys_guid(mail->message.guid);
+    return ST_OK;
 }
 
 static void reply_rcpt(struct smtp_session *session, const struct router_rcpt *rcpt)
@@ -158,11 +158,38 @@ static void reply_all(struct smtp_session *session, enum st st)
     }
 }
 
-static void finish(struct smtp_session *session)
+static void end_mail(struct smtp_session *session, enum st st)
 {
-    reply_all(session, accept_message(session));
+    const struct smtp_mail *mail = session->mail;
+
+    if (st == ST_OK)
+        log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn),
+                  LOG_C("peer", conn_peer(session->conn)), LOG_S("from", mail->from),
+                  LOG_U("rcpts", mail->rcpt_count), LOG_U("bytes", blob_writer_bytes(mail->body)),
+                  LOG_C("guid", mail->message.guid));
+    reply_all(session, st);
     smtp_mail_free(session);
     session->state = SMTP_READY;
+}
+
+void smtp_data_committed(struct smtp_session *session)
+{
+    end_mail(session, router_accept_end(&session->mail->work, conn_sid(session->conn)));
+}
+
+static void finish(struct smtp_session *session)
+{
+    struct smtp_mail *mail = session->mail;
+    enum st st = end_text(session);
+
+    if (st != ST_OK) {
+        end_mail(session, st);
+        return;
+    }
+    mail->work = router_accept_new(session->context->store, &mail->message, wake_session, session);
+    session->state = SMTP_COMMIT;
+    if (router_accept_begin(mail->work))
+        smtp_data_committed(session);
 }
 
 void smtp_cmd_data(struct smtp_session *session, struct slice args)

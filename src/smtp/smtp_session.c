@@ -89,6 +89,7 @@ void smtp_mail_free(struct smtp_session *session)
         return;
     blob_writer_free(&mail->body);
     mime_scan_free(&mail->scan);
+    buf_fini(&mail->structure);
     smtp_header_free(&mail->header);
     mem_free(mail->rcpts);
     arena_free(&mail->arena);
@@ -159,6 +160,15 @@ static enum net_next input(void *ctx, struct slice in, size_t *used_r)
         *used_r = smtp_bdat_input(session, in);
     else
         *used_r = input_line(session, in);
+    return session->closing ? NET_CLOSE : session->state == SMTP_COMMIT ? NET_WAIT : NET_READ;
+}
+
+static enum net_next wake(void *ctx)
+{
+    struct smtp_session *session = ctx;
+
+    assert(session->state == SMTP_COMMIT);
+    smtp_data_committed(session);
     return session->closing ? NET_CLOSE : NET_READ;
 }
 
@@ -188,7 +198,7 @@ static void close_session(void *ctx)
     { \
         .name = (n), .busy = "421 4.3.2 Too many connections, come back later\r\n", \
         .session_bytes = sizeof(struct smtp_session), .open = (open_fn), .input = input, \
-        .farewell = farewell, .close = close_session, \
+        .wake = wake, .farewell = farewell, .close = close_session, \
     }
 
 const struct net_proto proto_smtp = SMTP_PROTO("smtp", open_smtp);

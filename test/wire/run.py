@@ -11,6 +11,7 @@ A case's lines (NAME is a connection, `1` where left out):
     connect [NAME] PROTO      opens a connection to a port of the `ready` line
     starttls [NAME]           TLS begins (the reply to STARTTLS has been read)
     close [NAME]              the client hangs up
+    include FILE              the lines of a file beside the case
     sleep SECONDS
     message NAME              the lines up to a lone "." are a message; lines end in CRLF
     C: text                   sends a line                     C(NAME): text   on another connection
@@ -157,7 +158,12 @@ class Case:
         self.connections = {}
         self.forbidden = []
         self.transcript = []
-        self.script = path.read_text(encoding="utf-8").splitlines()
+        self.script = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("include "):
+                self.script += (path.parent / line.split()[1]).read_text().splitlines()
+            else:
+                self.script.append(line)
         self.title = next((l[1:].strip() for l in self.script if l.startswith("#")), path.stem)
         self.own = "server own" in self.script
         self.settings = [l[8:].strip() for l in self.script if l.startswith("setting ")]
