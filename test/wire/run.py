@@ -7,6 +7,7 @@ A case's lines (NAME is a connection, `1` where left out):
 
     # ...                     a comment; the first one says what the case proves
     server own                this case gets a daemon of its own
+    setting NAME = VALUE      ... with this in its posthorse.ini; only what SIGHUP reloads
     connect [NAME] PROTO      opens a connection to a port of the `ready` line
     starttls [NAME]           TLS begins (the reply to STARTTLS has been read)
     close [NAME]              the client hangs up
@@ -26,9 +27,9 @@ A case's lines (NAME is a connection, `1` where left out):
 In what is sent or expected, ${user} ${user2} ${pass} are accounts that only this case uses; a named
 group (?P<x>...) of an earlier S line is ${x}; {@m} is the literal's announcement for the message
 m, {@m+} the one that waits for no answer, ${len:m} its length; ${b64:text} is base64, \\x00 and so
-on understood.
+on understood; ${long:N} is N letters; ${times:N:text} is the text N times.
 """
-import argparse, base64, pathlib, re, select, shutil, socket, ssl, subprocess, sys, tempfile, time
+import argparse, base64, pathlib, re, select, shutil, signal, socket, ssl, subprocess, sys, tempfile, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -63,6 +64,16 @@ class Server:
             sys.exit(f"no server: {' '.join(command)}\n" + (self.dir / "log").read_text())
         # What follows on its standard output must not fill the pipe.
         subprocess.Popen(["cat"], stdin=self.process.stdout, stdout=self.log)
+
+    def use(self, settings):
+        with open(self.dir / "data" / "posthorse.ini", "a") as ini:
+            ini.write("".join(f"{s}\n" for s in settings))
+        self.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + TIMEOUT_S
+        while b"event=config_reloaded" not in (self.dir / "log").read_bytes():
+            if time.monotonic() > end:
+                sys.exit(f"the settings were not reloaded; see {self.dir}/log")
+            time.sleep(0.01)
 
     def stop(self):
         self.process.terminate()
@@ -155,18 +166,24 @@ class Case:
                 self.script.append(line)
         self.title = next((l[1:].strip() for l in self.script if l.startswith("#")), path.stem)
         self.own = "server own" in self.script
+        self.settings = [l[8:].strip() for l in self.script if l.startswith("setting ")]
 
     def expand(self, text, quote=lambda s: s):
         def value(match):
             word = match.group(1)
             if word.startswith("b64:"):
                 return base64.b64encode(unescape(self.expand(word[4:]))).decode()
+            if word.startswith("long:"):
+                return "x" * int(word[5:])
+            if word.startswith("times:"):
+                _, count, text = word.split(":", 2)
+                return int(count) * self.expand(text)
             if word.startswith("len:"):
                 return str(len(self.messages[word[4:]]))
             if word not in self.vars:
                 raise Failure(f"no variable {word}")
             return quote(self.vars[word])
-        text = re.sub(r"\$\{(b64:(?:[^{}]|\$\{[^}]*\})*|[^}]*)\}", value, text)
+        text = re.sub(r"\$\{((?:b64|times):(?:[^{}]|\$\{[^}]*\})*|[^}]*)\}", value, text)
         return re.sub(r"\{@(\w+)(\+?)\}",
                       lambda m: "{%d%s}" % (len(self.messages[m.group(1)]), m.group(2)), text)
 
@@ -254,7 +271,7 @@ class Case:
                     break
                 body.append(self.expand(text))
             self.messages[words[1]] = "".join(l + "\r\n" for l in body).encode()
-        elif line != "server own":
+        elif line != "server own" and words[0] != "setting":
             raise Failure("this is no line of a case")
 
     def run(self, server):
@@ -289,6 +306,8 @@ def main():
     print(f"TAP version 13\n1..{len(cases)}")
     for number, case in enumerate(cases, 1):
         server = Server(args, users) if case.own else shared
+        if case.settings:
+            server.use(case.settings)
         why = case.run(server)
         if case.own and not server.stop():
             why = why or "    the server did not end well"
