@@ -195,10 +195,6 @@ static void finish(struct smtp_session *session)
 void smtp_cmd_data(struct smtp_session *session, struct slice args)
 {
     (void)args;
-    if (session->mail->chunking) { /* RFC 3030 section 3 */
-        smtp_reply(session, 503, "5.5.1", "DATA may not follow BDAT");
-        return;
-    }
     smtp_data_begin(session);
     session->state = SMTP_DATA;
     smtp_reply(session, 354, "", "Go on, end with a line of one dot");
@@ -224,42 +220,71 @@ size_t smtp_data_input(struct smtp_session *session, struct slice in)
     return used;
 }
 
+static void give_up(struct smtp_session *session, enum st st)
+{
+    smtp_reply_st(session, st);
+    smtp_mail_free(session);
+    session->state = SMTP_READY;
+}
+
 static void chunk_done(struct smtp_session *session)
 {
-    struct smtp_mail *mail = session->mail;
+    const struct smtp_mail *mail = session->mail;
 
     if (mail->chunk_last) {
         finish(session);
-        return;
+    } else if (mail->too_big || mail->failed) {
+        give_up(session, mail->too_big ? ST_TOO_BIG : ST_IO);
+    } else {
+        session->state = SMTP_CHUNK;
+        smtp_reply(session, 250, "2.0.0", "Chunk taken");
     }
-    session->state = SMTP_RCPT;
-    smtp_reply(session, 250, "2.0.0", "Chunk taken");
+}
+
+static enum st read_bdat(struct slice args, uint64_t *bytes_r, bool *last_r)
+{
+    size_t space = slice_find(args, ' ');
+    struct slice last =
+        space == SIZE_MAX ? SLICE("") : slice_trim(slice_sub(args, space, args.len));
+
+    *last_r = last.len > 0;
+    if (last.len > 0 && !slice_ieq(last, SLICE("LAST")))
+        return ST_INVALID;
+    return slice_to_u64(slice_sub(args, 0, space), bytes_r);
+}
+
+/* RFC 3030 section 2: the chunk has been sent with the command, so it comes whatever is replied;
+ * were it not passed over, its lines would be taken for commands. */
+void smtp_bdat_waste(struct smtp_session *session, struct slice args)
+{
+    bool last;
+
+    if (read_bdat(args, &session->waste_left, &last) != ST_OK) {
+        session->waste_left = 0;
+        session->closing = true; /* where the chunk ends is not known */
+    }
 }
 
 /* RFC 3030 section 2: BDAT length [LAST]; the chunk follows at once. */
 void smtp_cmd_bdat(struct smtp_session *session, struct slice args)
 {
     struct smtp_mail *mail = session->mail;
-    size_t space = slice_find(args, ' ');
-    struct slice last =
-        space == SIZE_MAX ? SLICE("") : slice_trim(slice_sub(args, space, args.len));
     uint64_t bytes;
+    bool last;
 
-    if (slice_to_u64(slice_sub(args, 0, space), &bytes) != ST_OK ||
-        (last.len > 0 && !slice_ieq(last, SLICE("LAST")))) {
+    if (read_bdat(args, &bytes, &last) != ST_OK) {
         smtp_reply(session, 501, "5.5.4", "Write BDAT length [LAST]");
-        session->closing = true; /* where the chunk ends is not known */
+        session->closing = true;
         return;
     }
     if (mail->rcpt_count == 0) {
         smtp_reply(session, 503, "5.5.1", "No recipient was accepted");
-        session->closing = true;
+        smtp_bdat_waste(session, args);
         return;
     }
-    if (!mail->chunking)
+    if (session->state != SMTP_CHUNK)
         smtp_data_begin(session);
-    mail->chunking = true;
-    mail->chunk_last = last.len > 0;
+    mail->chunk_last = last;
     mail->chunk_left = bytes;
     session->state = SMTP_BDAT;
     if (bytes == 0)
