@@ -43,7 +43,7 @@ class Case:
             return f"{self.goal_ratio:g}x"
         if self.goal_value is not None:
             side = "least" if self.more_is_better else "most"
-            return f"at {side} {self.goal_value:g} {self.unit}"
+            return f"at {side} {self.goal_value:g} {self.unit.split()[0]}"
         return ""
 
     def as_json(self) -> dict[str, object]:

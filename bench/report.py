@@ -119,7 +119,7 @@ def measured_bars(case: Case) -> list[Bar]:
 
 def measured_chart(title: str, about: str, cases: list[Case]) -> Chart | None:
     groups = [Group(case.name, bars, case.goal_value,
-                    f"{case.goal_value:g} {case.unit}" if case.goal_value else "")
+                    f"{case.goal_value:g} {case.unit.split()[0]}" if case.goal_value else "")
               for case in cases if (bars := measured_bars(case))]
     return Chart(title, about, cases[0].unit, groups) if groups else None
 

@@ -268,23 +268,32 @@ def bench_lmtp(plan: Plan) -> Iterator[Case]:
 # --- Idle IMAP connections ----------------------------------------------------------------------
 
 
-def idle_kb(server: Server, count: int, tls: bool, settled: Callable[[], bool]) -> float:
-    """PSS of one more connection in IDLE, KB; the clients come from many addresses."""
-    warm = [Imap(server.ports["imaps" if tls else "imap"], "u1", tls) for _ in range(2)]
-    before = machine.memory(server.roots(), server.skip)
-    held = warm[:]
+def idle_open(server: Server, count: int, tls: bool) -> list[Imap]:
+    """Connections in IDLE, of all users in turn and from many addresses."""
+    held = []
     for i in range(count):
         session = Imap(server.ports["imaps" if tls else "imap"], f"u{i % USERS + 1}", tls,
                        source=f"127.0.1.{i % 200 + 1}")
         held.append(session)
         session.command("SELECT INBOX")
         session.idle()
-    time.sleep(2)
-    machine.wait_for(settled, 60, 0.5)
-    after = machine.memory(server.roots(), server.skip)
-    for session in held:
+    return held
+
+
+def idle_kb(server: Server, count: int, tls: bool, settled: Callable[[], bool]) -> float:
+    """PSS of one more connection in IDLE, KB."""
+    def pss() -> int:
+        time.sleep(2)
+        machine.wait_for(settled, 60, 0.5)
+        return machine.memory(server.roots(), server.skip).pss
+
+    warm = idle_open(server, 3, tls)
+    before = pss()
+    held = idle_open(server, count, tls)
+    after = pss()
+    for session in warm + held:
         session.close()
-    return (after.pss - before.pss) / count
+    return (after - before) / count
 
 
 def imap_processes(server: Server) -> int:
@@ -311,7 +320,7 @@ def idle_run(plan: Plan, server: Server, tls: bool) -> float:
     if server.side != "dovecot hibernating":
         return idle_kb(server, count, tls, lambda: True)
     with inotify_instances(2 * count + 128):
-        return idle_kb(server, count, tls, lambda: imap_processes(server) <= 2)
+        return idle_kb(server, count, tls, lambda: imap_processes(server) == 0)
 
 
 def bench_idle(plan: Plan) -> Iterator[Case]:

@@ -139,3 +139,32 @@ struct slice slice_lower(struct arena *arena, struct slice s)
         str[i] = lower(str[i]);
     return (struct slice){str, s.len};
 }
+
+#define EDITS_BYTES_MAX 48
+
+/* Levenshtein's distance, both cut to EDITS_BYTES_MAX. */
+size_t slice_edits(struct slice a, struct slice b)
+{
+    size_t row[EDITS_BYTES_MAX + 1];
+
+    a = slice_sub(a, 0, EDITS_BYTES_MAX);
+    b = slice_sub(b, 0, EDITS_BYTES_MAX);
+    for (size_t k = 0; k <= b.len; k++)
+        row[k] = k;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t k = 1; k <= b.len; k++) {
+            size_t least = diagonal + (a.ptr[i - 1] != b.ptr[k - 1]);
+
+            diagonal = row[k];
+            if (row[k] + 1 < least)
+                least = row[k] + 1;
+            if (row[k - 1] + 1 < least)
+                least = row[k - 1] + 1;
+            row[k] = least;
+        }
+    }
+    return row[b.len];
+}

@@ -27,3 +27,6 @@ MUST_USE enum st slice_to_u64(struct slice s, uint64_t *value_r);
 char *slice_cstr(struct arena *arena, struct slice s);
 /* A lower-case (ASCII) copy in the arena, NUL-terminated. */
 struct slice slice_lower(struct arena *arena, struct slice s);
+/* How many bytes must be put in, taken out or changed to make one of the other (Levenshtein); both
+ * are cut to their first 48. */
+size_t slice_edits(struct slice a, struct slice b);

@@ -52,42 +52,13 @@ const struct conf_field *conf_field_find(struct slice name)
     return NULL;
 }
 
-#define NAME_MAX_BYTES 48
-
-/* Levenshtein's distance, both cut to NAME_MAX_BYTES. */
-static size_t edits(struct slice a, struct slice b)
-{
-    size_t row[NAME_MAX_BYTES + 1];
-
-    a = slice_sub(a, 0, NAME_MAX_BYTES);
-    b = slice_sub(b, 0, NAME_MAX_BYTES);
-    for (size_t k = 0; k <= b.len; k++)
-        row[k] = k;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t k = 1; k <= b.len; k++) {
-            size_t least = diagonal + (a.ptr[i - 1] != b.ptr[k - 1]);
-
-            diagonal = row[k];
-            if (row[k] + 1 < least)
-                least = row[k] + 1;
-            if (row[k - 1] + 1 < least)
-                least = row[k - 1] + 1;
-            row[k] = least;
-        }
-    }
-    return row[b.len];
-}
-
 const struct conf_field *conf_field_nearest(struct slice name)
 {
     const struct conf_field *best = &conf_fields[0];
     size_t best_edits = SIZE_MAX;
 
     for (size_t i = 0; i < conf_field_count; i++) {
-        size_t n = edits(name, slice_str(conf_fields[i].name));
+        size_t n = slice_edits(name, slice_str(conf_fields[i].name));
 
         if (n < best_edits) {
             best = &conf_fields[i];

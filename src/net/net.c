@@ -14,11 +14,11 @@
 #include <unistd.h>
 #include <uthash.h>
 
-#define THREADS_MIN 2
+#define THREADS_SPARE 2 /* beyond one a processor: threads that wait for events or handle one */
 #define THREAD_STACK_BYTES (512 * KIB)
 #define THREAD_IDLE_MS 10000
 #define ARENA_BYTES_MAX (256 * MIB)
-#define SWEEP_MS 250
+#define SWEEP_MS 100
 #define ACCEPTS_PER_TURN 64
 #define SLOTS_PER_BLOCK 1024
 #define BLOCKS_MAX 1024
@@ -62,9 +62,17 @@ struct net {
     atomic_ullong connections_max;
     atomic_ullong write_timeout_ms;
     _Atomic(struct sys_tls_server *) tls;
-    atomic_bool ending; /* no more accepting, sessions are being closed */
-    atomic_bool over;   /* threads leave */
-    atomic_int waiting; /* threads in epoll_wait */
+    atomic_bool ending;    /* no more accepting, sessions are being closed */
+    atomic_bool over;      /* threads leave */
+    pthread_cond_t wanted; /* parked threads: one is to serve */
+    /* Under lock. A thread is active unless it is parked or blocked: it waits for events or handles
+     * one. As many are active as the processors can use; each that blocks has another take its
+     * place, and is one too many when it is back. */
+    unsigned active;
+    unsigned active_want;
+    unsigned parked;
+    unsigned calls;      /* parked threads that were called and are not back yet */
+    atomic_uint waiting; /* in epoll_wait */
     uint64_t thread_count;
     uint64_t conn_count;
     uint32_t slot_count;
@@ -118,6 +126,8 @@ struct net *net_new(const struct net_options *options)
     assert(net->epoll >= 0);
     pthread_mutex_init(&net->lock, NULL);
     sys_cond_init(&net->changed);
+    sys_cond_init(&net->wanted);
+    net->active_want = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) + THREADS_SPARE;
     net_set_options(net, options);
     return net;
 }
@@ -383,7 +393,8 @@ static bool put_back(struct net *net, struct slot *slot)
         slot->deadline_ms =
             sys_mono_ms() + (conn->want_write ? net_write_timeout_ms(net) : conn->timeout_ms);
         slot->running = false;
-        arm(net, slot, EPOLL_CTL_MOD, false);
+        if (!conn->waiting) /* net_wake() arms it */
+            arm(net, slot, EPOLL_CTL_MOD, false);
     }
     pthread_mutex_unlock(&slot->lock);
     return again;
@@ -414,76 +425,130 @@ static void serve_conn(struct net *net, uint64_t id, struct arena *arena)
 
 static void *session_thread(void *arg);
 
-/* Under no lock. One more thread, unless there are enough. */
-static bool thread_add(struct net *net)
+static _Thread_local struct net *thread_net; /* of a session thread */
+
+/* Under net->lock. */
+static bool thread_start(struct net *net)
 {
     pthread_t thread;
     pthread_attr_t attr;
-    bool added = false;
 
+    if (net->thread_count >= atomic_load(&net->threads_max) || atomic_load(&net->over))
+        return false;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_mutex_lock(&net->lock);
-    if (net->thread_count < atomic_load(&net->threads_max) && !atomic_load(&net->over)) {
-        net->thread_count++;
-        atomic_fetch_add(&net->waiting, 1);
-        added = pthread_create(&thread, &attr, session_thread, net) == 0;
-        if (!added) {
-            net->thread_count--;
-            atomic_fetch_sub(&net->waiting, 1);
-        }
-    }
-    pthread_mutex_unlock(&net->lock);
+    bool started = pthread_create(&thread, &attr, session_thread, net) == 0;
     pthread_attr_destroy(&attr);
-    return added;
+    if (started) {
+        net->thread_count++;
+        net->active++;
+    }
+    return started;
 }
 
-/* Nothing came for a while: true when this thread may go. */
-static bool may_leave(struct net *net)
+/* One more thread is to serve. Under net->lock. */
+static void thread_call(struct net *net)
 {
+    if (net->parked > net->calls) {
+        net->calls++;
+        net->active++;
+        pthread_cond_signal(&net->wanted);
+    } else {
+        thread_start(net);
+    }
+}
+
+void net_block_begin(void)
+{
+    struct net *net = thread_net;
+
+    if (net == NULL)
+        return;
     pthread_mutex_lock(&net->lock);
-    bool leave = atomic_load(&net->over) || net->thread_count > THREADS_MIN;
-    if (leave) {
+    net->active--;
+    if (net->active < net->active_want)
+        thread_call(net);
+    pthread_mutex_unlock(&net->lock);
+}
+
+void net_block_end(void)
+{
+    struct net *net = thread_net;
+
+    if (net == NULL)
+        return;
+    pthread_mutex_lock(&net->lock);
+    net->active++;
+    pthread_mutex_unlock(&net->lock);
+}
+
+/* Before waiting for events: a thread too many is parked until it is called, and leaves after a
+ * while. False: it is to leave. */
+static bool thread_stay(struct net *net)
+{
+    bool stay = true;
+
+    pthread_mutex_lock(&net->lock);
+    if (net->active > net->active_want && !atomic_load(&net->over)) {
+        net->active--;
+        net->parked++;
+        while (net->calls == 0 && stay && !atomic_load(&net->over))
+            stay = sys_cond_wait_ms(&net->wanted, &net->lock, THREAD_IDLE_MS);
+        net->parked--;
+        if (net->calls > 0) {
+            net->calls--;
+            stay = true;
+        } else if (atomic_load(&net->over)) {
+            net->active++;
+        }
+    }
+    if (atomic_load(&net->over)) {
+        net->active--;
+        stay = false;
+    }
+    if (!stay) {
         net->thread_count--;
-        atomic_fetch_sub(&net->waiting, 1);
         pthread_cond_broadcast(&net->changed);
     }
     pthread_mutex_unlock(&net->lock);
-    return leave;
+    return stay;
 }
 
-/* Each thread waits on the one epoll set. The last one that stops waiting sees to it that another
- * waits in its place, so the pool grows exactly when all its threads are at work. */
 static void *session_thread(void *arg)
 {
     struct net *net = arg;
     struct arena *arena = arena_new("session thread", ARENA_BYTES_MAX);
 
+    thread_net = net;
     count_add(COUNT_THREADS, 1);
-    for (;;) {
+    while (thread_stay(net)) {
         struct epoll_event event;
-        int n = epoll_wait(net->epoll, &event, 1, THREAD_IDLE_MS);
 
-        if (atomic_load(&net->over) || n == 0) {
-            if (may_leave(net))
-                break;
+        atomic_fetch_add(&net->waiting, 1);
+        int n = epoll_wait(net->epoll, &event, 1, -1);
+        atomic_fetch_sub(&net->waiting, 1);
+        if (n <= 0 || atomic_load(&net->over))
             continue;
-        }
-        if (n < 0)
-            continue;
-        if (atomic_fetch_sub(&net->waiting, 1) == 1)
-            thread_add(net);
         if ((event.data.u64 & LISTENER_BIT) != 0)
             accept_some(net, (size_t)(event.data.u64 & ~LISTENER_BIT));
         else
             serve_conn(net, event.data.u64, arena);
-        atomic_fetch_add(&net->waiting, 1);
     }
     arena_free(&arena);
     conn_thread_end();
     count_add(COUNT_THREADS, -1);
     return NULL;
+}
+
+/* Commands that compute for long keep every active thread busy: another one serves beside them. */
+static void relieve(struct net *net)
+{
+    if (atomic_load(&net->waiting) > 0)
+        return;
+    pthread_mutex_lock(&net->lock);
+    thread_call(net);
+    pthread_mutex_unlock(&net->lock);
 }
 
 /* --- time-outs --- */
@@ -499,7 +564,7 @@ static void sweep(struct net *net, bool all)
         struct slot *slot = slot_at(net, i);
 
         pthread_mutex_lock(&slot->lock);
-        if (slot->conn != NULL && !slot->running && !slot->timed_up &&
+        if (slot->conn != NULL && !slot->running && !slot->timed_up && !slot->conn->waiting &&
             (all || slot->deadline_ms <= now_ms)) {
             slot->timed_up = true;
             /* A peer that never reads has no room: give up on it now, not when it reads. */
@@ -517,6 +582,7 @@ static void *sweeper_thread(void *arg)
     while (!atomic_load(&net->over)) {
         sys_sleep_ms(SWEEP_MS);
         sweep(net, net_is_ending(net));
+        relieve(net);
         for (size_t i = 0; i < net->listener_count && !net_is_ending(net); i++)
             if (atomic_exchange(&net->listeners[i].paused, false))
                 listener_arm(net, i, EPOLL_CTL_MOD);
@@ -528,9 +594,13 @@ static void *sweeper_thread(void *arg)
 
 enum st net_start(struct net *net)
 {
-    for (size_t i = 0; i < THREADS_MIN; i++)
-        if (!thread_add(net))
-            return ST_IO;
+    pthread_mutex_lock(&net->lock);
+    while (net->active < net->active_want && thread_start(net))
+        ;
+    bool started = net->active > 0;
+    pthread_mutex_unlock(&net->lock);
+    if (!started)
+        return ST_IO;
     if (pthread_create(&net->sweeper, NULL, sweeper_thread, net) != 0)
         return ST_IO;
     net->sweeper_runs = true;
@@ -568,7 +638,10 @@ void net_stop(struct net *net, uint64_t timeout_ms)
         epoll_ctl(net->epoll, EPOLL_CTL_DEL, net->listeners[i].fd, NULL);
     sweep(net, true);
     await_zero(net, &net->conn_count, sys_mono_ms() + timeout_ms);
+    pthread_mutex_lock(&net->lock);
     atomic_store(&net->over, true);
+    pthread_cond_broadcast(&net->wanted);
+    pthread_mutex_unlock(&net->lock);
     rouse(net, pipe_fds);
     if (net->sweeper_runs)
         pthread_join(net->sweeper, NULL);

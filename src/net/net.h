@@ -15,6 +15,7 @@ struct buf;
 
 enum net_next {
     NET_READ,  /* consumed what it could; call again when more input is there */
+    NET_WAIT,  /* something else is awaited: no input until net_wake(), however long */
     NET_CLOSE, /* flush the output, then close */
 };
 
@@ -61,6 +62,11 @@ void net_set_options(struct net *net, const struct net_options *options);
 /* Has wake() called for the connection of this id, soon and on a session thread. Any thread may
  * call it, holding any lock; an id whose connection is gone is ignored. */
 void net_wake(struct net *net, uint64_t conn_id);
+
+/* Around whatever blocks for long (a commit, a database): meanwhile another thread serves in this
+ * one's place. Does nothing on threads that are not net's own. */
+void net_block_begin(void);
+void net_block_end(void);
 
 /* --- for sessions, on the thread that runs them --- */
 uint64_t conn_id(const struct conn *conn);  /* for net_wake() */

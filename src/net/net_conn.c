@@ -144,7 +144,10 @@ void conn_flush(struct conn *conn)
     enum st st = conn->broken ? ST_IO : send_out(conn);
 
     while (st == ST_AGAIN) {
-        if (!sys_wait_writable(conn->fd, net_write_timeout_ms(conn->net))) {
+        net_block_begin();
+        bool writable = sys_wait_writable(conn->fd, net_write_timeout_ms(conn->net));
+        net_block_end();
+        if (!writable) {
             log_event(EV_SESSION_TIMEOUT, conn->sid, LOG_C("peer", conn->peer),
                       LOG_C("why", "reads too slowly"));
             conn->broken = true;
@@ -222,7 +225,7 @@ static enum net_next feed(struct conn *conn, struct slice bytes)
         if (used == 0)
             break;
     }
-    if (conn->starttls || next != NET_READ)
+    if (conn->starttls || next == NET_CLOSE)
         left.len = 0;
     if (stashed)
         buf_drop(&conn->in, conn->in.len - left.len);
@@ -271,7 +274,9 @@ static enum net_next serve(struct conn *conn)
 {
     enum net_next next = NET_READ;
 
-    while (next == NET_READ && conn->phase == CONN_SERVE && !conn->broken) {
+    if (conn->in.len > 0)
+        next = feed(conn, SLICE(""));
+    while (next == NET_READ && conn->phase == CONN_SERVE && !conn->broken && !conn->starttls) {
         size_t len = 0;
         enum st st = receive(conn, &len);
 
@@ -283,13 +288,11 @@ static enum net_next serve(struct conn *conn)
         }
         count_add(COUNT_BYTES_IN, (int64_t)len);
         next = feed(conn, (struct slice){read_room, len});
-        if (next == NET_READ && conn->starttls) {
-            begin_tls(conn);
-            return NET_READ;
-        }
         if (conn->tls == NULL && len < READ_BYTES)
-            return next; /* the socket is drained; epoll tells of more */
+            break; /* the socket is drained; epoll tells of more */
     }
+    if (next == NET_READ && conn->starttls)
+        begin_tls(conn);
     return next;
 }
 
@@ -312,10 +315,14 @@ static enum net_next advance(struct conn *conn, bool woken)
         next = greet(conn);
     if (next == NET_READ && woken && conn->phase == CONN_SERVE && proto->wake != NULL) {
         arena_reset(conn->arena);
+        conn->waiting = false;
         next = proto->wake(conn->session);
     }
+    if (conn->waiting)
+        return NET_WAIT;
     if (next == NET_READ && conn->phase == CONN_SERVE)
         next = serve(conn);
+    conn->waiting = next == NET_WAIT;
     return next;
 }
 
@@ -327,13 +334,13 @@ bool conn_turn(struct conn *conn, struct arena *arena, bool woken, bool timed_up
     conn->want_write = false;
     if (conn->out.len > 0 && send_out(conn) == ST_AGAIN) {
         conn->want_write = true;
-        return !timed_up; /* it read nothing all the while */
+        return !timed_up || conn->waiting; /* it read nothing all the while */
     }
-    if (conn->broken || conn->phase == CONN_CLOSING)
+    if (!conn->waiting && (conn->broken || conn->phase == CONN_CLOSING))
         return false;
-    if (timed_up)
+    if (timed_up && !conn->waiting)
         next = farewell(conn);
-    while (next == NET_READ && !conn->broken) {
+    while (next == NET_READ && (!conn->broken || conn->waiting)) {
         enum conn_phase phase = conn->phase;
 
         if (phase == CONN_HANDSHAKE && shake(conn) != ST_OK)
@@ -349,6 +356,8 @@ bool conn_turn(struct conn *conn, struct arena *arena, bool woken, bool timed_up
         buf_fini(&conn->out);
     if (next == NET_CLOSE && conn->want_write)
         conn->phase = CONN_CLOSING;
+    if (conn->waiting) /* somebody else holds what the session waits for: it cannot end now */
+        return true;
     return !conn->broken && (next == NET_READ || conn->want_write);
 }
 

@@ -27,6 +27,7 @@ struct conn {
     bool peer_ended; /* the peer sends no more */
     bool want_write; /* armed for room to send */
     bool tls_write;  /* the handshake waits for room to send */
+    bool waiting;    /* NET_WAIT: no input until woken */
     uint16_t peer_port;
     uint64_t id;
     uint64_t sid;

@@ -27,16 +27,21 @@ enum router_verdict router_resolve(const struct directory *directory, struct sli
     return ROUTER_LOCAL;
 }
 
-struct accepting {
-    const struct router_message *message;
-    struct router_rcpt **order; /* by account, so that two transactions never wait for each other */
+struct router_work {
+    struct store_job job;
+    struct store *store;
+    struct router_message *message;
+    void (*done)(void *ctx);
+    void *ctx;
     size_t count;
+    struct router_rcpt
+        *order[]; /* by account, so that two transactions never wait for each other */
 };
 
-static enum st deliver_one(struct store_tx *tx, const struct accepting *accepting,
+static enum st deliver_one(struct store_tx *tx, const struct router_work *work,
                            struct router_rcpt *rcpt, int64_t blob_id)
 {
-    const struct router_message *message = accepting->message;
+    const struct router_message *message = work->message;
     struct store_message row = {.blob_id = blob_id,
                                 .bytes = blob_writer_bytes(message->body),
                                 .date_s = message->now_ms / 1000,
@@ -58,21 +63,21 @@ static enum st deliver_one(struct store_tx *tx, const struct accepting *acceptin
 
 static enum st accept_body(struct store_tx *tx, void *arg)
 {
-    struct accepting *accepting = arg;
-    const struct router_message *message = accepting->message;
+    struct router_work *work = arg;
+    const struct router_message *message = work->message;
     int64_t blob_id;
     enum st st =
         blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
     size_t delivered = 0;
 
-    for (size_t i = 0; st == ST_OK && i < accepting->count; i++) {
-        struct router_rcpt *rcpt = accepting->order[i];
+    for (size_t i = 0; st == ST_OK && i < work->count; i++) {
+        struct router_rcpt *rcpt = work->order[i];
 
-        if (i > 0 && rcpt->account_id == accepting->order[i - 1]->account_id) {
-            rcpt->st = accepting->order[i - 1]->st; /* two addresses of one account: one copy */
+        if (i > 0 && rcpt->account_id == work->order[i - 1]->account_id) {
+            rcpt->st = work->order[i - 1]->st; /* two addresses of one account: one copy */
             continue;
         }
-        rcpt->st = deliver_one(tx, accepting, rcpt, blob_id);
+        rcpt->st = deliver_one(tx, work, rcpt, blob_id);
         if (rcpt->st != ST_OK && rcpt->st != ST_FULL && rcpt->st != ST_NOT_FOUND)
             return rcpt->st;
         delivered += rcpt->st == ST_OK;
@@ -89,27 +94,57 @@ static int by_account(const void *a, const void *b)
     return ((*x)->account_id > (*y)->account_id) - ((*x)->account_id < (*y)->account_id);
 }
 
-enum st router_accept(struct store *store, const struct router_message *message,
-                      struct router_rcpt *rcpts, size_t count, uint64_t sid)
+static void job_done(struct store_job *job)
 {
-    struct accepting accepting = {.message = message, .count = count};
+    struct router_work *work = (struct router_work *)job; /* its first member */
 
-    accepting.order = mem_alloc(count * sizeof(struct router_rcpt *));
+    work->done(work->ctx);
+}
+
+struct router_work *router_accept_new(struct store *store, struct router_message *message,
+                                      void (*done)(void *ctx), void *ctx)
+{
+    size_t count = message->rcpt_count;
+    struct router_work *work = mem_alloc(sizeof(*work) + count * sizeof(work->order[0]));
+
+    work->job = (struct store_job){.body = accept_body, .arg = work, .done = job_done};
+    work->store = store;
+    work->message = message;
+    work->done = done;
+    work->ctx = ctx;
+    work->count = count;
     for (size_t i = 0; i < count; i++)
-        accepting.order[i] = &rcpts[i];
-    qsort(accepting.order, count, sizeof(struct router_rcpt *), by_account);
-    enum st st = store_write(store, accept_body, &accepting);
-    mem_free(accepting.order);
-    if (st == ST_OK) {
-        blob_writer_committed(message->body);
-        count_add(COUNT_MESSAGES_ACCEPTED, 1);
-    }
-    for (size_t i = 0; st == ST_OK && i < count; i++) {
-        if (rcpts[i].st != ST_OK)
+        work->order[i] = &message->rcpts[i];
+    qsort(work->order, count, sizeof(work->order[0]), by_account);
+    return work;
+}
+
+bool router_accept_begin(struct router_work *work)
+{
+    return store_write_begin(work->store, &work->job);
+}
+
+static void tell_delivered(const struct router_message *message, uint64_t sid)
+{
+    for (size_t i = 0; i < message->rcpt_count; i++) {
+        if (message->rcpts[i].st != ST_OK)
             continue;
         count_add(COUNT_MESSAGES_DELIVERED, 1);
-        log_event(EV_DELIVERED, sid, LOG_C("account", rcpts[i].name), LOG_C("folder", "INBOX"),
-                  LOG_C("guid", message->guid));
+        log_event(EV_DELIVERED, sid, LOG_C("account", message->rcpts[i].name),
+                  LOG_C("folder", "INBOX"), LOG_C("guid", message->guid));
     }
-    return st == ST_DENIED ? ST_OK : st;
+}
+
+enum st router_accept_end(struct router_work **work, uint64_t sid)
+{
+    enum st st = (*work)->job.st;
+
+    if (st == ST_OK) {
+        blob_writer_committed((*work)->message->body);
+        count_add(COUNT_MESSAGES_ACCEPTED, 1);
+        tell_delivered((*work)->message, sid);
+    }
+    mem_free(*work);
+    *work = NULL;
+    return st == ST_DENIED ? ST_OK : st; /* nobody took it: the recipients tell why */
 }

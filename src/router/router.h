@@ -1,6 +1,7 @@
 /* router.h: decides where a message goes. So far every recipient is an account of this store; what
  * goes elsewhere is refused at RCPT. */
 #pragma once
+#include "store/store_account.h"
 #include "store/store_blob.h"
 
 struct directory;
@@ -28,13 +29,24 @@ struct router_message {
     struct blob_writer *body; /* ended */
     struct slice envelope;    /* of mime_scan */
     struct slice structure;
-    const char *guid;
+    char guid[STORE_GUID_BYTES];
     int64_t now_ms;
     bool enforce_quota; /* a full account is told by its own status; otherwise it takes the message
                          */
+    struct router_rcpt *rcpts;
+    size_t rcpt_count;
 };
 
-/* Puts the message into each recipient's INBOX: the body once, all in one transaction. ST_OK when
- * that is durable; then each recipient's st tells. Anything else: nothing was kept. */
-MUST_USE enum st router_accept(struct store *store, const struct router_message *message,
-                               struct router_rcpt *rcpts, size_t count, uint64_t sid);
+/* A message on its way into the store. */
+struct router_work;
+
+/* Puts the message into each recipient's INBOX: the body once, all in one transaction. message with
+ * all it points to must stay until router_accept_end(). done is told when it is over, on any
+ * thread; it must only note that (net_wake). */
+struct router_work *router_accept_new(struct store *store, struct router_message *message,
+                                      void (*done)(void *ctx), void *ctx);
+/* True: over already, done is not called. */
+MUST_USE bool router_accept_begin(struct router_work *work);
+/* Once it is over. ST_OK: it is durable; each recipient's st tells. Anything else: nothing was
+ * kept. Frees work and sets it to NULL. */
+MUST_USE enum st router_accept_end(struct router_work **work, uint64_t sid);

@@ -1,5 +1,6 @@
 #include "server/server_worker.h"
 
+#include "admin/admin.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
@@ -32,6 +33,7 @@ struct worker {
     struct directory_auth auth;
     struct smtp_context smtp;
     struct imap_context imap;
+    struct admin *admin;
     struct sys_tls_server *tls; /* the one in force */
     char server_name[256];
 };
@@ -169,6 +171,29 @@ static void listen_all(struct worker *worker, const struct conf *conf,
     }
 }
 
+/* The thread that waits for signals reads the settings. */
+static void ask_for_reload(void *arg)
+{
+    kill(getpid(), SIGHUP);
+}
+
+static enum st start_admin(struct worker *worker, const struct server_listeners *listeners,
+                           struct buf *why)
+{
+    const struct admin_context context = {.store = worker->store,
+                                          .auth = &worker->auth,
+                                          .server_name = worker->server_name,
+                                          .config_path = worker->options->config_path,
+                                          .reload = ask_for_reload};
+
+    worker->admin = admin_new(&context);
+    admin_listen_unix(worker->admin, listeners->admin_fd);
+    for (size_t i = 0; i < listeners->count; i++)
+        if (listeners->list[i].kind == SERVER_admin)
+            admin_listen_tcp(worker->admin, listeners->list[i].fd);
+    return admin_start(worker->admin, why);
+}
+
 static void name_server(struct worker *worker, const struct conf *conf)
 {
     if (conf->server_name[0] != '\0')
@@ -195,7 +220,8 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     worker->smtp = (struct smtp_context){worker->store, &worker->auth, worker->server_name};
     worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
-    return net_start(worker->net);
+    st = net_start(worker->net);
+    return st != ST_OK ? st : start_admin(worker, listeners, why);
 }
 
 /* --- while it serves --- */
@@ -243,6 +269,8 @@ static void await_end(struct worker *worker, const sigset_t *signals)
 
 static void stop(struct worker *worker)
 {
+    admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
+    admin_free(&worker->admin);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);
     directory_close();
     store_close(&worker->store);

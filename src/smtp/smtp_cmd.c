@@ -66,9 +66,8 @@ void smtp_cmd_dispatch(struct smtp_session *session, struct slice line)
         return;
     }
     if (!legal(session, cmd, args)) {
-        /* RFC 3030 section 2: the chunk that follows a refused BDAT is thrown away. */
         if (cmd->run == smtp_cmd_bdat)
-            session->closing = true;
+            smtp_bdat_waste(session, args);
         return;
     }
     cmd->run(session, args);

@@ -3,7 +3,7 @@
 #include "smtp/smtp_session.h"
 
 #define SMTP_IN(s) (1u << SMTP_##s)
-#define SMTP_ANY (SMTP_IN(GREET) | SMTP_IN(READY) | SMTP_IN(MAIL) | SMTP_IN(RCPT))
+#define SMTP_ANY (SMTP_IN(GREET) | SMTP_IN(READY) | SMTP_IN(MAIL) | SMTP_IN(RCPT) | SMTP_IN(CHUNK))
 #define SMTP_EVERYWHERE (SMTP_FOR(SMTP) | SMTP_FOR(SUBMISSION) | SMTP_FOR(LMTP))
 
 enum smtp_flag {

@@ -72,6 +72,14 @@ static bool resolve(struct smtp_session *session, const struct smtp_path *path,
     return false;
 }
 
+static bool is_ascii(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((text.ptr[i] & 0x80) != 0)
+            return false;
+    return true;
+}
+
 void smtp_cmd_rcpt(struct smtp_session *session, struct slice args)
 {
     struct smtp_mail *mail = session->mail;
@@ -82,10 +90,13 @@ void smtp_cmd_rcpt(struct smtp_session *session, struct slice args)
     struct slice value;
 
     if (!slice_istarts(args, SLICE("TO:")) ||
-        smtp_path_parse(conn_arena(session->conn), &rest, mail->utf8, &path) != ST_OK ||
-        path.null) {
+        smtp_path_parse(conn_arena(session->conn), &rest, true, &path) != ST_OK || path.null) {
         smtp_reply(session, 501, "5.1.3", "Not an address: %.*s",
                    SLICE_ARG(slice_sub(args, 0, 200)));
+        return;
+    }
+    if (!mail->utf8 && !is_ascii(path.text)) { /* RFC 6531 section 3.5 */
+        smtp_reply(session, 553, "5.6.7", "That address needs SMTPUTF8");
         return;
     }
     if (smtp_param_next(&rest, &keyword, &value) != ST_NOT_FOUND) {

@@ -98,12 +98,17 @@ void smtp_data_begin(struct smtp_session *session)
         mail->header = header_mender(session, now_ms);
 }
 
-/* Makes the message durable. ST_OK: the recipients' own statuses tell. */
-static enum st accept_message(struct smtp_session *session)
+static void wake_session(void *ctx)
 {
-    AUTO(buf) struct buf structure = BUF(STRUCTURE_BYTES_MAX);
+    struct smtp_session *session = ctx; /* it waits, so it is there */
+
+    net_wake(conn_net(session->conn), conn_id(session->conn));
+}
+
+/* The text is complete: what becomes of the message before it is offered to the store. */
+static enum st end_text(struct smtp_session *session)
+{
     struct smtp_mail *mail = session->mail;
-    char guid[SYS_GUID_HEX + 1];
 
     if (mail->header != NULL)
         smtp_header_end(mail->header, store_text, mail);
@@ -114,22 +119,17 @@ static enum st accept_message(struct smtp_session *session)
     const struct mime_part *root = mime_scan_end(mail->scan);
     if (mime_scan_facts(mail->scan)->received_count > conf_get()->smtp_received_max)
         return ST_DENIED;
-    mime_structure_write(root, &structure);
-    sys_guid(guid);
-    struct router_message message = {.body = mail->body,
-                                     .envelope = root->envelope,
-                                     .structure = buf_slice(&structure),
-                                     .guid = guid,
-                                     .now_ms = sys_now_ms(),
-                                     .enforce_quota = session->kind == SMTP_KIND_LMTP};
-    enum st st = router_accept(session->context->store, &message, mail->rcpts, mail->rcpt_count,
-                               conn_sid(session->conn));
-    if (st == ST_OK)
-        log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn),
-                  LOG_C("peer", conn_peer(session->conn)), LOG_S("from", mail->from),
-                  LOG_U("rcpts", mail->rcpt_count), LOG_U("bytes", blob_writer_bytes(mail->body)),
-                  LOG_C("guid", guid));
-    return st;
+    buf_init(&mail->structure, STRUCTURE_BYTES_MAX);
+    mime_structure_write(root, &mail->structure);
+    mail->message = (struct router_message){.body = mail->body,
+                                            .envelope = root->envelope,
+                                            .structure = buf_slice(&mail->structure),
+                                            .now_ms = sys_now_ms(),
+                                            .enforce_quota = session->kind == SMTP_KIND_LMTP,
+                                            .rcpts = mail->rcpts,
+                                            .rcpt_count = mail->rcpt_count};
+    sys_guid(mail->message.guid);
+    return ST_OK;
 }
 
 static void reply_rcpt(struct smtp_session *session, const struct router_rcpt *rcpt)
@@ -158,20 +158,43 @@ static void reply_all(struct smtp_session *session, enum st st)
     }
 }
 
-static void finish(struct smtp_session *session)
+static void end_mail(struct smtp_session *session, enum st st)
 {
-    reply_all(session, accept_message(session));
+    const struct smtp_mail *mail = session->mail;
+
+    if (st == ST_OK)
+        log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn),
+                  LOG_C("peer", conn_peer(session->conn)), LOG_S("from", mail->from),
+                  LOG_U("rcpts", mail->rcpt_count), LOG_U("bytes", blob_writer_bytes(mail->body)),
+                  LOG_C("guid", mail->message.guid));
+    reply_all(session, st);
     smtp_mail_free(session);
     session->state = SMTP_READY;
+}
+
+void smtp_data_committed(struct smtp_session *session)
+{
+    end_mail(session, router_accept_end(&session->mail->work, conn_sid(session->conn)));
+}
+
+static void finish(struct smtp_session *session)
+{
+    struct smtp_mail *mail = session->mail;
+    enum st st = end_text(session);
+
+    if (st != ST_OK) {
+        end_mail(session, st);
+        return;
+    }
+    mail->work = router_accept_new(session->context->store, &mail->message, wake_session, session);
+    session->state = SMTP_COMMIT;
+    if (router_accept_begin(mail->work))
+        smtp_data_committed(session);
 }
 
 void smtp_cmd_data(struct smtp_session *session, struct slice args)
 {
     (void)args;
-    if (session->mail->chunking) { /* RFC 3030 section 3 */
-        smtp_reply(session, 503, "5.5.1", "DATA may not follow BDAT");
-        return;
-    }
     smtp_data_begin(session);
     session->state = SMTP_DATA;
     smtp_reply(session, 354, "", "Go on, end with a line of one dot");
@@ -197,42 +220,71 @@ size_t smtp_data_input(struct smtp_session *session, struct slice in)
     return used;
 }
 
+static void give_up(struct smtp_session *session, enum st st)
+{
+    smtp_reply_st(session, st);
+    smtp_mail_free(session);
+    session->state = SMTP_READY;
+}
+
 static void chunk_done(struct smtp_session *session)
 {
-    struct smtp_mail *mail = session->mail;
+    const struct smtp_mail *mail = session->mail;
 
     if (mail->chunk_last) {
         finish(session);
-        return;
+    } else if (mail->too_big || mail->failed) {
+        give_up(session, mail->too_big ? ST_TOO_BIG : ST_IO);
+    } else {
+        session->state = SMTP_CHUNK;
+        smtp_reply(session, 250, "2.0.0", "Chunk taken");
     }
-    session->state = SMTP_RCPT;
-    smtp_reply(session, 250, "2.0.0", "Chunk taken");
+}
+
+static enum st read_bdat(struct slice args, uint64_t *bytes_r, bool *last_r)
+{
+    size_t space = slice_find(args, ' ');
+    struct slice last =
+        space == SIZE_MAX ? SLICE("") : slice_trim(slice_sub(args, space, args.len));
+
+    *last_r = last.len > 0;
+    if (last.len > 0 && !slice_ieq(last, SLICE("LAST")))
+        return ST_INVALID;
+    return slice_to_u64(slice_sub(args, 0, space), bytes_r);
+}
+
+/* RFC 3030 section 2: the chunk has been sent with the command, so it comes whatever is replied;
+ * were it not passed over, its lines would be taken for commands. */
+void smtp_bdat_waste(struct smtp_session *session, struct slice args)
+{
+    bool last;
+
+    if (read_bdat(args, &session->waste_left, &last) != ST_OK) {
+        session->waste_left = 0;
+        session->closing = true; /* where the chunk ends is not known */
+    }
 }
 
 /* RFC 3030 section 2: BDAT length [LAST]; the chunk follows at once. */
 void smtp_cmd_bdat(struct smtp_session *session, struct slice args)
 {
     struct smtp_mail *mail = session->mail;
-    size_t space = slice_find(args, ' ');
-    struct slice last =
-        space == SIZE_MAX ? SLICE("") : slice_trim(slice_sub(args, space, args.len));
     uint64_t bytes;
+    bool last;
 
-    if (slice_to_u64(slice_sub(args, 0, space), &bytes) != ST_OK ||
-        (last.len > 0 && !slice_ieq(last, SLICE("LAST")))) {
+    if (read_bdat(args, &bytes, &last) != ST_OK) {
         smtp_reply(session, 501, "5.5.4", "Write BDAT length [LAST]");
-        session->closing = true; /* where the chunk ends is not known */
+        session->closing = true;
         return;
     }
     if (mail->rcpt_count == 0) {
         smtp_reply(session, 503, "5.5.1", "No recipient was accepted");
-        session->closing = true;
+        smtp_bdat_waste(session, args);
         return;
     }
-    if (!mail->chunking)
+    if (session->state != SMTP_CHUNK)
         smtp_data_begin(session);
-    mail->chunking = true;
-    mail->chunk_last = last.len > 0;
+    mail->chunk_last = last;
     mail->chunk_left = bytes;
     session->state = SMTP_BDAT;
     if (bytes == 0)

@@ -61,7 +61,7 @@ static void decide(struct smtp_header *header, smtp_header_fn *fn, void *ctx)
     struct slice start = buf_slice(&header->start);
 
     header->known = true;
-    if (slice_eq(start, SLICE("\r\n"))) {
+    if (slice_eq(start, SLICE("\r\n")) || slice_eq(start, SLICE("\n"))) {
         add_missing(header, fn, ctx);
         header->drop = false;
     } else if (start.len == 0 || (start.ptr[0] != ' ' && start.ptr[0] != '\t')) {

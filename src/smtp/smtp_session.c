@@ -16,6 +16,15 @@
 
 static const char *const kind_names[] = {"smtp", "submission", "lmtp"};
 
+/* A reply that quotes the peer stays one line of text (RFC 5321 section 4.2). Bytes beyond
+ * ASCII are left for those who sent them. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 void smtp_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)
 {
     char text[512];
@@ -24,6 +33,7 @@ void smtp_reply(struct smtp_session *session, int code, const char *enhanced, co
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    make_printable(text);
     conn_writef(session->conn, "%d %s%s%s\r\n", code, enhanced, enhanced[0] != '\0' ? " " : "",
                 text);
     if (code < 400)
@@ -79,6 +89,7 @@ void smtp_mail_free(struct smtp_session *session)
         return;
     blob_writer_free(&mail->body);
     mime_scan_free(&mail->scan);
+    buf_fini(&mail->structure);
     smtp_header_free(&mail->header);
     mem_free(mail->rcpts);
     arena_free(&mail->arena);
@@ -140,12 +151,24 @@ static enum net_next input(void *ctx, struct slice in, size_t *used_r)
 {
     struct smtp_session *session = ctx;
 
-    if (session->state == SMTP_DATA)
+    if (session->waste_left > 0) {
+        *used_r = slice_sub(in, 0, session->waste_left).len;
+        session->waste_left -= *used_r;
+    } else if (session->state == SMTP_DATA)
         *used_r = smtp_data_input(session, in);
     else if (session->state == SMTP_BDAT)
         *used_r = smtp_bdat_input(session, in);
     else
         *used_r = input_line(session, in);
+    return session->closing ? NET_CLOSE : session->state == SMTP_COMMIT ? NET_WAIT : NET_READ;
+}
+
+static enum net_next wake(void *ctx)
+{
+    struct smtp_session *session = ctx;
+
+    assert(session->state == SMTP_COMMIT);
+    smtp_data_committed(session);
     return session->closing ? NET_CLOSE : NET_READ;
 }
 
@@ -175,7 +198,7 @@ static void close_session(void *ctx)
     { \
         .name = (n), .busy = "421 4.3.2 Too many connections, come back later\r\n", \
         .session_bytes = sizeof(struct smtp_session), .open = (open_fn), .input = input, \
-        .farewell = farewell, .close = close_session, \
+        .wake = wake, .farewell = farewell, .close = close_session, \
     }
 
 const struct net_proto proto_smtp = SMTP_PROTO("smtp", open_smtp);

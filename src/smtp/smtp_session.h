@@ -19,9 +19,15 @@ enum smtp_state {
     SMTP_READY,
     SMTP_MAIL,
     SMTP_RCPT,
-    SMTP_DATA, /* the message's text */
-    SMTP_BDAT, /* a chunk of it */
-    SMTP_AUTH, /* the answer to a challenge */
+    SMTP_CHUNK,  /* a chunk was taken, others follow (RFC 3030) */
+    SMTP_DATA,   /* the message's text */
+    SMTP_BDAT,   /* a chunk of it */
+    SMTP_COMMIT, /* nothing: the store is making the message durable */
+    SMTP_AUTH,   /* the answer to a challenge */
+    SMTP_CHUNK,  /* a chunk was taken, others follow (RFC 3030) */
+    SMTP_DATA,   /* the message's text */
+    SMTP_BDAT,   /* a chunk of it */
+    SMTP_AUTH,   /* the answer to a challenge */
     SMTP_STATE_MAX,
 };
 
@@ -30,7 +36,6 @@ struct smtp_mail {
     struct arena *arena; /* from, recipients */
     struct slice from;
     bool utf8;
-    bool chunking; /* BDAT has begun it */
     bool chunk_last;
     uint64_t chunk_left;
     uint64_t declared_bytes; /* SIZE= */
@@ -41,6 +46,9 @@ struct smtp_mail {
     struct blob_writer *body;
     struct mime_scan *scan;
     struct smtp_header *header; /* submission: mends the header while it passes */
+    struct buf structure;       /* of the scanned message */
+    struct router_message message;
+    struct router_work *work;
     bool too_big;
     bool failed; /* the store took no more */
 };
@@ -53,8 +61,9 @@ struct smtp_session {
     bool extended; /* greeted with EHLO or LHLO */
     bool closing;  /* the reply just written is the last */
     uint64_t errors;
-    char *helo;  /* on the heap; NULL before the greeting */
-    char *login; /* the person's name once logged in */
+    uint64_t waste_left; /* of the chunk of a refused BDAT, still to be thrown away */
+    char *helo;          /* on the heap; NULL before the greeting */
+    char *login;         /* the person's name once logged in */
     struct auth_sasl *sasl;
     struct slice sasl_mechanism; /* a literal's */
     struct smtp_mail *mail;
@@ -75,6 +84,11 @@ void smtp_data_begin(struct smtp_session *session);
 /* Takes the text; replies at its end. Returns what it is done with. */
 size_t smtp_data_input(struct smtp_session *session, struct slice in);
 size_t smtp_bdat_input(struct smtp_session *session, struct slice in);
+/* The chunk of a BDAT that was refused is thrown away, whatever it holds. */
+void smtp_bdat_waste(struct smtp_session *session, struct slice args);
+
+/* The store is done with the message: replies. */
+void smtp_data_committed(struct smtp_session *session);
 
 /* --- smtp_auth.c --- */
 void smtp_auth_step(struct smtp_session *session, struct slice line);

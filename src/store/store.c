@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "net/net.h"
 #include "store/store_engine.h"
 
 #include <string.h>
@@ -65,9 +66,47 @@ enum st store_read(struct store *store, store_body *body, void *arg)
     return store->engine->read(store, body, arg);
 }
 
+bool store_write_begin(struct store *store, struct store_job *job)
+{
+    net_block_begin();
+    bool over = store->engine->write(store, job);
+    net_block_end();
+    return over;
+}
+
+/* A thread that waits for its job. */
+struct waiter {
+    struct store_job job;
+    pthread_mutex_t lock;
+    pthread_cond_t told;
+    bool done;
+};
+
+static void tell_waiter(struct store_job *job)
+{
+    struct waiter *waiter = (struct waiter *)job; /* its first member */
+
+    pthread_mutex_lock(&waiter->lock);
+    waiter->done = true;
+    pthread_cond_signal(&waiter->told);
+    pthread_mutex_unlock(&waiter->lock);
+}
+
 enum st store_write(struct store *store, store_body *body, void *arg)
 {
-    return store->engine->write(store, body, arg);
+    struct waiter waiter = {.job = {.body = body, .arg = arg, .done = tell_waiter},
+                            .lock = PTHREAD_MUTEX_INITIALIZER,
+                            .told = PTHREAD_COND_INITIALIZER};
+
+    if (store_write_begin(store, &waiter.job))
+        return waiter.job.st;
+    net_block_begin();
+    pthread_mutex_lock(&waiter.lock);
+    while (!waiter.done)
+        pthread_cond_wait(&waiter.told, &waiter.lock);
+    pthread_mutex_unlock(&waiter.lock);
+    net_block_end();
+    return waiter.job.st;
 }
 
 bool store_is_shared(const struct store *store)

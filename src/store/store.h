@@ -38,6 +38,21 @@ MUST_USE enum st store_read(struct store *store, store_body *body, void *arg);
  * business. */
 MUST_USE enum st store_write(struct store *store, store_body *body, void *arg);
 
+/* The same for a thread that has better things to do than to wait. */
+struct store_job {
+    store_body *body;
+    void *arg;
+    /* Told the outcome, in st, on any thread; the job may be freed in it. Must not wait. */
+    void (*done)(struct store_job *job);
+    enum st st;
+    /* the engine's */
+    struct store_job *next;
+    struct store_touched *touched;
+    size_t touched_count;
+};
+/* True: it is over already, st tells, done() is not called. False: done() will be. */
+MUST_USE bool store_write_begin(struct store *store, struct store_job *job);
+
 /* fn is called after each durable change of the folder, by this server or another one, on any
  * thread, and must only note it (net_wake). Changes of an account's set of folders are told with
  * folder_id 0. STORE_FOLDER_ANY: changes by other servers may have been missed, look at everything.

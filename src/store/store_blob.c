@@ -14,7 +14,6 @@
 
 #define LEVEL 1                       /* of zstd */
 #define PENDING_BYTES_MAX (512 * KIB) /* compressed chunks kept before they are written ahead */
-#define CHUNKS_PER_BLOB (INT64_C(1) << 20) /* chunk_id = blob_id * this + number; 128 GiB */
 #define STAGED_LIFE_MS (INT64_C(2) * 24 * 3600 * 1000)
 
 struct pending {
@@ -125,7 +124,7 @@ static void drop_pending(struct blob_writer *writer)
 
 static enum st write_pending(struct store_tx *tx, const struct blob_writer *writer, int64_t blob_id)
 {
-    int64_t chunk_id = blob_id * CHUNKS_PER_BLOB + (int64_t)writer->chunks_written;
+    int64_t chunk_id = blob_id * STORE_CHUNKS_PER_BLOB + (int64_t)writer->chunks_written;
     enum st st = ST_OK;
 
     for (const struct pending *p = writer->first; st == ST_OK && p != NULL; p = p->next)
@@ -193,7 +192,7 @@ enum st blob_writer_end(struct blob_writer *writer)
     buf_fini(&writer->raw);
     sys_sha256_end(&writer->hash, writer->sha256);
     writer->ended = true;
-    return writer->chunk_count < CHUNKS_PER_BLOB ? ST_OK : ST_TOO_BIG;
+    return writer->chunk_count < STORE_CHUNKS_PER_BLOB ? ST_OK : ST_TOO_BIG;
 }
 
 enum st blob_writer_commit(struct store_tx *tx, struct blob_writer *writer, struct slice envelope,
@@ -220,8 +219,8 @@ void blob_writer_committed(struct blob_writer *writer)
 
 static enum st drop_chunks(struct store_tx *tx, int64_t blob_id)
 {
-    return store_exec(tx, S_CHUNK_DELETE, NULL, SV_I(blob_id * CHUNKS_PER_BLOB),
-                      SV_I(blob_id * CHUNKS_PER_BLOB + CHUNKS_PER_BLOB - 1));
+    return store_exec(tx, S_CHUNK_DELETE, NULL, SV_I(blob_id * STORE_CHUNKS_PER_BLOB),
+                      SV_I(blob_id * STORE_CHUNKS_PER_BLOB + STORE_CHUNKS_PER_BLOB - 1));
 }
 
 enum st store_blob_release(struct store_tx *tx, int64_t blob_id)
@@ -304,7 +303,7 @@ struct chunk_reading {
     size_t start; /* what out held before */
 };
 
-static enum st unpack(struct slice packed, struct buf *out)
+enum st store_chunk_unpack(struct slice packed, struct buf *out)
 {
     struct packer *packer = packer_of_thread();
     unsigned long long len = ZSTD_getFrameContentSize(packed.ptr, packed.len);
@@ -331,7 +330,8 @@ static enum st read_chunk(struct store_tx *tx, void *arg)
     reading->out->len = reading->start; /* a body that runs again */
     struct store_rows *rows = store_rows_open(tx, S_CHUNK_GET, SV_I(reading->chunk_id));
     bool found = store_rows_next(rows);
-    enum st unpacked = found ? unpack(store_rows_bytes(rows, 0), reading->out) : ST_NOT_FOUND;
+    enum st unpacked =
+        found ? store_chunk_unpack(store_rows_bytes(rows, 0), reading->out) : ST_NOT_FOUND;
     enum st st = store_rows_close(&rows);
 
     return st != ST_OK ? st : unpacked;
@@ -341,9 +341,9 @@ enum st blob_chunk_read(struct store *store, int64_t blob_id, uint64_t chunk_no,
 {
     struct chunk_reading reading = {.out = out, .start = out->len};
 
-    if (chunk_no >= (uint64_t)CHUNKS_PER_BLOB)
+    if (chunk_no >= (uint64_t)STORE_CHUNKS_PER_BLOB)
         return ST_NOT_FOUND;
-    reading.chunk_id = blob_id * CHUNKS_PER_BLOB + (int64_t)chunk_no;
+    reading.chunk_id = blob_id * STORE_CHUNKS_PER_BLOB + (int64_t)chunk_no;
     return store_read(store, read_chunk, &reading);
 }
 

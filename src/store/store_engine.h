@@ -70,6 +70,11 @@ MUST_USE enum st store_blob_release(struct store_tx *tx, int64_t blob_id);
  * controls: other control characters may be in it. */
 bool store_text_ok(struct slice s, bool controls);
 void store_text_copy(char *out, size_t cap, struct slice text);
+/* ST_OK, ST_INVALID, ST_TOO_BIG: whether a folder may have this name. */
+MUST_USE enum st store_folder_name_check(struct slice name);
+/* Appends what a stored chunk holds. ST_IO: it cannot be unpacked. */
+MUST_USE enum st store_chunk_unpack(struct slice packed, struct buf *out);
+#define STORE_CHUNKS_PER_BLOB (INT64_C(1) << 20) /* chunk_id = blob_id * this + number; 128 GiB */
 void store_guid_derive(const char *guid, unsigned n, char out[33]);
 
 /* --- the engines' side --- */
@@ -102,10 +107,12 @@ struct store_engine {
     bool shared;
     /* What @ID@, @BYTES@, @TEXT@, @END@ and @PACKED@ mean in a migration. */
     const char *type_id, *type_bytes, *type_text, *table_end, *chunk_packed;
+    const char *after_restore; /* SQL, or NULL */
     enum st (*open)(struct store *store, const struct store_options *options, struct buf *why);
     void (*close)(struct store *store);
     enum st (*read)(struct store *store, store_body *body, void *arg);
-    enum st (*write)(struct store *store, store_body *body, void *arg);
+    /* As store_write_begin(). */
+    bool (*write)(struct store *store, struct store_job *job);
     /* changed_r NULL: nobody waits for it; a failure may be told by a later statement or the end.
      */
     enum st (*exec)(struct store_tx *tx, enum store_stmt stmt, const struct store_value *values,
@@ -135,6 +142,9 @@ void store_tell(struct store *store, const struct store_touched *touched, size_t
 void store_tell_all(struct store *store);
 void store_tx_fini(struct store_tx *tx);
 
+/* The schema this program works with. */
+int store_schema_version(void);
+#define STORE_META_RESTORING "restoring" /* a row of meta while store_restore() is not done */
 /* Brings the schema up to date. why as for store_open(). */
 MUST_USE enum st store_migrate(struct store *store, struct buf *why);
 

@@ -108,7 +108,7 @@ enum st store_folder_list(struct store_tx *tx, struct arena *arena, int64_t acco
     return store_rows_close(&rows);
 }
 
-static enum st check_name(struct slice name)
+enum st store_folder_name_check(struct slice name)
 {
     struct slice rest = name;
     struct slice level;
@@ -191,7 +191,7 @@ enum st store_folder_add(struct store_tx *tx, int64_t account_id,
     struct store_new_folder named = *folder;
 
     named.name = canonical(store_tx_arena(tx), folder->name);
-    enum st st = check_name(named.name);
+    enum st st = store_folder_name_check(named.name);
     if (st == ST_OK)
         st = lock_account(tx, account_id);
     if (st == ST_OK)
@@ -253,7 +253,7 @@ static enum st rename_one(struct store_tx *tx, const struct store_folder *folder
     memcpy(name, to.ptr, to.len);
     memcpy(name + to.len, tail.ptr, tail.len);
     struct slice whole = {name, to.len + tail.len};
-    enum st st = check_name(whole);
+    enum st st = store_folder_name_check(whole);
     if (st != ST_OK)
         return st;
     /* A folder below a removed one stays, and may stand where this one is to go. */
@@ -280,7 +280,7 @@ enum st store_folder_rename(struct store_tx *tx, int64_t account_id, struct slic
 
     to = canonical(arena, to);
     struct store_new_folder target = {to, guid, SLICE(""), now_ms};
-    enum st st = check_name(to);
+    enum st st = store_folder_name_check(to);
     if (st == ST_OK)
         st = lock_account(tx, account_id);
     if (st == ST_OK)
@@ -306,7 +306,7 @@ enum st store_folder_rename(struct store_tx *tx, int64_t account_id, struct slic
 enum st store_folder_subscribe(struct store_tx *tx, int64_t account_id, struct slice name, bool on)
 {
     name = canonical(store_tx_arena(tx), name);
-    enum st st = check_name(name);
+    enum st st = store_folder_name_check(name);
 
     if (st == ST_OK)
         st = store_exec(tx, on ? S_SUBSCRIPTION_ADD : S_SUBSCRIPTION_DELETE, NULL, SV_I(account_id),

@@ -7,7 +7,6 @@
 #include "sys/sys_random.h"
 #include "sys/sys_time.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +21,6 @@
 #define BACKOFF_FIRST_MS 2
 #define BACKOFF_MAX_MS 500
 #define RACES_MAX 5
-#define NOTICE_BYTES_MAX 7000 /* PostgreSQL's limit is 8000 */
 #define ERROR_BYTES_MAX 2000
 #define MIGRATION_LOCK "SELECT pg_advisory_xact_lock(8104728250164114805)" /* "postHors" */
 
@@ -78,7 +76,7 @@ static struct pg_conn *pool_take(struct pg *pg, uint64_t deadline_ms)
 static void pool_give(struct pg *pg, struct pg_conn *conn)
 {
     if (conn->db != NULL && conn->fault == PG_LOST) {
-        tell_down(pg, slice_trim(slice_str(PQerrorMessage(conn->db))));
+        tell_down(pg, slice_str(conn->why));
         pg_conn_close(conn);
         atomic_compare_exchange_strong(&pg->generation, &(unsigned long long){conn->generation},
                                        conn->generation + 1);
@@ -101,6 +99,7 @@ static enum pg_fault pool_connect(struct pg *pg, struct pg_conn *conn)
         pg_conn_close(conn);
     conn->fault = PG_FINE;
     conn->generation = generation;
+    conn->why[0] = '\0';
     enum pg_fault fault = pg_conn_open(conn, pg->where, &why);
     if (fault == PG_FINE)
         tell_up(pg);
@@ -178,30 +177,12 @@ static enum st pg_read(struct store *store, store_body *body, void *arg)
             fault = conn->fault;
         }
         pool_give(pg, conn);
-    } while (fault != PG_FINE && try_again(&trying, fault));
+    } while (st != ST_OK && fault != PG_FINE && try_again(&trying, fault));
     store_tx_fini(&trying.tx);
     return st;
 }
 
 /* --- writing --- */
-
-/* "<origin> <account> <folder>[ <account> <folder>]...": as many changes as fit into one notice.
- * Where they do not all fit, the others are told to look at everything. */
-static void put_notice(struct buf *notice, const struct pg *pg, const struct store_tx *tx)
-{
-    if (tx->touched_count == 0) {
-        buf_put(notice, SLICE(""));
-        return;
-    }
-    buf_putf(notice, "%s", pg->origin);
-    for (size_t i = 0; i < tx->touched_count; i++)
-        buf_putf(notice, " %" PRId64 " %" PRId64, tx->touched[i].account_id,
-                 tx->touched[i].folder_id);
-    if (!notice->over)
-        return;
-    buf_clear(notice);
-    buf_putf(notice, "%s *", pg->origin);
-}
 
 /* True: the commit whose outcome was unknown had succeeded. */
 static bool had_committed(struct pg_conn *conn, struct trying *trying)
@@ -225,12 +206,9 @@ static void begin_write(struct store *store, struct pg_conn *conn, struct trying
     pg_conn_command(conn, MIGRATION_LOCK);
 }
 
-static enum st commit(struct store *store, struct pg_conn *conn, struct trying *trying)
+static enum st commit(struct pg_conn *conn, struct trying *trying)
 {
-    AUTO(buf) struct buf notice = BUF(NOTICE_BYTES_MAX);
-
-    put_notice(&notice, store->handle, &trying->tx);
-    if (pg_conn_commit(conn, notice.ptr != NULL ? notice.ptr : "")) {
+    if (pg_conn_commit(conn)) {
         count_add(COUNT_STORE_COMMITS, 1);
         return ST_OK;
     }
@@ -254,14 +232,19 @@ static enum st write_once(struct store *store, struct pg_conn *conn, struct tryi
     enum st st = body(&trying->tx, arg);
     if (st == ST_OK)
         st = trying->tx.st;
-    if (st == ST_OK && conn->wrote && conn->fault == PG_FINE)
-        st = commit(store, conn, trying);
+    if (st == ST_OK && conn->fault != PG_FINE)
+        st = ST_IO;
+    if (st == ST_OK && conn->wrote)
+        st = commit(conn, trying);
+    if (conn->fault == PG_RACE && trying->races == RACES_MAX)
+        log_event(EV_STORE_FAILED, 0, LOG_C("engine", "postgres"), LOG_C("why", conn->why));
     if (st != ST_OK || !conn->wrote)
         pg_conn_end(conn);
     return st;
 }
 
-static enum st pg_write(struct store *store, store_body *body, void *arg)
+/* Waits for the database: other writers have connections of their own. */
+static bool pg_write(struct store *store, struct store_job *job)
 {
     struct pg *pg = store->handle;
     struct trying trying;
@@ -276,18 +259,21 @@ static enum st pg_write(struct store *store, store_body *body, void *arg)
             break;
         fault = pool_connect(pg, conn);
         if (fault == PG_FINE) {
-            st = write_once(store, conn, &trying, body, arg);
+            st = write_once(store, conn, &trying, job->body, job->arg);
             fault = conn->fault;
         }
         pool_give(pg, conn);
-    } while (fault != PG_FINE && try_again(&trying, fault));
+    } while (st != ST_OK && fault != PG_FINE && try_again(&trying, fault));
     if (trying.unknown && st != ST_OK)
         log_event(EV_STORE_FAILED, 0, LOG_C("engine", "postgres"),
                   LOG_C("what", "whether a commit succeeded could not be found out in time"));
-    if (st == ST_OK)
+    if (st == ST_OK) {
         store_tell(store, trying.tx.touched, trying.tx.touched_count);
+        pg_tell(pg, trying.tx.touched, trying.tx.touched_count);
+    }
     store_tx_fini(&trying.tx);
-    return st;
+    job->st = st;
+    return true;
 }
 
 /* --- life --- */
@@ -345,8 +331,10 @@ static enum st pg_open(struct store *store, const struct store_options *options,
     enum st st = check_string(pg->where, why);
     if (st == ST_OK)
         st = check_schema(pg, options, why);
-    if (st == ST_OK)
+    if (st == ST_OK) {
         pg_listen_start(store);
+        pg_tell_start(store);
+    }
     return st;
 }
 
@@ -354,6 +342,7 @@ static void pg_close(struct store *store)
 {
     struct pg *pg = store->handle;
 
+    pg_tell_stop(store);
     pg_listen_stop(store);
     for (uint64_t i = 0; i < pg->conns_max; i++)
         pg_conn_close(&pg->conns[i]);
@@ -371,6 +360,14 @@ const struct store_engine store_postgres = {
     .type_bytes = "BYTEA",
     .type_text = "TEXT COLLATE \"C\"",
     .table_end = "",
+    /* Rows came with their ids; the next ids come after them. */
+    .after_restore =
+        "SELECT setval(pg_get_serial_sequence('account', 'account_id'), "
+        "(SELECT COALESCE(MAX(account_id), 0) + 1 FROM account), false); "
+        "SELECT setval(pg_get_serial_sequence('folder', 'folder_id'), "
+        "(SELECT COALESCE(MAX(folder_id), 0) + 1 FROM folder), false); "
+        "SELECT setval(pg_get_serial_sequence('blob', 'blob_id'), "
+        "(SELECT COALESCE(MAX(blob_id), 0) + 1 FROM blob), false)",
     .chunk_packed = "; ALTER TABLE chunk ALTER COLUMN data SET STORAGE EXTERNAL",
     .open = pg_open,
     .close = pg_close,

@@ -38,6 +38,7 @@ struct pg_conn {
     bool key_was_there;
     bool wrote;
     bool committed;
+    char why[160];       /* it was lost */
     uint64_t generation; /* of the pool when it was made */
     struct pg_conn *next_free;
 };
@@ -54,6 +55,7 @@ struct pg {
     atomic_bool down;         /* an incident was logged and is not over */
     atomic_ullong down_since_ms;
     char origin[33]; /* tells own notices from other servers' */
+    struct pg_teller *teller;
     pthread_t listener;
     bool listener_runs;
     int wake_fds[2]; /* closing the second one ends the listener */
@@ -71,7 +73,7 @@ void pg_conn_begin(struct pg_conn *conn, const unsigned char *key);
 /* Sends the key and waits; afterwards key_was_there tells whether it had been committed before. */
 void pg_conn_ask_key(struct pg_conn *conn);
 /* Commits and waits. Where fault is PG_LOST afterwards, the outcome is unknown. */
-bool pg_conn_commit(struct pg_conn *conn, const char *notice);
+bool pg_conn_commit(struct pg_conn *conn);
 void pg_conn_end(struct pg_conn *conn); /* undoes what is under way, without waiting */
 /* One command without parameters or rows, ahead of the others. */
 void pg_conn_command(struct pg_conn *conn, const char *sql);
@@ -85,6 +87,13 @@ int64_t pg_rows_i64(struct store_rows *rows, int col);
 struct slice pg_rows_bytes(struct store_rows *rows, int col);
 void pg_rows_close(struct store_rows *rows);
 enum st pg_script(struct store_tx *tx, const char *sql);
+
+/* --- store_postgres_tell.c: telling other servers --- */
+
+void pg_tell_start(struct store *store);
+void pg_tell_stop(struct store *store);
+/* After the commit; does not wait. */
+void pg_tell(struct pg *pg, const struct store_touched *touched, size_t count);
 
 /* --- store_postgres_listen.c: what other servers changed --- */
 

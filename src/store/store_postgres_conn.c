@@ -48,7 +48,9 @@ static enum pg_fault fault_of_state(const char *state)
         {"25P03", PG_LOST},     /* idle for too long in a transaction */
     };
 
-    for (size_t i = 0; state != NULL && i < COUNT(states); i++)
+    if (state == NULL) /* libpq's own: the connection broke */
+        return PG_LOST;
+    for (size_t i = 0; i < COUNT(states); i++)
         if (strncmp(state, states[i].start, strlen(states[i].start)) == 0)
             return states[i].fault;
     return PG_REFUSED;
@@ -62,8 +64,19 @@ static void note_fault(struct pg_conn *conn, enum pg_fault fault)
         conn->fault = fault;
 }
 
+/* The first line of the first message. */
+static void note_why(struct pg_conn *conn, const char *message)
+{
+    struct slice rest = slice_str(message);
+    struct slice line;
+
+    if (conn->why[0] == '\0' && slice_split(&rest, '\n', &line))
+        store_text_copy(conn->why, sizeof(conn->why), slice_trim(line));
+}
+
 static void note_lost(struct pg_conn *conn)
 {
+    note_why(conn, PQerrorMessage(conn->db));
     if (PQstatus(conn->db) == CONNECTION_BAD)
         note_fault(conn, PG_LOST);
     else
@@ -86,7 +99,8 @@ static void note_result(struct pg_conn *conn, const PGresult *res)
         return; /* PGRES_PIPELINE_ABORTED follows one */
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     enum pg_fault fault = PQstatus(conn->db) == CONNECTION_BAD ? PG_LOST : fault_of_state(state);
-    if (fault == PG_REFUSED || fault == PG_RACE)
+    note_why(conn, PQresultErrorMessage(res));
+    if (fault == PG_REFUSED)
         log_refusal(PQresultErrorMessage(res), state);
     note_fault(conn, fault);
 }
@@ -525,6 +539,8 @@ void pg_conn_begin(struct pg_conn *conn, const unsigned char *key)
         conn->fault = PG_FINE;
         forget_prepared(conn);
     }
+    if (conn->fault == PG_FINE)
+        conn->why[0] = '\0';
     conn->key = key;
     conn->keyed = false;
     conn->key_was_there = false;
@@ -541,17 +557,10 @@ void pg_conn_ask_key(struct pg_conn *conn)
     settle(conn);
 }
 
-bool pg_conn_commit(struct pg_conn *conn, const char *notice)
+bool pg_conn_commit(struct pg_conn *conn)
 {
-    const int length = (int)strlen(notice);
-    const int format = 0;
-
     park(conn);
     make_room(conn);
-    if (length > 0 && conn->fault == PG_FINE)
-        went_ahead(conn, PG_AHEAD_COMMAND,
-                   PQsendQueryParams(conn->db, "SELECT pg_notify('" PG_CHANNEL "', $1)", 1,
-                                     &(const Oid){OID_TEXT}, &notice, &length, &format, 1));
     command(conn, PG_AHEAD_COMMIT, "COMMIT");
     sync_up(conn);
     settle(conn);

@@ -83,9 +83,15 @@ static enum st run_migration(struct store_tx *tx, const char *text)
     return sql.over ? ST_TOO_BIG : store_script(tx, sql.ptr);
 }
 
-static enum st read_version(struct store_tx *tx, int *version_r)
+int store_schema_version(void)
 {
-    struct store_rows *rows = store_rows_open(tx, S_META_GET, SV_C("schema_version"));
+    return (int)COUNT(migrations);
+}
+
+/* 0: there is no such row. */
+static enum st read_number(struct store_tx *tx, const char *name, int *version_r)
+{
+    struct store_rows *rows = store_rows_open(tx, S_META_GET, SV_C(name));
     uint64_t version = 0;
     bool bad = false;
 
@@ -113,11 +119,14 @@ static enum st write_meta(struct store_tx *tx, int version)
 static enum st migrate(struct store_tx *tx, void *arg)
 {
     struct migrating *migrating = arg;
+    int restoring = 0;
 
     buf_clear(migrating->why);
     enum st st = store_script(tx, meta_table);
     if (st == ST_OK)
-        st = read_version(tx, &migrating->from);
+        st = read_number(tx, "schema_version", &migrating->from);
+    if (st == ST_OK)
+        st = read_number(tx, STORE_META_RESTORING, &restoring);
     if (st != ST_OK)
         return st;
     migrating->to = migrating->from;
@@ -127,6 +136,11 @@ static enum st migrate(struct store_tx *tx, void *arg)
             "the store was made by a newer version of posthorse (schema %d, this one knows %d); "
             "install that version",
             migrating->from, (int)COUNT(migrations));
+        return ST_INVALID;
+    }
+    if (restoring != 0) {
+        buf_put(migrating->why, SLICE("restoring a backup into this store was not finished; remove "
+                                      "the store and restore anew"));
         return ST_INVALID;
     }
     for (; st == ST_OK && migrating->to < (int)COUNT(migrations); migrating->to++) {

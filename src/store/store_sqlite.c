@@ -21,24 +21,16 @@
 #define WAL_CHECKPOINT_BYTES (8 * MIB) /* the log is folded into the file beside the writers */
 #define WAL_RESTART_BYTES (512 * MIB)  /* ... and writers wait for that */
 #define CHECKPOINT_MS 200
+#define BUSY_MS 10000
+#define FULL_CHECKPOINT_WAIT_MS 200
+#define FULL_CHECKPOINT_PAUSE_MS 5000
 
 /* One connection with its prepared statements. */
 struct lite_conn {
     sqlite3 *db;
     sqlite3_stmt *stmts[S_MAX];
+    sqlite3_stmt *controls[8];
     struct lite_conn *next_free;
-};
-
-/* A body that waits for its commit, on the stack of the thread that waits. */
-struct job {
-    store_body *body;
-    void *arg;
-    struct store_tx tx;
-    enum st st;
-    bool done;
-    bool lead; /* this thread is to run the next batch */
-    pthread_cond_t told;
-    struct job *next;
 };
 
 struct lite {
@@ -48,8 +40,12 @@ struct lite {
     pthread_mutex_t read_lock;
     pthread_cond_t reader_freed;
     pthread_mutex_t write_lock; /* the queue */
-    bool leading;               /* a thread runs a batch */
-    struct job *first, *last;
+    pthread_cond_t lead_wanted; /* the writer thread is to go on */
+    bool leading;               /* a thread runs a batch, or the writer was asked to */
+    bool writer_leads;
+    struct store_job *first, *last;
+    pthread_t writer_thread;
+    bool writer_runs;
     pthread_mutex_t file_lock; /* the writer's connection: a batch or a full checkpoint */
     pthread_t checkpointer;
     bool checkpointer_runs;
@@ -69,6 +65,29 @@ static enum st fault(sqlite3 *db, const char *what)
     return ST_IO;
 }
 
+/* The statements around bodies, prepared as the others are. */
+enum control {
+    CONTROL_BEGIN_READ,
+    CONTROL_BEGIN_WRITE,
+    CONTROL_COMMIT,
+    CONTROL_ROLLBACK,
+    CONTROL_SAVEPOINT,
+    CONTROL_RELEASE,
+    CONTROL_ROLLBACK_TO,
+    CONTROL_MAX,
+};
+
+static const char *const control_sql[] = {
+    [CONTROL_BEGIN_READ] = "BEGIN",
+    [CONTROL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [CONTROL_COMMIT] = "COMMIT",
+    [CONTROL_ROLLBACK] = "ROLLBACK",
+    [CONTROL_SAVEPOINT] = "SAVEPOINT b",
+    [CONTROL_RELEASE] = "RELEASE b",
+    [CONTROL_ROLLBACK_TO] = "ROLLBACK TO b",
+};
+static_assert(COUNT(control_sql) == CONTROL_MAX, "one text for each");
+
 static enum st run_sql(sqlite3 *db, const char *sql)
 {
     return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? ST_OK : fault(db, sql);
@@ -83,7 +102,7 @@ static enum st conn_open(struct lite *lite, struct lite_conn *conn, bool writer)
     if (sqlite3_open_v2(lite->path, &conn->db, flags, NULL) != SQLITE_OK)
         return fault(conn->db, lite->path);
     sqlite3_extended_result_codes(conn->db, 1);
-    sqlite3_busy_timeout(conn->db, 10000);
+    sqlite3_busy_timeout(conn->db, BUSY_MS);
     return run_sql(conn->db, writer
                                  ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                                    "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = -1; "
@@ -95,6 +114,8 @@ static void conn_close(struct lite_conn *conn)
 {
     for (size_t i = 0; i < S_MAX; i++)
         sqlite3_finalize(conn->stmts[i]);
+    for (size_t i = 0; i < CONTROL_MAX; i++)
+        sqlite3_finalize(conn->controls[i]);
     sqlite3_close(conn->db);
     *conn = (struct lite_conn){0};
 }
@@ -204,6 +225,18 @@ static enum st lite_script(struct store_tx *tx, const char *sql)
     return run_sql(((struct lite_conn *)tx->conn)->db, sql);
 }
 
+static enum st run_control(struct lite_conn *conn, enum control control)
+{
+    sqlite3_stmt **stmt = &conn->controls[control];
+
+    if (*stmt == NULL && sqlite3_prepare_v3(conn->db, control_sql[control], -1,
+                                            SQLITE_PREPARE_PERSISTENT, stmt, NULL) != SQLITE_OK)
+        return fault(conn->db, control_sql[control]);
+    enum st st = sqlite3_step(*stmt) == SQLITE_DONE ? ST_OK : fault(conn->db, control_sql[control]);
+    sqlite3_reset(*stmt);
+    return st;
+}
+
 /* --- reading --- */
 
 static enum st lite_read(struct store *store, store_body *body, void *arg)
@@ -222,12 +255,12 @@ static enum st lite_read(struct store *store, store_body *body, void *arg)
     if (st != ST_OK)
         conn_close(conn); /* the next reader tries anew */
     if (st == ST_OK)
-        st = run_sql(conn->db, "BEGIN");
+        st = run_control(conn, CONTROL_BEGIN_READ);
     if (st == ST_OK) {
         st = body(&tx, arg);
         if (st == ST_OK)
             st = tx.st;
-        (void)!run_sql(conn->db, "COMMIT");
+        (void)!run_control(conn, CONTROL_COMMIT);
     }
     store_tx_fini(&tx);
 
@@ -241,61 +274,65 @@ static enum st lite_read(struct store *store, store_body *body, void *arg)
 
 /* --- writing: bodies of several threads share one commit --- */
 
-static void run_job(struct store *store, struct job *job, bool alone)
+static void run_job(struct store *store, struct store_job *job, bool alone)
 {
     struct lite *lite = store->handle;
-    sqlite3 *db = lite->writer.db;
+    struct store_tx tx = {.store = store, .conn = &lite->writer, .writes = true};
 
-    job->tx = (struct store_tx){.store = store, .conn = &lite->writer, .writes = true};
-    job->st = alone ? ST_OK : run_sql(db, "SAVEPOINT body");
+    job->st = alone ? ST_OK : run_control(&lite->writer, CONTROL_SAVEPOINT);
     if (job->st != ST_OK)
         return;
-    job->st = job->body(&job->tx, job->arg);
+    job->st = job->body(&tx, job->arg);
     if (job->st == ST_OK)
-        job->st = job->tx.st;
+        job->st = tx.st;
+    job->touched = tx.touched;
+    job->touched_count = tx.touched_count;
+    tx.touched = NULL;
+    store_tx_fini(&tx);
     count_add(COUNT_STORE_WRITES, 1);
-    if (sqlite3_get_autocommit(db) != 0) { /* SQLite itself undid the whole transaction */
+    if (sqlite3_get_autocommit(lite->writer.db) !=
+        0) { /* SQLite itself undid the whole transaction */
         job->st = ST_IO;
         return;
     }
     if (alone)
         return;
     if (job->st != ST_OK)
-        (void)!run_sql(db, "ROLLBACK TO body");
-    (void)!run_sql(db, "RELEASE body");
+        (void)!run_control(&lite->writer, CONTROL_ROLLBACK_TO);
+    (void)!run_control(&lite->writer, CONTROL_RELEASE);
 }
 
 /* Runs the jobs in one transaction. What could not be made durable is ST_IO for all of them. */
-static void run_batch(struct store *store, struct job *jobs)
+static void run_batch(struct store *store, struct store_job *jobs)
 {
     struct lite *lite = store->handle;
-    sqlite3 *db = lite->writer.db;
+    struct lite_conn *writer = &lite->writer;
     bool alone = jobs->next == NULL;
     bool all_failed = true;
 
     pthread_mutex_lock(&lite->file_lock);
-    enum st st = run_sql(db, "BEGIN IMMEDIATE");
-    for (struct job *job = jobs; st == ST_OK && job != NULL; job = job->next) {
+    enum st st = run_control(writer, CONTROL_BEGIN_WRITE);
+    for (struct store_job *job = jobs; st == ST_OK && job != NULL; job = job->next) {
         run_job(store, job, alone);
         all_failed = all_failed && job->st != ST_OK;
-        if (sqlite3_get_autocommit(db) != 0)
+        if (sqlite3_get_autocommit(writer->db) != 0)
             st = ST_IO;
     }
     if (st == ST_OK)
-        st = run_sql(db, all_failed ? "ROLLBACK" : "COMMIT");
-    if (sqlite3_get_autocommit(db) == 0)
-        (void)!run_sql(db, "ROLLBACK");
+        st = run_control(writer, all_failed ? CONTROL_ROLLBACK : CONTROL_COMMIT);
+    if (sqlite3_get_autocommit(writer->db) == 0)
+        (void)!run_control(writer, CONTROL_ROLLBACK);
     pthread_mutex_unlock(&lite->file_lock);
     count_add(COUNT_STORE_COMMITS, st == ST_OK && !all_failed);
-    for (struct job *job = jobs; st != ST_OK && job != NULL; job = job->next)
+    for (struct store_job *job = jobs; st != ST_OK && job != NULL; job = job->next)
         job->st = ST_IO;
 }
 
 /* Takes up to BATCH_MAX jobs off the queue. Under write_lock. */
-static struct job *take_batch(struct lite *lite)
+static struct store_job *take_batch(struct lite *lite)
 {
-    struct job *jobs = lite->first;
-    struct job *end = jobs;
+    struct store_job *jobs = lite->first;
+    struct store_job *end = jobs;
 
     for (int n = 1; n < BATCH_MAX && end->next != NULL; n++)
         end = end->next;
@@ -306,55 +343,73 @@ static struct job *take_batch(struct lite *lite)
     return jobs;
 }
 
-/* The thread that finds nobody leading runs what waits, its own job among it; what has gathered
- * meanwhile is led by the first of those that wait. So a lone writer switches to no other thread,
- * and many writers share each sync. */
-static void lead(struct store *store)
+/* Runs a batch and tells its jobs, but not own, whose thread this is. */
+static void lead(struct store *store, struct store_job *jobs, const struct store_job *own)
 {
-    struct lite *lite = store->handle;
-    struct job *jobs = take_batch(lite);
-    struct job *next;
+    struct store_job *next;
 
-    pthread_mutex_unlock(&lite->write_lock);
     run_batch(store, jobs);
-    for (struct job *job = jobs; job != NULL; job = job->next)
+    for (struct store_job *job = jobs; job != NULL; job = next) {
+        next = job->next; /* once told, it may be gone */
         if (job->st == ST_OK)
-            store_tell(store, job->tx.touched, job->tx.touched_count);
-    pthread_mutex_lock(&lite->write_lock);
-    for (struct job *job = jobs; job != NULL; job = next) {
-        next = job->next; /* once done, its thread may be gone */
-        job->done = true;
-        pthread_cond_signal(&job->told);
-    }
-    lite->leading = lite->first != NULL;
-    if (lite->leading) {
-        lite->first->lead = true;
-        pthread_cond_signal(&lite->first->told);
+            store_tell(store, job->touched, job->touched_count);
+        mem_free(job->touched);
+        job->touched = NULL;
+        if (job != own)
+            job->done(job);
     }
 }
 
-static enum st lite_write(struct store *store, store_body *body, void *arg)
+/* A thread that finds nobody leading commits its own job at once: a lone writer switches to no
+ * other thread. What gathers meanwhile is the writer thread's, a batch at a time, until nothing
+ * waits; so many writers share each sync, and none of their threads waits for it. */
+static bool lite_write(struct store *store, struct store_job *job)
 {
     struct lite *lite = store->handle;
-    struct job job = {.body = body, .arg = arg, .told = PTHREAD_COND_INITIALIZER};
+
+    job->next = NULL;
+    pthread_mutex_lock(&lite->write_lock);
+    if (lite->leading) {
+        if (lite->last != NULL)
+            lite->last->next = job;
+        else
+            lite->first = job;
+        lite->last = job;
+        pthread_mutex_unlock(&lite->write_lock);
+        return false;
+    }
+    lite->leading = true;
+    pthread_mutex_unlock(&lite->write_lock);
+    lead(store, job, job);
+    pthread_mutex_lock(&lite->write_lock);
+    lite->leading = lite->first != NULL;
+    lite->writer_leads = lite->leading;
+    if (lite->leading)
+        pthread_cond_signal(&lite->lead_wanted);
+    pthread_mutex_unlock(&lite->write_lock);
+    return true;
+}
+
+static void *writer_thread(void *arg)
+{
+    struct store *store = arg;
+    struct lite *lite = store->handle;
 
     pthread_mutex_lock(&lite->write_lock);
-    if (lite->last != NULL)
-        lite->last->next = &job;
-    else
-        lite->first = &job;
-    lite->last = &job;
-    if (!lite->leading) {
-        lite->leading = true;
-        job.lead = true;
+    while (!atomic_load(&lite->closing)) {
+        if (!lite->writer_leads) {
+            pthread_cond_wait(&lite->lead_wanted, &lite->write_lock);
+            continue;
+        }
+        struct store_job *jobs = take_batch(lite);
+        pthread_mutex_unlock(&lite->write_lock);
+        lead(store, jobs, NULL);
+        pthread_mutex_lock(&lite->write_lock);
+        lite->leading = lite->first != NULL;
+        lite->writer_leads = lite->leading;
     }
-    while (!job.done && !job.lead)
-        pthread_cond_wait(&job.told, &lite->write_lock);
-    if (!job.done)
-        lead(store);
     pthread_mutex_unlock(&lite->write_lock);
-    store_tx_fini(&job.tx);
-    return job.st;
+    return NULL;
 }
 
 /* --- folding the log into the file --- */
@@ -379,11 +434,22 @@ static bool wait_to_close(struct lite *lite, uint64_t ms)
     return closing;
 }
 
+/* A reader that takes long (a backup) must not hold the writers up with it. */
+static void full_checkpoint(struct lite *lite, int *frames, int *done)
+{
+    pthread_mutex_lock(&lite->file_lock);
+    sqlite3_busy_timeout(lite->writer.db, FULL_CHECKPOINT_WAIT_MS);
+    sqlite3_wal_checkpoint_v2(lite->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, frames, done);
+    sqlite3_busy_timeout(lite->writer.db, BUSY_MS);
+    pthread_mutex_unlock(&lite->file_lock);
+}
+
 /* Works beside the writers. Only where the log has grown very long do they wait for it. */
 static void *checkpoint_thread(void *arg)
 {
     struct lite *lite = arg;
     struct lite_conn conn = {0};
+    uint64_t next_full_ms = 0;
     int frames = 0;
     int done = 0;
 
@@ -395,11 +461,10 @@ static void *checkpoint_thread(void *arg)
         uint64_t bytes = wal_bytes(lite);
         if (bytes < WAL_CHECKPOINT_BYTES)
             continue;
-        if (bytes > WAL_RESTART_BYTES && frames > 0 && done < frames) {
-            pthread_mutex_lock(&lite->file_lock);
-            sqlite3_wal_checkpoint_v2(lite->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames,
-                                      &done);
-            pthread_mutex_unlock(&lite->file_lock);
+        if (bytes > WAL_RESTART_BYTES && frames > 0 && done < frames &&
+            sys_mono_ms() >= next_full_ms) {
+            full_checkpoint(lite, &frames, &done);
+            next_full_ms = sys_mono_ms() + FULL_CHECKPOINT_PAUSE_MS;
         } else {
             sqlite3_wal_checkpoint_v2(conn.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
         }
@@ -455,6 +520,7 @@ static enum st lite_open(struct store *store, const struct store_options *option
     pthread_mutex_init(&lite->file_lock, NULL);
     pthread_mutex_init(&lite->close_lock, NULL);
     pthread_cond_init(&lite->reader_freed, NULL);
+    pthread_cond_init(&lite->lead_wanted, NULL);
     sys_cond_init(&lite->closes);
     for (size_t i = 0; i < READERS_MAX; i++) {
         lite->readers[i].next_free = lite->free_readers;
@@ -464,6 +530,9 @@ static enum st lite_open(struct store *store, const struct store_options *option
     enum st st = open_files(lite, options, why);
     if (st != ST_OK)
         return st;
+    lite->writer_runs = pthread_create(&lite->writer_thread, NULL, writer_thread, store) == 0;
+    if (!lite->writer_runs)
+        return ST_IO;
     lite->checkpointer_runs =
         pthread_create(&lite->checkpointer, NULL, checkpoint_thread, lite) == 0;
     return ST_OK;

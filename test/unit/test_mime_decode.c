@@ -41,7 +41,7 @@ static void test_transfer_encodings_at_every_split(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct slice in = slice_str(rows[i].in);
 
-        T_ROW(i, rows[i].in);
+        T_ROW(i, "transfer encoding");
         for (size_t cut = 0; cut <= in.len; cut++) {
             struct mime_decoder decoder;
 
@@ -137,7 +137,7 @@ static void test_encoded_words(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        T_ROW(i, rows[i].in);
+        T_ROW(i, "encoded word");
         buf_clear(&out);
         mime_words_decode(slice_str(rows[i].in), &out);
         T_EQ_SLICE(buf_slice(&out), slice_str(rows[i].out));
@@ -182,7 +182,7 @@ static void test_parameters(void **state)
         struct mime_keep keep = {arena, 64 * KIB};
         struct mime_param *params = mime_param_parse(&keep, slice_str(rows[i].in));
 
-        T_ROW(i, rows[i].in);
+        T_ROW(i, "parameters");
         buf_clear(&out);
         for (struct mime_param *p = params; p != NULL; p = p->next)
             buf_putf(&out, "%s%.*s=%.*s", p == params ? "" : " ", SLICE_ARG(p->name),

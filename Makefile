@@ -1,0 +1,46 @@
+# Two commands: `make run` tries the server, `make check` runs every test. Everything is built by
+# meson; this file names what people do.
+BUILD ?= build
+
+.PHONY: all run check packages install bench fuzz soak tidy format clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@tools/packages.sh build
+	@meson setup $(BUILD) >/dev/null
+
+run: all
+	@exec $(BUILD)/posthorse sandbox
+
+check:
+	@tools/packages.sh test
+	@tools/check.sh
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+bench:
+	@tools/packages.sh test
+	@$(MAKE) -s all
+	@bench/bench.py
+
+# An hour for each target; a crash is left beside its corpus.
+fuzz:
+	@tools/packages.sh test
+	@tools/fuzz.sh 3600
+
+# Every round of the crash tests, on both stores.
+soak: all
+	@tools/packages.sh test
+	@/usr/bin/python3 test/fault/soak.py --rounds 50
+
+tidy:
+	@tools/tidy.sh
+
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	@rm -rf build build-asan build-tsan build-fuzz

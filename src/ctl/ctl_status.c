@@ -1,0 +1,155 @@
+#include "base/buf.h"
+#include "ctl/ctl_cmd.h"
+#include "ctl/ctl_table.h"
+#include "sys/sys_file.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- status --- */
+
+static void print_count(const json_t *status, const char *key, const char *name)
+{
+    char room[CTL_QUANTITY_BYTES];
+
+    printf("%-20s %s\n", name,
+           ctl_table_number(room, (uint64_t)json_integer_value(json_object_get(status, key))));
+}
+
+static void print_status(const json_t *status)
+{
+    char room[CTL_QUANTITY_BYTES];
+    uint64_t up_ms = (uint64_t)json_integer_value(json_object_get(status, "uptime_ms"));
+
+    printf("posthorse %s on %s, process %lld, serving for %s\n",
+           json_string_value(json_object_get(status, "version")),
+           json_string_value(json_object_get(status, "server_name")),
+           (long long)json_integer_value(json_object_get(status, "pid")),
+           ctl_table_duration(room, up_ms));
+    printf("%-20s %s\n", "store", json_string_value(json_object_get(status, "store")));
+    print_count(status, "persons", "persons");
+    print_count(status, "sessions", "sessions");
+    print_count(status, "sessions_total", "sessions so far");
+    print_count(status, "threads", "session threads");
+    print_count(status, "messages_accepted", "messages accepted");
+    print_count(status, "messages_delivered", "messages delivered");
+    print_count(status, "store_commits", "store commits");
+}
+
+int ctl_cmd_status(struct ctl *ctl)
+{
+    json_t *reply;
+    int exit = ctl_get(ctl, "/v1/status", NULL, &reply);
+
+    if (exit != EX_OK)
+        return exit;
+    if (ctl_has(ctl, CTL_OPT_JSON))
+        return ctl_print_json(reply);
+    print_status(reply);
+    json_decref(reply);
+    return EX_OK;
+}
+
+/* --- settings --- */
+
+static json_t *settings_of_file(const struct ctl *ctl)
+{
+    json_t *settings = json_array();
+    AUTO(buf) struct buf value = BUF(8 * KIB);
+
+    for (size_t i = 0; i < conf_field_count; i++) {
+        const struct conf_field *field = &conf_fields[i];
+
+        buf_clear(&value);
+        conf_value_write(&ctl->conf, field, &value);
+        json_array_append_new(settings,
+                              json_pack("{s:s, s:s, s:b, s:b}", "name", field->name, "value",
+                                        value.ptr != NULL ? value.ptr : "", "changed",
+                                        !conf_same(&ctl->conf, &conf_defaults, field), "reload",
+                                        field->reload));
+    }
+    return json_pack("{s:o}", "settings", settings);
+}
+
+static void drop_unchanged(json_t *settings)
+{
+    for (size_t i = json_array_size(settings); i > 0; i--)
+        if (!json_is_true(json_object_get(json_array_get(settings, i - 1), "changed")))
+            json_array_remove(settings, i - 1);
+}
+
+static void print_settings(const json_t *settings)
+{
+    size_t i;
+    json_t *setting;
+
+    json_array_foreach(settings, i, setting)
+        printf("%s = %s\n", json_string_value(json_object_get(setting, "name")),
+               json_string_value(json_object_get(setting, "value")));
+}
+
+/* A server that runs may have settings that the file has no more. */
+static int get_settings(struct ctl *ctl, json_t **reply_r)
+{
+    AUTO(buf) struct buf path = BUF(16 * KIB);
+    int exit = ctl_connect(ctl);
+
+    if (exit != EX_OK)
+        return exit;
+    buf_putf(&path, "%s/admin.sock", ctl->conf.data_dir);
+    if (access(path.ptr, W_OK) == 0)
+        return ctl_get(ctl, "/v1/config/show", NULL, reply_r);
+    if (!ctl_has(ctl, CTL_OPT_JSON))
+        fprintf(stderr, "# of %s; no server is in reach\n",
+                ctl->conf_path != NULL ? ctl->conf_path : "the defaults");
+    *reply_r = settings_of_file(ctl);
+    return EX_OK;
+}
+
+int ctl_cmd_config_show(struct ctl *ctl)
+{
+    json_t *reply;
+    int exit = get_settings(ctl, &reply);
+
+    if (exit != EX_OK)
+        return exit;
+    json_t *settings = json_object_get(reply, "settings");
+    if (ctl_has(ctl, CTL_OPT_CHANGED))
+        drop_unchanged(settings);
+    if (ctl_has(ctl, CTL_OPT_JSON))
+        return ctl_print_json(reply);
+    print_settings(settings);
+    json_decref(reply);
+    return EX_OK;
+}
+
+int ctl_cmd_config_check(struct ctl *ctl)
+{
+    if (ctl->arg_count > 0)
+        ctl->given[ctl->given_count++] = (struct ctl_given){CTL_OPT_CONFIG, ctl->args[0]};
+    int exit = ctl_conf_read(ctl);
+    if (exit == EX_OK)
+        printf("%s: good\n", ctl->conf_path != NULL ? ctl->conf_path : "the defaults");
+    return exit;
+}
+
+int ctl_cmd_config_reload(struct ctl *ctl)
+{
+    int exit = ctl_post(ctl, "/v1/config/reload", NULL, NULL);
+
+    if (exit == EX_OK)
+        puts("settings read again; the log tells what changed or was refused");
+    return exit;
+}
+
+enum st ctl_size_parse(const char *text, uint64_t *bytes_r)
+{
+    const struct conf_field *field = conf_field_find(SLICE("quota_bytes"));
+    struct conf conf = conf_defaults;
+    AUTO(buf) struct buf why = BUF(1 * KIB);
+
+    enum st st = conf_set(&conf, field, slice_trim(slice_str(text)), &why);
+    *bytes_r = conf.quota_bytes;
+    return st;
+}

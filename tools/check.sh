@@ -1,0 +1,46 @@
+#!/bin/sh
+# check.sh: every test: `make check`. gcc's build runs all suites; clang's runs the unit and prefix
+# tests under AddressSanitizer with UBSan and under ThreadSanitizer, then each fuzz target for 20 s.
+set -eu
+cd "$(dirname "$0")/.."
+passed=0
+failed=0
+
+say() { printf '\n== %s\n' "$*"; }
+
+# step NAME COMMAND...: runs it, counts it, goes on.
+step() {
+    name=$1
+    shift
+    say "$name"
+    if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "** $name failed"; fi
+}
+
+setup() { # FOLDER CC OPTION...
+    folder=$1 cc=$2
+    shift 2
+    [ -f "$folder/build.ninja" ] || CC=$cc meson setup "$folder" "$@" >/dev/null
+    ninja -C "$folder" | tail -1
+}
+
+suites() { # FOLDER SUITE...
+    folder=$1
+    shift
+    for suite; do set -- "$@" --suite "$suite"; shift; done
+    meson test -C "$folder" --no-rebuild --print-errorlogs "$@"
+}
+
+step 'build with gcc' setup build gcc
+step 'build with clang, ASan and UBSan' setup build-asan clang -Db_sanitize=address,undefined -Db_lundef=false
+step 'build with clang, TSan' setup build-tsan clang -Db_sanitize=thread -Db_lundef=false
+step 'style' suites build style
+step 'unit, prefix, oracle and store tests' suites build unit prefix oracle store
+step 'the same with ASan and UBSan' suites build-asan unit prefix store
+step 'the same with TSan' suites build-tsan unit store
+step 'wire cases' suites build wire
+step 'end to end with real clients' suites build e2e
+step 'crashes' suites build fault
+step 'fuzz targets, 20 s each' tools/fuzz.sh 20
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
