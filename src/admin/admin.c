@@ -145,8 +145,13 @@ static void reply_error(struct http_request *request, unsigned status, struct sl
 static enum st produce(void *ctx, struct http_out *out)
 {
     struct admin_call *call = ctx;
+    enum st st = call->produce(call, out);
 
-    return call->produce(call, out);
+    if (st != ST_OK)
+        log_event(EV_ADMIN_REFUSED, 0, LOG_C("call", call->row->path),
+                  LOG_U("ms", sys_mono_ms() - call->begun_ms),
+                  LOG_C("why", "the answer broke off: the store failed, or the peer left"));
+    return st;
 }
 
 static void reply_call(struct admin_call *call, enum st st)

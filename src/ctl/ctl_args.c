@@ -165,7 +165,7 @@ static struct slice first_words(struct arena *arena, int argc, char **argv)
     return arena_copy(arena, buf_slice(&words));
 }
 
-/* A group's name has more than one answer: "account" is no command, but not far from one. */
+/* "account" is no command, but the beginning of some. */
 static bool is_group(const char *word)
 {
     struct slice name = slice_str(word);
@@ -176,25 +176,27 @@ static bool is_group(const char *word)
     return false;
 }
 
+/* The second word given may belong to the command's name or be its argument. */
+static size_t distance(const struct ctl_cmd *cmd, struct slice words)
+{
+    size_t whole = slice_edits(words, slice_str(cmd->words));
+    size_t first = slice_edits(slice_sub(words, 0, slice_find(words, ' ')), slice_str(cmd->words));
+
+    return first < whole ? first : whole;
+}
+
 static enum st refuse_command(struct ctl *ctl, int argc, char **argv, struct buf *why)
 {
     struct slice words = first_words(ctl->arena, argc, argv);
     const struct ctl_cmd *best = &ctl_cmds[0];
-    size_t best_edits = SIZE_MAX;
 
     if (is_group(argv[0]) && slice_find(words, ' ') == SIZE_MAX) {
         buf_putf(why, "%s what? See posthorse %s --help", argv[0], argv[0]);
         return ST_INVALID;
     }
-    if (!is_group(argv[0]))
-        words = slice_str(argv[0]);
-    for (size_t i = 0; i < ctl_cmd_count; i++) {
-        size_t edits = slice_edits(words, slice_str(ctl_cmds[i].words));
-        if (edits < best_edits) {
+    for (size_t i = 1; i < ctl_cmd_count; i++)
+        if (distance(&ctl_cmds[i], words) < distance(best, words))
             best = &ctl_cmds[i];
-            best_edits = edits;
-        }
-    }
     buf_putf(why, "there is no command %.*s; the nearest is %s", SLICE_ARG(words), best->words);
     return ST_INVALID;
 }

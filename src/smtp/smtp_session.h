@@ -24,10 +24,6 @@ enum smtp_state {
     SMTP_BDAT,   /* a chunk of it */
     SMTP_COMMIT, /* nothing: the store is making the message durable */
     SMTP_AUTH,   /* the answer to a challenge */
-    SMTP_CHUNK,  /* a chunk was taken, others follow (RFC 3030) */
-    SMTP_DATA,   /* the message's text */
-    SMTP_BDAT,   /* a chunk of it */
-    SMTP_AUTH,   /* the answer to a challenge */
     SMTP_STATE_MAX,
 };
 

@@ -1,0 +1,44 @@
+#include "ctl/ctl_lines.h"
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+void ctl_lines_to_crlf(struct ctl_lines *lines, struct slice in, struct buf *out)
+{
+    while (in.len > 0) {
+        size_t end = slice_find(in, '\n');
+        struct slice part = slice_sub(in, 0, end);
+
+        if (part.len > 0) {
+            buf_put(out, part);
+            lines->cr = part.ptr[part.len - 1] == '\r';
+        }
+        if (end == SIZE_MAX)
+            return;
+        buf_put(out, lines->cr ? SLICE("\n") : SLICE("\r\n"));
+        lines->cr = false;
+        in = slice_sub(in, end + 1, in.len);
+    }
+}
+
+void ctl_lines_to_lf(struct ctl_lines *lines, struct slice in, struct buf *out)
+{
+    while (in.len > 0) {
+        if (lines->cr && in.ptr[0] != '\n')
+            buf_put(out, SLICE("\r"));
+        lines->cr = false;
+        size_t end = slice_find(in, '\r');
+        buf_put(out, slice_sub(in, 0, end));
+        if (end == SIZE_MAX)
+            return;
+        lines->cr = true;
+        in = slice_sub(in, end + 1, in.len);
+    }
+}
+
+void ctl_lines_to_lf_end(struct ctl_lines *lines, struct buf *out)
+{
+    if (lines->cr)
+        buf_put(out, SLICE("\r"));
+    lines->cr = false;
+}
