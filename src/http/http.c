@@ -21,8 +21,9 @@
 #define SOCKETS_MAX 64
 #define PEER_BYTES 64
 #define STREAM_BLOCK_BYTES (32 * KIB)
-#define EARLY_BYTES_MAX (64 * KIB) /* so much of a refused body is read before the reply is sent \
-                                    */
+#define EARLY_BYTES_MAX \
+    (64 * KIB) /* so much of a refused body is read before the reply is sent \
+                */
 #define ERROR_BYTES_MAX 1024
 #define STOP_POLL_MS 5
 
