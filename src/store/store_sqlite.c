@@ -51,7 +51,7 @@ struct lite {
     bool checkpointer_runs;
     pthread_mutex_t close_lock;
     pthread_cond_t closes;
-    bool closing;
+    atomic_bool closing;
     int lock_fd;
     char path[PATH_MAX];
 };
