@@ -90,7 +90,7 @@ class Server:
         self.reader = threading.Thread(target=self.read, args=(self.process.stdout, self.lines), daemon=True)
         self.reader.start()
         if wait:
-            self.await_line("ready " if not self.config else "event=worker_ready", 60)
+            self.await_line("ready smtp=" if not self.config else "event=worker_ready", 60)
             for line in self.lines:
                 if line.startswith("ready "):
                     self.ports = dict(w.split("=", 1) for w in line.split()[1:])
@@ -188,7 +188,7 @@ class Server:
         program = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))[-1]
         data = self.dir / "postgres" / "data"
         subprocess.run(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", str(program),
-                        "-D", str(data), "-l", str(data.parent / "log"), "-w", *args],
+                        "-D", str(data), "-l", str(data.parent / "pg_ctl.log"), "-w", *args],
                        check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     def sql(self, statement):

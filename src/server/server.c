@@ -65,12 +65,12 @@ static void be_worker(int ready_fd, pid_t supervisor)
 {
     AUTO(buf) struct buf why = BUF(KIB);
 
-    prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody would restart it */
-    if (getppid() != supervisor)
-        _exit(EX_TEMPFAIL);
     sigprocmask(SIG_SETMASK, &self.signals_before, NULL);
     if (sys_user_become(&self.user, &why) != ST_OK)
         _exit(complain(why.ptr, EX_NOPERM));
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody would restart it; changing users had cleared it */
+    if (getppid() != supervisor)
+        _exit(EX_TEMPFAIL);
     exit(server_worker_run(self.options, &self.listeners, ready_fd));
 }
 

@@ -34,8 +34,9 @@ class Ledger:
         self.flags = {}      # (account, uid, keyword) -> the states it may be in
         self.stored = 0
 
-    def saw(self, account, folder, lines):
-        """Takes in what an untagged answer tells of numbers; gives what differs."""
+    def saw(self, account, folder, lines, uidnext=0):
+        """Takes in what untagged answers tell of numbers; gives what differs. uidnext: the one known
+        before the command was sent, since another client's answer may be read first."""
         bad = []
         with self.lock:
             for line in lines:
@@ -43,9 +44,8 @@ class Ledger:
                     seq = int(found[1] or found[2])
                     self.modseq[account, folder] = max(self.modseq[account, folder], seq)
                 if (found := re.search(r"\[UIDNEXT (\d+)\]", line)):
-                    if int(found[1]) < self.uidnext[account, folder]:
-                        bad.append(f"{account} {folder}: UIDNEXT went back to {found[1]} from "
-                                   f"{self.uidnext[account, folder]}")
+                    if int(found[1]) < uidnext:
+                        bad.append(f"{account} {folder}: UIDNEXT went back to {found[1]} from {uidnext}")
                     self.uidnext[account, folder] = max(self.uidnext[account, folder], int(found[1]))
                 if (found := re.search(r"\[UIDVALIDITY (\d+)\]", line)):
                     known = self.validity.setdefault((account, folder), int(found[1]))
@@ -102,14 +102,15 @@ class Client(threading.Thread):
             try:
                 with Imap(self.soak.server.port("imap"), self.account) as imap:
                     imap.ok("ENABLE CONDSTORE")
-                    self.saw(imap.ok("SELECT INBOX"))
+                    uidnext = self.soak.ledger.uidnext[self.account, "INBOX"]
+                    self.saw(imap.ok("SELECT INBOX"), uidnext)
                     while not self.soak.over.is_set():
                         self.work(imap)
             except (Closed, TimeoutError, AssertionError):
                 time.sleep(0.02)
 
-    def saw(self, lines):
-        self.soak.bad += self.soak.ledger.saw(self.account, "INBOX", lines)
+    def saw(self, lines, uidnext=0):
+        self.soak.bad += self.soak.ledger.saw(self.account, "INBOX", lines, uidnext)
 
     def work(self, imap):
         lines = imap.ok("UID SEARCH RETURN (MAX COUNT) ALL")
@@ -173,6 +174,16 @@ class Soak:
         self.server.kill()
         self.server.start()
 
+    def kill_supervisor(self):
+        """Its worker ends by itself: nobody would start another."""
+        worker = self.server.worker()
+        self.server.process.kill()
+        self.server.process.wait()
+        if worker:
+            wait_until(lambda: not alive(worker), 30, "the end of a worker without supervisor")
+        self.server.stop_postgres()
+        self.server.start()
+
     def kill_database(self):
         postmaster = self.server.postmaster()
         backends = [p for p in children(postmaster)
@@ -183,7 +194,7 @@ class Soak:
         self.server.pg_ctl("restart", "-m", "immediate")
 
     def faults(self):
-        faults = [self.kill_worker, self.kill_server]
+        faults = [self.kill_worker, self.kill_server, self.kill_supervisor]
         return faults + [self.kill_database, self.restart_database] if self.args.store == "postgres" else faults
 
     # --- a round ---
@@ -217,8 +228,9 @@ class Soak:
             imap.ok("ENABLE CONDSTORE")
             for folder in FOLDERS:
                 highest = ledger.modseq[account, folder]
+                uidnext = ledger.uidnext[account, folder]
                 lines = imap.ok(f"SELECT {folder}")
-                self.bad += ledger.saw(account, folder, lines)
+                self.bad += ledger.saw(account, folder, lines, uidnext)
                 now = int(re.search(r"\[HIGHESTMODSEQ (\d+)\]", " ".join(lines))[1])
                 if now < highest:
                     self.bad.append(f"{account} {folder}: MODSEQ went back to {now} from {highest}")
