@@ -94,7 +94,7 @@ static void pack(struct blob_writer *writer, struct slice raw)
     struct packer *packer = packer_of_thread();
     struct pending *pending = mem_new(struct pending);
     size_t cap = ZSTD_compressBound(raw.len);
-    char *out = mem_alloc(cap);
+    char *out = mem_grow(NULL, cap, 1); /* not zeroed */
 
     if (packer->compressor == NULL)
         packer->compressor = ZSTD_createCCtx();
