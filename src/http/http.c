@@ -21,9 +21,8 @@
 #define SOCKETS_MAX 64
 #define PEER_BYTES 64
 #define STREAM_BLOCK_BYTES (32 * KIB)
-#define EARLY_BYTES_MAX \
-    (64 * KIB) /* so much of a refused body is read before the reply is sent \
-                */
+/* So much of a refused body is read before the reply is sent. */
+#define DROP_BYTES_MAX (16 * MIB)
 #define ERROR_BYTES_MAX 1024
 #define STOP_POLL_MS 5
 
@@ -263,8 +262,8 @@ static void refuse_size(struct http_request *request)
                SLICE("the request's body is too long\n"));
 }
 
-/* A refusal of what has a long body is sent at once; a short body is read first, since the peer
- * may look for the reply only when it has sent everything. */
+/* A refusal of what has a very long body is sent at once; otherwise the body is read first, since
+ * many a peer looks for the reply only when it has sent everything. */
 static enum MHD_Result begin(struct http_request *request)
 {
     const struct http_service *service = &request->socket->service;
@@ -273,17 +272,19 @@ static enum MHD_Result begin(struct http_request *request)
     service->begin(service->ctx, request);
     if (!http_replied(request) && length != UINT64_MAX && length > request->body_bytes_max)
         refuse_size(request);
-    return http_replied(request) && length > EARLY_BYTES_MAX ? send_reply(request) : MHD_YES;
+    return http_replied(request) && length > DROP_BYTES_MAX ? send_reply(request) : MHD_YES;
 }
 
 static enum MHD_Result take_piece(struct http_request *request, struct slice bytes)
 {
     const struct http_service *service = &request->socket->service;
+    bool replied = http_replied(request);
 
     request->body_bytes += bytes.len;
-    if (request->body_bytes > request->body_bytes_max)
+    if (request->body_bytes > request->body_bytes_max &&
+        (!replied || request->body_bytes - request->body_bytes_max > DROP_BYTES_MAX))
         return MHD_NO; /* it came in chunks and never ends: there is no polite way out */
-    if (!http_replied(request) && service->upload != NULL)
+    if (!replied && service->upload != NULL)
         service->upload(service->ctx, request, bytes);
     return MHD_YES;
 }
