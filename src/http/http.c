@@ -181,9 +181,10 @@ static void reply_with(struct http_request *request, unsigned status, const char
 
 void http_reply(struct http_request *request, unsigned status, const char *type, struct slice body)
 {
+    void *copy = mem_copy(body); /* the library frees it */
+
     reply_with(request, status, type,
-               MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr,
-                                               MHD_RESPMEM_MUST_COPY));
+               MHD_create_response_from_buffer(body.len, copy, MHD_RESPMEM_MUST_FREE));
 }
 
 static ssize_t read_stream(void *cls, uint64_t pos, char *room, size_t cap)
@@ -299,6 +300,7 @@ static enum MHD_Result answer(struct http_request *request)
     return send_reply(request);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's form */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *data_len, void **state)
