@@ -235,7 +235,7 @@ static void a_line_longer_than_memory_passes_in_pieces(void **state)
         buf_put(&file, SLICE("From "));
     buf_put(&file, SLICE("\nend\n\n"));
     assert_int_equal(read_mbox(buf_slice(&file), 50000, &out), ST_OK);
-    assert_int_equal(out.len, strlen("{- []}A: b\n\nx") + 300000 * 5 + strlen("\nend\n{/}"));
+    assert_int_equal(out.len, strlen("{- []}A: b\n\nx") + 300000UL * 5 + strlen("\nend\n{/}"));
 }
 
 /* --- line ends and progress --- */
