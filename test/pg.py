@@ -34,7 +34,8 @@ def bin_dir():
 class Server:
     def __init__(self):
         self.bin = bin_dir()
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="posthorse-pg-"))
+        memory = os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 1 << 30
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="posthorse-pg-", dir="/dev/shm" if memory else None))
         self.data = self.dir / "data"
         self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         os.chown(self.dir, self.user.pw_uid, self.user.pw_gid)

@@ -11,7 +11,7 @@
 /* What an object of arguments says of a new person. */
 static enum st read_person(struct admin_call *call, struct admin_person *person_r)
 {
-    struct slice *aliases;
+    struct slice *aliases = NULL;
     struct slice name;
     enum st st = admin_arg_need(call, "name", &name);
 

@@ -26,9 +26,9 @@ static enum st buf_reserve(struct buf *buf, size_t more)
     if (need <= buf->cap)
         return ST_OK;
 
-    size_t cap = buf->cap < 64 ? 64 : buf->cap;
+    size_t cap = buf->cap < 128 ? 128 : buf->cap;
     while (cap < need)
-        cap += cap / 2;
+        cap *= 2;
     char *ptr = realloc(buf->ptr, cap);
     if (ptr == NULL)
         abort();
@@ -50,21 +50,32 @@ enum st buf_add(struct buf *buf, struct slice src)
     return ST_OK;
 }
 
+/* Most texts fit into the room there is; a second try is for those that do not. */
 static PRINTF(2, 0) enum st add_va(struct buf *buf, const char *fmt, va_list ap)
 {
-    va_list again;
+    enum st st = ST_OK;
 
-    va_copy(again, ap);
-    int len = vsnprintf(NULL, 0, fmt, again);
-    va_end(again);
-    assert(len >= 0);
+    for (size_t room = 120; st == ST_OK;) {
+        va_list again;
 
-    enum st st = buf_reserve(buf, (size_t)len);
-    if (st != ST_OK)
-        return st;
-    vsnprintf(buf->ptr + buf->len, (size_t)len + 1, fmt, ap);
-    buf->len += (size_t)len;
-    return ST_OK;
+        st = buf_reserve(buf, room < buf->bytes_max - buf->len ? room : buf->bytes_max - buf->len);
+        if (st != ST_OK)
+            break;
+        va_copy(again, ap);
+        int len = vsnprintf(buf->ptr + buf->len, buf->cap - buf->len, fmt, again);
+        va_end(again);
+        assert(len >= 0);
+        if ((size_t)len < buf->cap - buf->len && (size_t)len <= buf->bytes_max - buf->len) {
+            buf->len += (size_t)len;
+            return ST_OK;
+        }
+        if ((size_t)len > buf->bytes_max - buf->len)
+            st = ST_TOO_BIG;
+        room = (size_t)len;
+    }
+    if (buf->ptr != NULL)
+        buf->ptr[buf->len] = '\0'; /* nothing half */
+    return st;
 }
 
 enum st buf_addf(struct buf *buf, const char *fmt, ...)

@@ -193,7 +193,7 @@ int ctl_client_run(struct ctl_client *client, const struct ctl_request *request,
     long status = http_status(client);
     int exit = 0;
     /* A refusal may come, and the connection end, while the body is still being sent. */
-    if (status != 200 && status >= 300)
+    if (status >= 300)
         exit = explain_refusal(&running, status, why);
     else if (code != CURLE_OK)
         exit = explain(&running, code, why);

@@ -316,6 +316,7 @@ int ctl_cmd_account_export(struct ctl *ctl)
     int exit = count_total(ctl, &total_bytes);
     if (exit != EX_OK)
         return exit;
+    umask(077); /* it is somebody's mail */
     struct exporting *exporting = mem_new(struct exporting);
     exporting->ctl = ctl;
     exporting->arena = ctl->arena;

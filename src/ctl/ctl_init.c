@@ -64,6 +64,7 @@ static const char *domains_of(struct ctl *ctl)
 
 static const char *or_else(const char *text, const char *otherwise)
 {
+    assert(otherwise != NULL);
     return text != NULL ? text : otherwise;
 }
 
@@ -213,8 +214,10 @@ static int make_folder(const struct plan *plan, const char *path, unsigned mode,
 
 static const char *parent_of(struct arena *arena, const char *path)
 {
-    const char *slash = strrchr(path, '/');
+    const char *slash;
 
+    assert(path != NULL);
+    slash = strrchr(path, '/');
     if (slash == NULL || slash == path)
         return slash == NULL ? "." : "/";
     return slice_cstr(arena, (struct slice){path, (size_t)(slash - path)});

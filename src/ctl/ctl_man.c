@@ -7,39 +7,43 @@
 #include <string.h>
 
 #define MAN_BYTES_MAX (1 * MIB)
+#define FILL_COLS 78
 #define DATE "November 22, 2026"
 
 /* Text that is read as text: no request at a line's start, no escape. */
 static void put_text(struct slice text, struct buf *out)
 {
-    bool start = true;
-
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-
-        if (start && (c == '.' || c == '\''))
-            buf_put(out, SLICE("\\&"));
-        if (c == '\\')
+    if (text.len > 0 && (text.ptr[0] == '.' || text.ptr[0] == '\''))
+        buf_put(out, SLICE("\\&"));
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '\\')
             buf_put(out, SLICE("\\e"));
         else
-            buf_putf(out, "%c", c);
-        start = c == '\n';
-    }
+            buf_putf(out, "%c", text.ptr[i]);
 }
 
-/* One sentence a line, as mdoc wants it. */
+/* Filled lines; each sentence begins one, as mdoc wants it. */
 static void put_sentences(const char *text, struct buf *out)
 {
     struct slice rest = slice_str(text);
+    size_t col = 0;
 
     while (rest.len > 0) {
-        size_t end = slice_find_slice(rest, SLICE(". "));
-        size_t len = end == SIZE_MAX ? rest.len : end + 1;
+        size_t len = 0;
 
-        put_text(slice_sub(rest, 0, len), out);
-        buf_put(out, SLICE("\n"));
+        while (len < rest.len && rest.ptr[len] != ' ' && rest.ptr[len] != '\n')
+            len++;
+        struct slice word = slice_sub(rest, 0, len);
+        if (col > 0 && col + len >= FILL_COLS)
+            col = 0;
+        buf_put(out, col > 0                                          ? SLICE(" ")
+                     : out->len > 0 && out->ptr[out->len - 1] != '\n' ? SLICE("\n")
+                                                                      : SLICE(""));
+        put_text(word, out);
+        col = len > 0 && word.ptr[len - 1] == '.' ? 0 : col + len + 1;
         rest = slice_trim(slice_sub(rest, len, rest.len));
     }
+    buf_put(out, SLICE("\n"));
 }
 
 static void put_word(struct slice word, struct buf *out)
@@ -96,8 +100,8 @@ static void put_command(const struct ctl_cmd *cmd, struct buf *out)
     buf_putf(out, ".It Xo\n.Ic %s\n", cmd->words);
     put_usage(cmd->usage, out);
     buf_put(out, SLICE(".Xc\n"));
-    put_text(slice_str(cmd->help), out);
-    buf_put(out, SLICE("\n.Pp\n"));
+    put_sentences(cmd->help, out);
+    buf_put(out, SLICE(".Pp\n"));
     put_examples(cmd->examples, out);
 }
 
@@ -149,13 +153,14 @@ static void put_tail_8(struct buf *out)
 
 void ctl_man_8(struct buf *out)
 {
-    buf_put(out, SLICE(".Dd " DATE "\n.Dt POSTHORSE 8\n.Os\n.Sh NAME\n.Nm posthorse\n"
-                       ".Nd mail server and its commands\n.Sh SYNOPSIS\n.Nm\n"
-                       ".Op Fl c Ar FILE | Fl -dir Ar DIR\n.Ar command\n.Op Ar argument ...\n"
-                       ".Sh DESCRIPTION\n.Nm\ntakes mail in by SMTP, submission and LMTP, keeps it "
-                       "safe, and gives it out by IMAP.\nOne program is the server and the means "
-                       "to look after it: most commands ask a running server,\nwhich they find by "
-                       "its settings.\n.Pp\nThe commands are:\n.Bl -tag -width Ds\n"));
+    buf_put(out,
+            SLICE(".Dd " DATE "\n.Dt POSTHORSE 8\n.Os\n.Sh NAME\n.Nm posthorse\n"
+                  ".Nd mail server and its commands\n.Sh SYNOPSIS\n.Nm\n"
+                  ".Op Fl c Ar FILE | Fl -dir Ar DIR\n.Ar command\n.Op Ar argument ...\n"
+                  ".Sh DESCRIPTION\n.Nm\ntakes mail in by SMTP, submission and LMTP,\nkeeps it "
+                  "safe, and gives it out by IMAP.\nOne program is the server and the means\n"
+                  "to look after it: most commands ask a running server,\nwhich they find by "
+                  "its settings.\n.Pp\nThe commands are:\n.Bl -tag -width Ds\n"));
     for (size_t i = 0; i < ctl_cmd_count; i++)
         put_command(&ctl_cmds[i], out);
     buf_put(out, SLICE(".El\n.Pp\nThe options are:\n.Bl -tag -width Ds\n"));
@@ -195,7 +200,7 @@ void ctl_man_5(struct buf *out)
 
     buf_put(out, SLICE(".Dd " DATE "\n.Dt POSTHORSE.INI 5\n.Os\n.Sh NAME\n.Nm posthorse.ini\n"
                        ".Nd settings of the mail server posthorse\n.Sh DESCRIPTION\n"
-                       "One setting a line, as name = value; a line that begins with a semicolon "
+                       "One setting a line, as name = value; a line that begins with a semicolon\n"
                        "is a comment.\nSizes have the units bytes, KiB, MiB and GiB; times have "
                        "ms, s, min, h and d.\n.Pp\nThe server reads the file when it starts, and "
                        "again at\n.Dv SIGHUP\nor\n.Ic posthorse config reload .\n"

@@ -1,5 +1,6 @@
 #include "base/buf.h"
 #include "ctl/ctl_cmd.h"
+#include "ctl/ctl_local.h"
 #include "ctl/ctl_table.h"
 #include "sys/sys_file.h"
 
@@ -92,16 +93,14 @@ static void print_settings(const json_t *settings)
 /* A server that runs may have settings that the file has no more. */
 static int get_settings(struct ctl *ctl, json_t **reply_r)
 {
-    AUTO(buf) struct buf path = BUF(16 * KIB);
-    int exit = ctl_connect(ctl);
+    int exit = ctl_local_find_server(ctl);
 
-    if (exit != EX_OK)
-        return exit;
-    buf_putf(&path, "%s/admin.sock", ctl->conf.data_dir);
-    if (access(path.ptr, W_OK) == 0)
+    if (exit == EX_OK)
         return ctl_get(ctl, "/v1/config/show", NULL, reply_r);
+    if (exit != EX_UNAVAILABLE)
+        return exit;
     if (!ctl_has(ctl, CTL_OPT_JSON))
-        fprintf(stderr, "# of %s; no server is in reach\n",
+        fprintf(stderr, "# of %s; no server is running\n",
                 ctl->conf_path != NULL ? ctl->conf_path : "the defaults");
     *reply_r = settings_of_file(ctl);
     return EX_OK;

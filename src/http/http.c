@@ -21,9 +21,8 @@
 #define SOCKETS_MAX 64
 #define PEER_BYTES 64
 #define STREAM_BLOCK_BYTES (32 * KIB)
-#define EARLY_BYTES_MAX \
-    (64 * KIB) /* so much of a refused body is read before the reply is sent \
-                */
+/* So much of a refused body is read before the reply is sent. */
+#define DROP_BYTES_MAX (16 * MIB)
 #define ERROR_BYTES_MAX 1024
 #define STOP_POLL_MS 5
 
@@ -182,9 +181,10 @@ static void reply_with(struct http_request *request, unsigned status, const char
 
 void http_reply(struct http_request *request, unsigned status, const char *type, struct slice body)
 {
+    void *copy = mem_copy(body); /* the library frees it */
+
     reply_with(request, status, type,
-               MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr,
-                                               MHD_RESPMEM_MUST_COPY));
+               MHD_create_response_from_buffer(body.len, copy, MHD_RESPMEM_MUST_FREE));
 }
 
 static ssize_t read_stream(void *cls, uint64_t pos, char *room, size_t cap)
@@ -263,8 +263,8 @@ static void refuse_size(struct http_request *request)
                SLICE("the request's body is too long\n"));
 }
 
-/* A refusal of what has a long body is sent at once; a short body is read first, since the peer
- * may look for the reply only when it has sent everything. */
+/* A refusal of what has a very long body is sent at once; otherwise the body is read first, since
+ * many a peer looks for the reply only when it has sent everything. */
 static enum MHD_Result begin(struct http_request *request)
 {
     const struct http_service *service = &request->socket->service;
@@ -273,17 +273,19 @@ static enum MHD_Result begin(struct http_request *request)
     service->begin(service->ctx, request);
     if (!http_replied(request) && length != UINT64_MAX && length > request->body_bytes_max)
         refuse_size(request);
-    return http_replied(request) && length > EARLY_BYTES_MAX ? send_reply(request) : MHD_YES;
+    return http_replied(request) && length > DROP_BYTES_MAX ? send_reply(request) : MHD_YES;
 }
 
 static enum MHD_Result take_piece(struct http_request *request, struct slice bytes)
 {
     const struct http_service *service = &request->socket->service;
+    bool replied = http_replied(request);
 
     request->body_bytes += bytes.len;
-    if (request->body_bytes > request->body_bytes_max)
+    if (request->body_bytes > request->body_bytes_max &&
+        (!replied || request->body_bytes - request->body_bytes_max > DROP_BYTES_MAX))
         return MHD_NO; /* it came in chunks and never ends: there is no polite way out */
-    if (!http_replied(request) && service->upload != NULL)
+    if (!replied && service->upload != NULL)
         service->upload(service->ctx, request, bytes);
     return MHD_YES;
 }
@@ -298,6 +300,7 @@ static enum MHD_Result answer(struct http_request *request)
     return send_reply(request);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's form */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *data_len, void **state)

@@ -14,7 +14,9 @@ static void changed(void *ctx, int64_t account_id, int64_t folder_id)
     struct imap_folder *folder = ctx;
 
     (void)account_id;
-    if (folder_id == folder->folder_id && atomic_load(&folder->idle))
+    bool ours = folder_id == folder->folder_id || folder_id == STORE_FOLDER_ANY;
+
+    if (ours && atomic_load(&folder->idle))
         net_wake(folder->net, folder->conn_id);
 }
 

@@ -10,7 +10,9 @@ struct retry {
 
 static char upper(char c)
 {
-    return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
+    if (c >= 'a' && c <= 'z')
+        return (char)(c - ('a' - 'A'));
+    return c;
 }
 
 /* INBOX itself, and the level INBOX of what lies below it. */
@@ -30,8 +32,10 @@ bool imap_match(struct slice pattern, struct slice name, char separator)
     size_t n = 0;
 
     while (n < name.len || p < pattern.len) {
-        char want = p < pattern.len ? pattern.ptr[p] : '\0';
+        char want = 0;
 
+        if (p < pattern.len)
+            want = pattern.ptr[p];
         if (p < pattern.len && want == '*') {
             star = (struct retry){++p, n};
             percent.pattern = 0;

@@ -66,10 +66,16 @@ uint64_t count_of_event(enum log_id id)
     return atomic_load_explicit(&event_counts[id], memory_order_relaxed);
 }
 
+#define NAME_BYTES_MAX 64
+
 static void put_lower(struct buf *out, const char *name)
 {
-    for (; *name != '\0'; name++)
-        buf_putf(out, "%c", tolower((unsigned char)*name));
+    char lower[NAME_BYTES_MAX];
+    size_t len = 0;
+
+    for (; name[len] != '\0' && len < sizeof(lower); len++)
+        lower[len] = (char)tolower((unsigned char)name[len]);
+    buf_put(out, (struct slice){lower, len});
 }
 
 /* Quoted when it is empty or holds a blank, a quote, an equals sign or a control character. */
@@ -94,7 +100,7 @@ static void put_value(struct buf *out, struct slice value)
         else if (c < ' ' || c == 0x7f)
             buf_putf(out, "\\x%02x", c);
         else
-            buf_putf(out, "%c", c);
+            buf_put(out, (struct slice){&value.ptr[i], 1});
     }
     buf_put(out, SLICE("\""));
 }

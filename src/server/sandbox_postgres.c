@@ -55,10 +55,11 @@ static pid_t spawn(const struct sys_user *user, const char *log_path, char *cons
         return pid;
     setsid(); /* Ctrl-C is for the server; this ends after it */
     prctl(PR_SET_PDEATHSIG, SIGINT);
-    int log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0644);
-    if (getppid() != parent || log_fd < 0 || sys_user_become(user, &why) != ST_OK ||
-        chdir("/") != 0)
+    if (getppid() != parent || sys_user_become(user, &why) != ST_OK || chdir("/") != 0)
         _exit(EX_OSERR);
+    int log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (log_fd < 0)
+        _exit(EX_CANTCREAT);
     prctl(PR_SET_PDEATHSIG, SIGINT); /* becoming another user had cleared it */
     dup2(log_fd, STDOUT_FILENO);
     dup2(log_fd, STDERR_FILENO);

@@ -6,6 +6,7 @@
 #include "store/store_message.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -22,10 +23,9 @@ void store_text_copy(char *out, size_t cap, struct slice text)
 /* The guid of the n'th of several things made with one. */
 void store_guid_derive(const char *guid, unsigned n, char out[STORE_GUID_BYTES])
 {
-    uint32_t tail = 0;
+    uint32_t tail = (uint32_t)strtoul(guid + STORE_GUID_BYTES - 9, NULL, 16);
 
     memcpy(out, guid, STORE_GUID_BYTES);
-    sscanf(guid + STORE_GUID_BYTES - 9, "%8x", &tail);
     snprintf(out + STORE_GUID_BYTES - 9, 9, "%08x", tail + n);
 }
 

@@ -17,7 +17,8 @@
 #define STAGED_LIFE_MS (INT64_C(2) * 24 * 3600 * 1000)
 
 struct pending {
-    struct slice bytes; /* compressed, on the heap */
+    struct slice bytes; /* compressed */
+    char *memory;       /* where they are */
     struct pending *next;
 };
 
@@ -93,7 +94,7 @@ static void pack(struct blob_writer *writer, struct slice raw)
     struct packer *packer = packer_of_thread();
     struct pending *pending = mem_new(struct pending);
     size_t cap = ZSTD_compressBound(raw.len);
-    char *out = mem_alloc(cap);
+    char *out = mem_grow(NULL, cap, 1); /* not zeroed */
 
     if (packer->compressor == NULL)
         packer->compressor = ZSTD_createCCtx();
@@ -101,7 +102,8 @@ static void pack(struct blob_writer *writer, struct slice raw)
         abort();
     size_t len = ZSTD_compressCCtx(packer->compressor, out, cap, raw.ptr, raw.len, LEVEL);
     assert(ZSTD_isError(len) == 0);
-    pending->bytes = (struct slice){mem_grow(out, len, 1), len};
+    pending->memory = mem_grow(out, len, 1);
+    pending->bytes = (struct slice){pending->memory, len};
     *writer->tail = pending;
     writer->tail = &pending->next;
     writer->pending_bytes += len;
@@ -114,7 +116,7 @@ static void drop_pending(struct blob_writer *writer)
 
     for (struct pending *p = writer->first; p != NULL; p = next) {
         next = p->next;
-        mem_free((void *)(uintptr_t)p->bytes.ptr);
+        mem_free(p->memory);
         mem_free(p);
     }
     writer->first = NULL;
@@ -217,15 +219,9 @@ void blob_writer_committed(struct blob_writer *writer)
     writer->committed = true;
 }
 
-static enum st drop_chunks(struct store_tx *tx, int64_t blob_id)
-{
-    return store_exec(tx, S_CHUNK_DELETE, NULL, SV_I(blob_id * STORE_CHUNKS_PER_BLOB),
-                      SV_I(blob_id * STORE_CHUNKS_PER_BLOB + STORE_CHUNKS_PER_BLOB - 1));
-}
-
+/* Nothing here waits for an answer: an expunge of thousands is sent in one go. */
 enum st store_blob_release(struct store_tx *tx, int64_t blob_id)
 {
-    int64_t changed = 0;
     enum st st = ST_OK;
 
     /* Two accounts that let go of one body at the same time would each see the other's message: the
@@ -233,8 +229,12 @@ enum st store_blob_release(struct store_tx *tx, int64_t blob_id)
     if (store_is_shared(tx->store))
         st = store_exec(tx, S_BLOB_LOCK, NULL, SV_I(blob_id));
     if (st == ST_OK)
-        st = store_exec(tx, S_BLOB_DELETE_UNUSED, &changed, SV_I(blob_id));
-    return st != ST_OK || changed == 0 ? st : drop_chunks(tx, blob_id);
+        st = store_exec(tx, S_BLOB_DELETE_UNUSED, NULL, SV_I(blob_id));
+    return st != ST_OK
+               ? st
+               : store_exec(tx, S_CHUNK_DELETE_UNUSED, NULL, SV_I(blob_id * STORE_CHUNKS_PER_BLOB),
+                            SV_I(blob_id * STORE_CHUNKS_PER_BLOB + STORE_CHUNKS_PER_BLOB - 1),
+                            SV_I(blob_id));
 }
 
 static enum st unstage(struct store_tx *tx, void *arg)

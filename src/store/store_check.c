@@ -45,8 +45,8 @@ struct checking {
 static void put_clean(struct buf *out, const char *text)
 {
     for (; *text != '\0'; text++) {
-        char c = (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text;
-        buf_put(out, (struct slice){&c, 1});
+        bool control = (unsigned char)*text < ' ' || *text == 0x7f;
+        buf_put(out, control ? SLICE("?") : (struct slice){text, 1});
     }
 }
 
@@ -77,6 +77,8 @@ static enum st tell(struct checking *c, enum st st)
         c->check->fault(c->check->ctx, sentence);
         c->faults++;
     }
+    if (st == ST_OK && c->found.over)
+        c->check->fault(c->check->ctx, "more faults were found here than are told at once");
     return st;
 }
 

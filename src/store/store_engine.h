@@ -35,7 +35,8 @@ struct store_value {
 MUST_USE enum st store_exec_values(struct store_tx *tx, enum store_stmt stmt, int64_t *changed_r,
                                    const struct store_value *values, size_t count);
 /* Runs a statement that returns rows: open, next until false, close, which returns how it went.
- * Columns count from 0; bytes are valid until the next call of next or close. */
+ * Columns count from 0; bytes are valid until the next call of next or close. Other statements may
+ * run meanwhile, but not the same one again. */
 #define store_rows_open(tx, stmt, ...) \
     store_rows_open_values((tx), (stmt), (const struct store_value[]){__VA_ARGS__}, \
                            COUNT(((const struct store_value[]){__VA_ARGS__})))
@@ -98,8 +99,7 @@ struct store_rows {
     struct store_tx *tx;
     enum st st;
     void *handle; /* the engine's */
-    void *extra;
-    int row;
+    int row;      /* the engine's */
 };
 
 struct store_engine {

@@ -19,7 +19,7 @@ static struct slice canonical(struct arena *arena, struct slice name)
         return name;
     struct slice copy = arena_copy(arena, name);
     char *start = slice_cstr(arena, copy);
-    memcpy(start, "INBOX", 5);
+    memcpy(start, inbox.ptr, inbox.len);
     return (struct slice){start, copy.len};
 }
 

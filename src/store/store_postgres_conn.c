@@ -39,6 +39,7 @@ static enum pg_fault fault_of_state(const char *state)
         {"40001", PG_CONFLICT}, /* serialization failure */
         {"40P01", PG_CONFLICT}, /* deadlock */
         {"55P03", PG_CONFLICT}, /* a lock was not had in time */
+        {"57014", PG_RACE},     /* cancelled by an administrator, or over the time limit */
         {"23503", PG_RACE},     /* foreign key */
         {"23505", PG_RACE},     /* unique */
         {"08", PG_LOST},        /* connection */

@@ -51,7 +51,7 @@ struct lite {
     bool checkpointer_runs;
     pthread_mutex_t close_lock;
     pthread_cond_t closes;
-    bool closing;
+    atomic_bool closing;
     int lock_fd;
     char path[PATH_MAX];
 };
@@ -195,8 +195,11 @@ static void lite_rows_open(struct store_rows *rows, enum store_stmt id,
 static bool lite_rows_next(struct store_rows *rows)
 {
     struct lite_conn *conn = rows->tx->conn;
-    int code = sqlite3_step(rows->handle);
 
+    if (rows->row != 0) /* SQLite would begin again */
+        return false;
+    int code = sqlite3_step(rows->handle);
+    rows->row = code != SQLITE_ROW;
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         rows->st = fault(conn->db, sqlite3_sql(rows->handle));
     return code == SQLITE_ROW;
@@ -502,6 +505,10 @@ static enum st open_files(struct lite *lite, const struct store_options *options
         buf_putf(why, "%s: there is no store; `posthorse init` makes one", lite->path);
         return ST_NOT_FOUND;
     }
+    /* SQLite would let everybody read it; its other files get the same mode as this one. */
+    int fd = open(lite->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
     st = conn_open(lite, &lite->writer, true);
     if (st != ST_OK)
         buf_putf(why, "%s: cannot be opened: %s", lite->path,

@@ -24,6 +24,7 @@ struct view {
     struct view_folder *folder;
     uint64_t modseq;
     uint32_t uidnext;
+    uint32_t uidvalidity;
     uint32_t count;
     bool gone;
     uint32_t part_count;
@@ -38,7 +39,6 @@ struct view_folder {
     UT_hash_handle hh;
     int64_t folder_id;
     int64_t account_id;
-    uint32_t uidvalidity;
     uint32_t views;                /* versions alive; under store_views' lock */
     atomic_ullong stale;           /* grows with each change that was told */
     atomic_ullong fresh;           /* what stale was when latest was read; written under lock */
@@ -192,7 +192,7 @@ uint32_t view_uidnext(const struct view *view)
 
 uint32_t view_uidvalidity(const struct view *view)
 {
-    return view->folder->uidvalidity;
+    return view->uidvalidity;
 }
 
 bool view_folder_gone(const struct view *view)
@@ -509,6 +509,7 @@ static struct view *make_view(struct view_folder *folder, const struct view *old
     making.view->folder = folder;
     making.view->modseq = reading->row.modseq;
     making.view->uidnext = reading->row.uidnext;
+    making.view->uidvalidity = reading->row.uidvalidity;
     merge(&making, reading->from_scratch ? NULL : older, reading);
     count_add(COUNT_VIEWS, 1);
     return making.view;
@@ -524,6 +525,7 @@ static struct view *make_gone(struct view_folder *folder, const struct view *old
     making.view->folder = folder;
     making.view->modseq = older->modseq;
     making.view->uidnext = older->uidnext;
+    making.view->uidvalidity = older->uidvalidity;
     making.view->gone = true;
     merge(&making, older, &nothing);
     count_add(COUNT_VIEWS, 1);
@@ -543,7 +545,6 @@ static enum st refresh(struct store *store, struct view_folder *folder, struct v
     if (st == ST_OK && older != NULL && reading.row.modseq == older->modseq) {
         *view_r = view_ref(older);
     } else if (st == ST_OK) {
-        folder->uidvalidity = reading.row.uidvalidity;
         *view_r = make_view(folder, older, &reading);
     } else if (st == ST_NOT_FOUND && older != NULL) {
         *view_r = older->gone ? view_ref(older) : make_gone(folder, older);
@@ -587,7 +588,9 @@ enum st view_latest(struct store *store, struct view *view, struct view **newer_
     struct view_folder *folder = view->folder;
     enum st st = ST_OK;
 
-    if (folder->latest == view && folder->fresh == atomic_load(&folder->stale)) {
+    /* fresh is looked at before latest, since refresh() sets it after: otherwise a version that a
+     * refresh replaces in between would pass for the newest, and an IDLE client miss its wake. */
+    if (folder->fresh == atomic_load(&folder->stale) && folder->latest == view) {
         *newer_r = view_ref(view);
         return ST_OK;
     }

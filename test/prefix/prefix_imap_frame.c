@@ -97,7 +97,7 @@ static void check(size_t row, size_t first, size_t step)
 static void commands_come_out_alike_however_the_input_is_cut(void **state)
 {
     for (size_t i = 0; i < COUNT(rows); i++) {
-        T_ROW(i, rows[i].in);
+        T_ROW(i, "of the table"); /* the text has line ends, which TAP has not */
         check(i, 0, SIZE_MAX / 2);
         check(i, 0, 1);
         for (size_t cut = 1; cut < strlen(rows[i].in); cut++)

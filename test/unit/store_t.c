@@ -512,6 +512,15 @@ static void run_one(void **state)
     t_store_free(&running->t);
 }
 
+/* A case that failed leaves its store open, and nothing on the disk. */
+static int remove_dir(void **state)
+{
+    const struct running *running = *state;
+
+    nftw(running->t.dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return 0;
+}
+
 int t_run(const struct t_case *cases, size_t count)
 {
     static const char *const engines[] = {"sqlite", "postgres"};
@@ -527,7 +536,7 @@ int t_run(const struct t_case *cases, size_t count)
             continue;
         snprintf(names[used], sizeof(names[used]), "%s: %s", engines[i % 2], one->name);
         runs[used] = (struct running){.one = one, .t = {.engine = engines[i % 2]}};
-        tests[used] = (struct CMUnitTest){names[used], run_one, NULL, NULL, &runs[used]};
+        tests[used] = (struct CMUnitTest){names[used], run_one, NULL, remove_dir, &runs[used]};
         used++;
     }
     int failed = _cmocka_run_group_tests("store", tests, used, NULL, NULL);

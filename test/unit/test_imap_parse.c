@@ -51,7 +51,7 @@ static void strings_are_read(void **state)
         struct slice got;
         enum st st = imap_parse_astring(&p, &got);
 
-        T_ROW(i, rows[i].text);
+        T_ROW(i, "of the table"); /* the text has line ends, which TAP has not */
         assert_int_equal(st, rows[i].want != NULL ? ST_OK : ST_INVALID);
         if (st == ST_OK) {
             T_EQ_SLICE(got, slice_str(rows[i].want));
@@ -84,7 +84,7 @@ static void append_is_told_from_what_only_looks_like_it(void **state)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        T_ROW(i, rows[i].text);
+        T_ROW(i, "of the table"); /* the text has line ends, which TAP has not */
         assert_int_equal(imap_parse_is_append(slice_str(rows[i].text)), rows[i].is);
     }
 }

@@ -3,6 +3,8 @@
 #include "store/store_check.h"
 #include "store/store_dump.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* --- check --- */
@@ -78,7 +80,7 @@ static const struct {
     const char *sql;
     const char *sentence;
     bool deep;
-} faults[] = {
+} breakages[] = {
     {"UPDATE account SET bytes_used = bytes_used + 7", "but its total says", false},
     {"UPDATE account SET message_count = 99", "messages but its total says 99", false},
     {"UPDATE account SET modseq = 1", "is beyond the account's 1", false},
@@ -139,17 +141,17 @@ static void test_every_fault_made_on_purpose_is_named(struct t_store *t)
     struct report report = {0};
 
     buf_init(&report.text, 1 * MIB);
-    for (size_t i = 0; i < COUNT(faults); i++) {
+    for (size_t i = 0; i < COUNT(breakages); i++) {
         struct t_store broken = {.engine = t->engine};
 
-        T_ROW(i, faults[i].sentence);
+        T_ROW(i, breakages[i].sentence);
         t_store_new(&broken);
         t_alice(&broken);
         furnish(&broken);
-        t_sql(&broken, faults[i].sql);
-        assert_true(check(&broken, &report, faults[i].deep) > 0);
-        if (strstr(report.text.ptr, faults[i].sentence) == NULL)
-            fail_msg("not named: %s\n%s", faults[i].sentence, report.text.ptr);
+        t_sql(&broken, breakages[i].sql);
+        assert_true(check(&broken, &report, breakages[i].deep) > 0);
+        if (strstr(report.text.ptr, breakages[i].sentence) == NULL)
+            fail_msg("not named: %s\n%s", breakages[i].sentence, report.text.ptr);
         t_store_free(&broken);
     }
     buf_fini(&report.text);
@@ -323,6 +325,93 @@ static void test_a_store_that_is_not_empty_is_not_restored_into(struct t_store *
     buf_fini(&s.bytes);
 }
 
+/* --- while the server works --- */
+
+static atomic_bool work_over;
+
+struct worker {
+    struct t_store *t;
+    struct arena *arena;
+    struct store_folder folders[2];
+    unsigned seed;
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    char body[2000] = "body";
+
+    while (!atomic_load(&work_over)) {
+        struct store_message message;
+        struct store_folder *from = &w->folders[w->seed & 1];
+        struct store_folder *to = &w->folders[w->seed >> 1 & 1];
+        struct store_uids range = {1, (w->seed >> 8) % 200};
+        struct store_copying copying = {.uids = {&range, 1}, .move = (w->seed & 4) != 0};
+        uint64_t count;
+
+        w->seed = w->seed * 1103515245 + 12345;
+        arena_reset(w->arena);
+        for (int i = 0; i < 10; i++)
+            assert_int_equal(t_try_deliver(w->t->store, w->t->account_id, from->folder_id,
+                                           (struct slice){body, 1 + w->seed % 1999}, &message),
+                             ST_OK);
+        assert_int_equal(t_copy(w->t->store, w->arena, from, to, &copying), ST_OK);
+        range.first = (w->seed >> 6) % 100;
+        range.last = range.first + 500;
+        assert_int_equal(t_expunge(w->t->store, from, range, false, &count), ST_OK);
+    }
+    return NULL;
+}
+
+static void check_copy(struct stream *s, const char *engine)
+{
+    struct t_store copy = {.engine = engine};
+    struct report report = {0};
+
+    buf_init(&report.text, 1 * MIB);
+    t_store_new(&copy);
+    restore(&copy, s);
+    if (check(&copy, &report, true) != 0)
+        fail_msg("%s", report.text.ptr);
+    t_store_free(&copy);
+    buf_fini(&report.text);
+}
+
+static void test_a_working_store_is_checked_and_dumped_without_false_alarm(struct t_store *t)
+{
+    struct report report = {0};
+    struct worker workers[4];
+    pthread_t threads[4];
+
+    buf_init(&report.text, 1 * MIB);
+    furnish(t);
+    atomic_store(&work_over, false);
+    for (unsigned i = 0; i < 4; i++) {
+        workers[i] = (struct worker){.t = t, .seed = 99 + i};
+        workers[i].arena = arena_new("work", 64 * MIB);
+        workers[i].folders[0] = t_folder_now(t, t->inbox_id);
+        workers[i].folders[1] = t_folder_now(t, t_folder(t, "Sent"));
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct stream s = {.piece = 100000};
+        struct store_check deep = {true, note, NULL, &report};
+        uint64_t faults;
+        if (store_check(t->store, &deep, &faults) != ST_OK || faults != 0)
+            fail_msg("%s", report.text.ptr);
+        dump(t, &s);
+        check_copy(&s, t->engine);
+        buf_fini(&s.bytes);
+    }
+    atomic_store(&work_over, true);
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        arena_free(&workers[i].arena);
+    }
+    assert_int_equal(check(t, &report, true), 0);
+    buf_fini(&report.text);
+}
+
 int main(void)
 {
     static const struct t_case cases[] = {
@@ -330,6 +419,7 @@ int main(void)
         T_CASE(test_every_fault_made_on_purpose_is_named),
         T_CASE(test_a_message_without_a_body_is_named),
         T_CASE(test_a_dump_restores_into_either_engine_and_is_equal),
+        T_CASE(test_a_working_store_is_checked_and_dumped_without_false_alarm),
         T_CASE(test_a_damaged_dump_is_refused_and_its_store_not_opened),
         T_CASE(test_a_store_that_is_not_empty_is_not_restored_into),
     };

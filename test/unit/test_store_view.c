@@ -382,6 +382,41 @@ static void test_another_servers_watchers_are_told(struct t_store *t)
     store_close(&other);
 }
 
+static void hear_any(void *ctx, int64_t account_id, int64_t folder_id)
+{
+    if (folder_id == STORE_FOLDER_ANY)
+        atomic_fetch_add((atomic_int *)ctx, 1);
+}
+
+static void test_what_was_not_heard_is_made_good_after_a_reconnect(struct t_store *t)
+{
+    struct store *other = t_store_second(t);
+    atomic_int told_any = 0;
+    struct store_watch *watch = store_watch_new(other, t->account_id, hear_any, &told_any);
+    struct view *view;
+
+    assert_int_equal(view_open(other, t->account_id, t->inbox_id, &view), ST_OK);
+    for (uint32_t i = 1; i <= 10; i++) {
+        uint64_t until_ms = sys_mono_ms() + 10000;
+        t_admin(t,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()");
+        (void)t_deliver(t, t->inbox_id, SLICE("x"));
+        while (view_count(view) < i && sys_mono_ms() < until_ms) {
+            struct view *newer;
+            assert_int_equal(view_latest(other, view, &newer), ST_OK);
+            view_unref(&view);
+            view = newer;
+            sys_sleep_ms(5);
+        }
+        assert_int_equal(view_count(view), i);
+    }
+    assert_true(atomic_load(&told_any) >= 10);
+    view_unref(&view);
+    store_watch_free(&watch);
+    store_close(&other);
+}
+
 static void test_a_removed_folders_view_stays_and_says_so(struct t_store *t)
 {
     int64_t id = t_folder(t, "short");
@@ -416,6 +451,7 @@ int main(void)
         T_CASE_ONLY(test_two_servers_see_the_same_folder, "postgres"),
         T_CASE(test_watchers_are_told_of_their_account),
         T_CASE_ONLY(test_another_servers_watchers_are_told, "postgres"),
+        T_CASE_ONLY(test_what_was_not_heard_is_made_good_after_a_reconnect, "postgres"),
         T_CASE(test_a_removed_folders_view_stays_and_says_so),
     };
     return t_run(cases, COUNT(cases));
