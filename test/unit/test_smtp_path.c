@@ -122,13 +122,20 @@ static void test_what_is_no_path_is_refused(void **state)
     }
 }
 
-static void test_a_zero_byte_ends_no_address(void **state)
+static void test_a_zero_byte_is_in_no_address(void **state)
 {
-    struct slice rest = {"<a\0b@c>", 7};
-    struct smtp_path path;
+    static const struct slice rows[] = {
+        {"<a\0b@c>", 7}, {"<a@b\0c>", 7}, {"<a@[1\0]>", 8}, {"<@a\0b:c@d>", 10}, {"<\"\0\"@d>", 7},
+    };
 
     (void)state;
-    assert_int_equal(smtp_path_parse(arena, &rest, true, &path), ST_INVALID);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct slice rest = rows[i];
+        struct smtp_path path;
+
+        T_ROW(i, rows[i].ptr);
+        assert_int_equal(smtp_path_parse(arena, &rest, true, &path), ST_INVALID);
+    }
 }
 
 static void test_parameters_come_one_by_one(void **state)
@@ -171,7 +178,7 @@ int main(void)
         cmocka_unit_test(test_paths_are_taken_apart),
         cmocka_unit_test(test_the_null_path_is_known),
         cmocka_unit_test(test_what_is_no_path_is_refused),
-        cmocka_unit_test(test_a_zero_byte_ends_no_address),
+        cmocka_unit_test(test_a_zero_byte_is_in_no_address),
         cmocka_unit_test(test_parameters_come_one_by_one),
         cmocka_unit_test(test_bad_parameters_are_refused),
     };
