@@ -104,13 +104,15 @@ static enum st claim_body(struct store_tx *tx, void *arg)
     return st;
 }
 
+/* Where the claim cannot be written, as on a full disk, the folder is still there to be read, and
+ * its messages are \Recent once more. */
 static enum st find(struct imap_session *session, struct opening *opening, bool writable)
 {
     enum st st = store_read(imap_store(session), find_body, opening);
 
     if (st == ST_OK && writable && opening->folder.recent_uid + 1 < opening->folder.uidnext)
         st = store_write(imap_store(session), claim_body, opening);
-    return st;
+    return st == ST_IO ? store_read(imap_store(session), find_body, opening) : st;
 }
 
 static uint32_t first_unseen(const struct view *view)

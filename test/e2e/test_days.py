@@ -235,7 +235,15 @@ def test_systemd_is_told(sqlite):
 
 # --- a full disk ---
 
-def test_full_disk(sqlite):
+def fill_up(path):
+    """Takes the last byte of the disk."""
+    with open(path, "wb", buffering=0) as filler:
+        with contextlib.suppress(OSError):
+            while True:
+                filler.write(bytes(4096))
+
+
+def test_full_disk():
     """452 and NO [UNAVAILABLE], every message that was answered with 250 is there, and it recovers."""
     place = make_dir()
     filler = place / "filler"
@@ -253,12 +261,15 @@ def test_full_disk(sqlite):
                 if codes[-3:] == [452] * 3:
                     break
             assert codes[-1] == 452, codes[-5:]
+            fill_up(filler)
+            assert deliver(server) == 452
             with Imap(server.port("imap"), "bob") as imap:
                 answer, _ = imap.append("INBOX", b"Subject: append\r\n\r\n" + os.urandom(200_000).hex().encode())
                 assert answer.startswith("NO [UNAVAILABLE]"), answer
                 imap.ok("SELECT INBOX")  # what is there can be read
                 assert len([l for l in imap.ok("FETCH 1:* (UID)") if "FETCH" in l]) == accepted
             assert server.worker() and not server.seen("worker_died")
+            filler.unlink()
             subprocess.run(["mount", "-o", "remount,size=64m", str(place)], check=True)
             assert deliver(server) == 250
             accepted += 1
