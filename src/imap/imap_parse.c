@@ -123,7 +123,7 @@ static enum st parse_quoted(struct imap_parse *p, struct slice *out_r)
         if (c == '\r' || c == '\n' || c == '\0')
             return imap_parse_fail(p, "Control character in a quoted string");
         if (c == '\\') {
-            if (++len >= p->rest.len || strchr("\"\\", p->rest.ptr[len]) == NULL)
+            if (++len >= p->rest.len || (p->rest.ptr[len] != '"' && p->rest.ptr[len] != '\\'))
                 return imap_parse_fail(p, "Wrong escape in a quoted string");
             escapes++;
         }

@@ -14,6 +14,7 @@ struct smtp_header {
     bool drop;  /* the present field goes, its continuation lines too */
     bool has_date;
     bool has_message_id;
+    bool open; /* what was given last has no line end */
     bool over; /* the body */
 };
 
@@ -38,8 +39,18 @@ void smtp_header_free(struct smtp_header **header)
     *header = NULL;
 }
 
+static void give(struct smtp_header *header, struct slice text, smtp_header_fn *fn, void *ctx)
+{
+    if (text.len == 0)
+        return;
+    header->open = text.ptr[text.len - 1] != '\n';
+    fn(ctx, text);
+}
+
 static void add_missing(struct smtp_header *header, smtp_header_fn *fn, void *ctx)
 {
+    if (header->open) /* a last chunk may end anywhere (RFC 3030) */
+        fn(ctx, SLICE("\r\n"));
     if (!header->has_date)
         fn(ctx, slice_str(header->date));
     if (!header->has_message_id)
@@ -70,7 +81,7 @@ static void decide(struct smtp_header *header, smtp_header_fn *fn, void *ctx)
         header->has_message_id = header->has_message_id || names(start, SLICE("Message-ID"));
     }
     if (!header->drop)
-        fn(ctx, start);
+        give(header, start, fn, ctx);
     buf_clear(&header->start);
 }
 
@@ -89,8 +100,8 @@ void smtp_header_feed(struct smtp_header *header, struct slice in, smtp_header_f
             if (lf != SIZE_MAX || header->start.len == NAME_BYTES_MAX)
                 decide(header, fn, ctx);
         }
-        if (part.len > 0 && !header->drop)
-            fn(ctx, part);
+        if (!header->drop)
+            give(header, part, fn, ctx);
         if (lf != SIZE_MAX)
             header->known = false;
     }

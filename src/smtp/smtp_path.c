@@ -10,11 +10,16 @@ static bool is_alnum(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+/* strchr() finds the zero byte at the end of its text, too. */
+static bool is_one_of(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
 /* atext of RFC 5322, widened by RFC 6531. */
 static bool is_atext(char c, bool utf8)
 {
-    return is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL) ||
-           (utf8 && (c & 0x80) != 0);
+    return is_alnum(c) || is_one_of(c, "!#$%&'*+-/=?^_`{|}~") || (utf8 && (c & 0x80) != 0);
 }
 
 /* Dot-string: its length, 0 where there is none. */
@@ -60,7 +65,7 @@ static size_t domain(struct slice s, bool utf8)
     if (s.len > 0 && s.ptr[0] == '[') {
         size_t end = slice_find(s, ']');
         for (i = 1; end != SIZE_MAX && i < end; i++)
-            if (!is_alnum(s.ptr[i]) && strchr(":.-", s.ptr[i]) == NULL)
+            if (!is_alnum(s.ptr[i]) && !is_one_of(s.ptr[i], ":.-"))
                 return 0;
         return end == SIZE_MAX || end < 2 ? 0 : end + 1;
     }
@@ -85,7 +90,7 @@ static enum st skip_route(struct slice *s)
     if (colon == SIZE_MAX)
         return ST_INVALID;
     for (size_t i = 0; i < colon; i++)
-        if (!is_alnum(s->ptr[i]) && strchr("@,.-", s->ptr[i]) == NULL)
+        if (!is_alnum(s->ptr[i]) && !is_one_of(s->ptr[i], "@,.-"))
             return ST_INVALID;
     *s = slice_sub(*s, colon + 1, s->len);
     return ST_OK;

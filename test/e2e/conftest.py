@@ -8,7 +8,8 @@ import server as servers
 
 sys.dont_write_bytecode = True
 STORES = ("sqlite", "postgres")
-USERS = [f"user{n}" for n in range(200)]
+USERS = [f"user{n}" for n in range(100)]
+CROWD = [f"crowd{n}" for n in range(200)]
 unused = {store: itertools.count() for store in STORES}
 
 
@@ -20,7 +21,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session", params=STORES)
 def shared(request):
     """A server that no test stops."""
-    server = servers.Server(request.param, accounts=USERS).start()
+    server = servers.Server(request.param, accounts=USERS + CROWD).start()
     yield server
     assert server.remove() == 0
 

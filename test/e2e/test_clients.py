@@ -121,16 +121,16 @@ def test_mutt_sends_and_reads(shared, user):
 set from={user}@example.test use_envelope_from=yes
 set smtp_url=smtp://{user}@localhost:{shared.port("submission")}/ smtp_pass=horse smtp_authenticators=plain
 set imap_user={user} imap_pass=horse ssl_starttls=yes ssl_force_tls=yes certificate_file={shared.dir}/cert.pem
-set copy=no mbox_type=mbox confirmappend=no confirmcreate=no move=no record= header_cache= wait_key=no
-set header_cache= message_cachedir= postponed={place}/postponed delete=no sleep_time=0
+set copy=no mbox_type=mbox confirmappend=no confirmcreate=no move=no record="" wait_key=no
+set postponed={place}/postponed delete=no sleep_time=0
 unset mark_old
 """)
     env = {**os.environ, "HOME": str(place), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
     run("mutt", "-n", "-F", rc, "-s", "sent by mutt", "-b", f"{user}+hidden@example.test", "--",
-        f"{user}@example.test", input="Hello.\n", env=env)
+        f"{user}@example.test", input="Hello.\n", env=env, cwd=place)
     keys = f"<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{copy}<enter><exit>"
     run("script", "-qec", f"mutt -n -F {rc} -e 'push {keys}' -f imap://localhost:{shared.port('imap')}/INBOX",
-        "/dev/null", env=env, stdin=subprocess.DEVNULL)
+        "/dev/null", env=env, cwd=place, stdin=subprocess.DEVNULL)
     text = copy.read_text()
     assert text.count("Subject: sent by mutt") == 1  # one copy, though two addresses were named
     assert "Hello." in text and "with ESMTPSA" in text and "hidden" not in text

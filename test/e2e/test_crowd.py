@@ -2,7 +2,7 @@
 import pathlib, resource, select, socket, time
 
 from server import Smtp, wait_until
-from conftest import USERS
+from conftest import CROWD
 
 CONNECTIONS = 10_000
 THREADS_MAX = 64  # idle connections hold none
@@ -44,7 +44,7 @@ def test_ten_thousand_idle_connections(shared):
         batch = {}
         for n in range(start, start + 500):
             sock = socket.create_connection(("127.0.0.1", shared.port("imap")), 30)
-            sock.sendall(b"a LOGIN %s horse\r\nb SELECT INBOX\r\nc IDLE\r\n" % USERS[n % len(USERS)].encode())
+            sock.sendall(b"a LOGIN %s horse\r\nb SELECT INBOX\r\nc IDLE\r\n" % CROWD[n % len(CROWD)].encode())
             batch[sock.fileno()] = sock
             poll.register(sock, select.EPOLLIN)
         socks.update(batch)
@@ -55,12 +55,12 @@ def test_ten_thousand_idle_connections(shared):
     each = (memory_kb(worker) - before) / CONNECTIONS
     with Smtp(shared.port("lmtp"), greet="LHLO") as smtp:
         begun = time.monotonic()
-        codes = smtp.mail("", [f"{u}@example.test" for u in USERS], b"Subject: all\r\n\r\nx\r\n", lmtp=True)
-        assert codes[-len(USERS):] == [250] * len(USERS)
+        codes = smtp.mail("", [f"{u}@example.test" for u in CROWD], b"Subject: all\r\n\r\nx\r\n", lmtp=True)
+        assert codes[-len(CROWD):] == [250] * len(CROWD)
     delivered = time.monotonic() - begun
     pushed = collect(poll, socks, b" EXISTS\r\n", 30)
     print(f"{CONNECTIONS} connections opened in {opened:.1f} s, {each:.1f} KB each, {idle} threads; one message to "
-          f"{len(USERS)} accounts answered in {1000 * delivered:.0f} ms, told to all in {1000 * pushed:.0f} ms more")
+          f"{len(CROWD)} accounts answered in {1000 * delivered:.0f} ms, told to all in {1000 * pushed:.0f} ms more")
     assert threads(worker) <= THREADS_MAX
     for sock in socks.values():
         sock.close()
