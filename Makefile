@@ -24,7 +24,7 @@ install: all
 bench:
 	@tools/packages.sh test
 	@$(MAKE) -s all
-	@meson configure $(BUILD) -Dtests=true
+	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null
 	@ninja -C $(BUILD)
 	@bench/bench.py --install
 

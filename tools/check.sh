@@ -19,11 +19,9 @@ step() {
 setup() { # FOLDER CC OPTION...
     folder=$1 cc=$2
     shift 2
-    if [ -f "$folder/build.ninja" ]; then
-        meson configure "$folder" -Dtests=true "$@" >/dev/null
-    else
-        CC=$cc meson setup "$folder" -Dtests=true "$@" >/dev/null
-    fi
+    reconfigure=
+    [ ! -f "$folder/build.ninja" ] || reconfigure=--reconfigure
+    CC=$cc meson setup $reconfigure "$folder" -Dtests=true "$@" >/dev/null
     ninja -C "$folder" --quiet
 }
 
