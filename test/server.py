@@ -53,9 +53,10 @@ def children(pid):
 
 
 def alive(pid):
-    """The process runs: it is there and no zombie."""
+    """The process runs: it is there, and more of it than a zombie. (Its first thread may be one while others end.)"""
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return state not in "ZX" or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 

@@ -272,6 +272,67 @@ def test_full_disk(sqlite):
             server.stop()
 
 
+def test_full_disk_postgres():
+    """The database's disk: nothing answered with 250 is lost, and it goes on when there is room again."""
+    place = make_dir()
+    with small_disk(place, 200):
+        server = Server("postgres", dir=place).start()
+        try:
+            server.set(store_retry_ms=1000)
+            assert deliver(server) == 250
+            accepted = 1
+            used = os.statvfs(place)
+            (place / "filler").write_bytes(b"x" * (used.f_bavail * used.f_frsize - 6_000_000))
+            codes = []
+            for number in range(200):
+                code = deliver(server, data=b"Subject: %d\r\n\r\n" % number + os.urandom(100_000).hex().encode() + b"\r\n")
+                accepted += code == 250
+                codes.append(code)
+                if codes[-3:] in ([452] * 3, [451] * 3):
+                    break
+            assert codes[-1] in (451, 452), codes[-5:]
+            assert not server.seen("worker_died")
+            (place / "filler").unlink()
+            wait_until(lambda: deliver(server) == 250, 60, "mail taken again")
+            assert count(server) == accepted + 1
+        finally:
+            server.stop()
+
+
+# --- limits ---
+
+def test_connections_from_one_address_are_limited(sqlite):
+    sqlite.start()
+    sqlite.stop()
+    with open(sqlite.dir / "posthorse.ini", "a") as ini:
+        ini.write("smtp_connections_per_address_max = 5\n")
+    sqlite.base_port = free_base_port()
+    text = (sqlite.dir / "posthorse.ini").read_text()
+    for n, kind in enumerate(("smtp", "submission", "lmtp", "imap", "imaps", "admin")):
+        text = text.replace(f"listen_{kind} = 127.0.0.1:0", f"listen_{kind} = 127.0.0.1:{sqlite.base_port + n}")
+    (sqlite.dir / "posthorse.ini").write_text(text)
+    served = Server("sqlite", dir=sqlite.dir, config=sqlite.dir / "posthorse.ini").start()
+    try:
+        taken = [Smtp(sqlite.base_port) for _ in range(5)]
+        with Smtp(sqlite.base_port, greet=None) as more:
+            assert more.greeting[0] == 421
+        with Imap(sqlite.base_port + 3, "bob"):
+            pass  # the limit is for mail
+        taken[0].command("QUIT")
+        wait_until(lambda: Smtp(sqlite.base_port, greet=None).greeting[0] == 220, 5, "a place")
+        assert served.seen("session_refused")
+    finally:
+        assert served.stop() == 0
+
+
+def test_silence_ends_a_session_with_a_word(sqlite):
+    sqlite.start()
+    sqlite.set(smtp_timeout_ms="1 s", imap_login_timeout_ms="1 s")
+    with Smtp(sqlite.port("smtp")) as smtp, Imap(sqlite.port("imap")) as imap:
+        assert smtp.reply()[0] == 421
+        assert imap.line().startswith("* BYE")
+
+
 # --- two servers, one PostgreSQL ---
 
 @pytest.fixture(scope="module")

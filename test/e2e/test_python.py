@@ -1,5 +1,5 @@
 """Python's smtplib and imaplib, and raw sockets where they are too polite."""
-import email.message, imaplib, smtplib, ssl, time
+import base64, email.message, hashlib, hmac, imaplib, smtplib, ssl, time
 
 import pytest
 
@@ -143,6 +143,49 @@ def test_big_message_and_long_lines(shared, user):
     with smtplib.SMTP("127.0.0.1", shared.port("smtp")) as smtp:
         smtp.sendmail("a@example.net", [f"{user}@example.test"], letter("big", body))
     assert messages(shared, user)[0].endswith(body.encode())
+
+
+class Scram:
+    """SCRAM-SHA-256 by RFC 5802, as a callable for smtplib and imaplib."""
+
+    def __init__(self, user, password):
+        self.user, self.password, self.first = user, password, f"n={user},r=rOprNGfwEbeRWgbNEkqO"
+
+    def respond(self, challenge):
+        if not challenge:
+            return "n,," + self.first
+        if challenge.startswith("v="):
+            assert challenge == "v=" + base64.b64encode(self.server_signature).decode()
+            return ""
+        nonce, salt, count = (part[2:] for part in challenge.split(","))
+        salted = hashlib.pbkdf2_hmac("sha256", self.password.encode(), base64.b64decode(salt), int(count))
+        final = f"c=biws,r={nonce}"
+        message = f"{self.first},{challenge},{final}".encode()
+
+        def mac(key, text):
+            return hmac.new(key, text, "sha256").digest()
+        client = mac(salted, b"Client Key")
+        signature = mac(hashlib.sha256(client).digest(), message)
+        self.server_signature = mac(mac(salted, b"Server Key"), message)
+        proof = bytes(a ^ b for a, b in zip(client, signature))
+        return f"{final},p={base64.b64encode(proof).decode()}"
+
+
+def test_scram(shared, user):
+    scram = Scram(user, "horse")
+    with smtplib.SMTP("127.0.0.1", shared.port("submission")) as smtp:
+        smtp.ehlo()
+        assert smtp.auth("SCRAM-SHA-256", lambda c=None: scram.respond((c or b"").decode()))[0] == 235
+        smtp.sendmail(f"{user}@example.test", [f"{user}@example.test"], letter())
+    scram = Scram(user, "horse")
+    with imaplib.IMAP4("127.0.0.1", shared.port("imap")) as imap:
+        assert imap.authenticate("SCRAM-SHA-256", lambda c: scram.respond(c.decode()).encode())[0] == "OK"
+        assert imap.select() == ("OK", [b"1"])
+    with smtplib.SMTP("127.0.0.1", shared.port("submission")) as smtp:
+        smtp.ehlo()
+        scram = Scram(user, "mule")
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            smtp.auth("SCRAM-SHA-256", lambda c=None: scram.respond((c or b"").decode()))
 
 
 def test_imaplib_round(shared, user):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """soak: kills the server at random moments under load and checks a ledger of what it had promised.
 
-    soak.py [--store sqlite|postgres] [--rounds N] [--seed N] [--senders N] [--clients N]
+    soak.py [--store sqlite|postgres|both] [--rounds N] [--seed N] [--senders N] [--clients N]
 
 Each round runs senders (SMTP and LMTP) and IMAP clients (flags, MOVE) against a sandbox, kills the worker, the
 whole server or the database at a random moment, lets the load go on, stops it and compares with the ledger:
@@ -9,14 +9,15 @@ whole server or the database at a random moment, lets the load go on, stops it a
 * a message answered with 250 is in each recipient's account exactly once; one refused is not there; one whose
   reply was lost is there once or not at all;
 * a UID keeps its message; UIDVALIDITY stays; UIDNEXT and MODSEQ never go back;
-* a flag whose STORE was answered with OK is as it was set.
+* a flag whose STORE was answered with OK is as it was set;
+* `posthorse store check` finds no fault.
 
 Prints the seed and a line per round; ends with 1 and the entries that differ.
 """
-import argparse, collections, os, pathlib, random, re, signal, sys, threading, time
+import argparse, collections, os, pathlib, random, re, signal, subprocess, sys, threading, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from server import Closed, Imap, PASSWORD, Server, Smtp, alive, children, free_base_port, wait_until
+from server import BINARY, Closed, Imap, PASSWORD, Server, Smtp, alive, children, free_base_port, wait_until
 
 ACCOUNTS = [f"soak{n}" for n in range(8)]
 FOLDERS = ("INBOX", "Moved")
@@ -148,10 +149,10 @@ class Client(threading.Thread):
 
 
 class Soak:
-    def __init__(self, args):
-        self.args, self.seed = args, args.seed
+    def __init__(self, args, store):
+        self.args, self.store, self.seed = args, store, args.seed
         self.random = random.Random(args.seed)
-        self.server = Server(args.store, base_port=free_base_port(), accounts=ACCOUNTS)
+        self.server = Server(store, base_port=free_base_port(), accounts=ACCOUNTS)
         self.ledger = Ledger()
         self.over = threading.Event()
         self.bad = []
@@ -195,7 +196,7 @@ class Soak:
 
     def faults(self):
         faults = [self.kill_worker, self.kill_server, self.kill_supervisor]
-        return faults + [self.kill_database, self.restart_database] if self.args.store == "postgres" else faults
+        return faults + [self.kill_database, self.restart_database] if self.store == "postgres" else faults
 
     # --- a round ---
 
@@ -271,6 +272,9 @@ class Soak:
                 if count > 1 or (told == "250" and count != 1) or (told == "refused" and count != 0):
                     self.bad.append(f"{account}: {message} answered {told} is there {count} times")
             self.bad += [f"{account}: {m} is there {c} times, nobody sent it" for m, c in found.items()]
+        done = subprocess.run([BINARY, "store", "check", "--dir", str(self.server.dir)], capture_output=True, text=True)
+        if done.returncode != 0:
+            self.bad.append(f"store check: {done.stdout}{done.stderr}")
 
     def summary(self, fault):
         told = collections.Counter(self.ledger.mail.values())
@@ -279,7 +283,7 @@ class Soak:
             f"stores={self.ledger.stored} differing={len(self.bad)}"
 
     def run(self):
-        print(f"soak: store={self.args.store} seed={self.seed} rounds={self.args.rounds} dir={self.server.dir}", flush=True)
+        print(f"soak: store={self.store} seed={self.seed} rounds={self.args.rounds} dir={self.server.dir}", flush=True)
         self.server.start()
         for account in ACCOUNTS:
             with Imap(self.server.port("imap"), account) as imap:
@@ -313,18 +317,22 @@ class Soak:
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--store", choices=("sqlite", "postgres", "both"), default="both")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--senders", type=int, default=20)
     parser.add_argument("--clients", type=int, default=10)
-    soak = Soak(parser.parse_args())
-    try:
-        return soak.run()
-    except BaseException:
-        print("\n".join(soak.server.lines[-30:]))
-        soak.server.kill()
-        raise
+    args = parser.parse_args()
+    code = 0
+    for store in ("sqlite", "postgres") if args.store == "both" else (args.store,):
+        soak = Soak(args, store)
+        try:
+            code |= soak.run()
+        except BaseException:
+            print("\n".join(soak.server.lines[-30:]))
+            soak.server.kill()
+            raise
+    return code
 
 
 sys.exit(main())
