@@ -24,7 +24,9 @@ install: all
 bench:
 	@tools/packages.sh test
 	@$(MAKE) -s all
-	@bench/bench.py
+	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null
+	@ninja -C $(BUILD)
+	@bench/bench.py --install
 
 # An hour for each target; a crash is left beside its corpus.
 fuzz:

@@ -19,8 +19,14 @@ step() {
 setup() { # FOLDER CC OPTION...
     folder=$1 cc=$2
     shift 2
-    [ -f "$folder/build.ninja" ] || CC=$cc meson setup "$folder" "$@" >/dev/null
-    ninja -C "$folder" | tail -1
+    reconfigure=
+    [ ! -f "$folder/build.ninja" ] || reconfigure=--reconfigure
+    CC=$cc meson setup $reconfigure "$folder" -Dtests=true "$@" >/dev/null
+    ninja -C "$folder" --quiet
+}
+
+style() {
+    /usr/bin/python3 tools/tidy.py . && git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 }
 
 suites() { # FOLDER SUITE...
@@ -33,7 +39,7 @@ suites() { # FOLDER SUITE...
 step 'build with gcc' setup build gcc
 step 'build with clang, ASan and UBSan' setup build-asan clang -Db_sanitize=address,undefined -Db_lundef=false
 step 'build with clang, TSan' setup build-tsan clang -Db_sanitize=thread -Db_lundef=false
-step 'style' suites build style
+step 'style' style
 step 'unit, prefix, oracle and store tests' suites build unit prefix oracle store
 step 'the same with ASan and UBSan' suites build-asan unit prefix store
 step 'the same with TSan' suites build-tsan unit store

@@ -57,7 +57,7 @@ enum st auth_scram_make(struct slice password, struct buf *out)
 
     if (password.len == 0 || password.len > AUTH_PASSWORD_BYTES_MAX)
         return ST_INVALID;
-    buf_init(&text, AUTH_PASSWORD_BYTES_MAX * 4);
+    buf_init(&text, (size_t)AUTH_PASSWORD_BYTES_MAX * 4);
     enum st st = auth_saslprep(password, true, &text);
     if (st == ST_OK) {
         sys_random(salt, sizeof(salt));

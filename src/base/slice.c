@@ -17,7 +17,9 @@ bool slice_eq(struct slice a, struct slice b)
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c + ('a' - 'A'));
+    return c;
 }
 
 bool slice_ieq(struct slice a, struct slice b)

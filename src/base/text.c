@@ -16,9 +16,11 @@ enum st text_base64(struct buf *out, struct slice in)
             value |= (unsigned)src[i + 1] << 8;
         if (left > 2)
             value |= src[i + 2];
-        char quad[4] = {digits64[value >> 18], digits64[value >> 12 & 63],
-                        left > 1 ? digits64[value >> 6 & 63] : '=',
-                        left > 2 ? digits64[value & 63] : '='};
+        char quad[4] = {digits64[value >> 18], digits64[value >> 12 & 63], '=', '='};
+        if (left > 1)
+            quad[2] = digits64[value >> 6 & 63];
+        if (left > 2)
+            quad[3] = digits64[value & 63];
         enum st st = buf_add(out, (struct slice){quad, 4});
         if (st != ST_OK)
             return st;
@@ -91,9 +93,11 @@ enum st text_unhex(struct buf *out, struct slice in)
     for (size_t i = 0; i < in.len; i += 2) {
         int high = value16(in.ptr[i]);
         int low = value16(in.ptr[i + 1]);
-        char byte = (char)(high << 4 | low);
-        enum st st = high < 0 || low < 0 ? ST_INVALID : buf_add(out, (struct slice){&byte, 1});
 
+        if (high < 0 || low < 0)
+            return ST_INVALID;
+        char byte = (char)(high << 4 | low);
+        enum st st = buf_add(out, (struct slice){&byte, 1});
         if (st != ST_OK)
             return st;
     }

@@ -17,7 +17,9 @@ static inline char mime_lex_lower(char c)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
 
-    return c >= 'A' && c <= 'Z' ? letters[c - 'A'] : c;
+    if (c >= 'A' && c <= 'Z')
+        return letters[c - 'A'];
+    return c;
 }
 
 /* The value of a hexadecimal digit, or -1. */

@@ -331,11 +331,13 @@ bool conn_turn(struct conn *conn, struct arena *arena, bool woken, bool timed_up
     enum net_next next = NET_READ;
 
     conn->arena = arena;
-    conn->want_write = false;
-    if (conn->out.len > 0 && send_out(conn) == ST_AGAIN) {
-        conn->want_write = true;
+    conn->want_write = conn->out.len > 0 && send_out(conn) == ST_AGAIN;
+    woken = woken || conn->woken;
+    if (conn->want_write && !(woken && conn->waiting)) {
+        conn->woken = woken;               /* what there is to tell comes when this has been read */
         return !timed_up || conn->waiting; /* it read nothing all the while */
     }
+    conn->woken = false;
     if (!conn->waiting && (conn->broken || conn->phase == CONN_CLOSING))
         return false;
     if (timed_up && !conn->waiting)

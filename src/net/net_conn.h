@@ -28,6 +28,7 @@ struct conn {
     bool want_write; /* armed for room to send */
     bool tls_write;  /* the handshake waits for room to send */
     bool waiting;    /* NET_WAIT: no input until woken */
+    bool woken;      /* ... while output waited for a slow reader */
     uint16_t peer_port;
     uint64_t id;
     uint64_t sid;

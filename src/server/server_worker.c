@@ -289,6 +289,7 @@ int server_worker_run(const struct server_options *options, struct server_listen
 
     worker->options = options;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the supervisor too, which ends this one in order */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);

@@ -4,7 +4,7 @@
 #include "directory/directory_auth.h"
 #include "smtp/smtp_cmd.h"
 
-#define SASL_BYTES_MAX 8192
+#define SASL_BYTES_MAX (8 * KIB)
 
 static void end_auth(struct smtp_session *session)
 {
@@ -32,7 +32,7 @@ static void refuse(struct smtp_session *session, enum st st)
 static void take(struct smtp_session *session, struct slice bytes)
 {
     AUTO(buf) struct buf out = BUF(SASL_BYTES_MAX);
-    AUTO(buf) struct buf coded = BUF(2 * SASL_BYTES_MAX);
+    AUTO(buf) struct buf coded = BUF(SASL_BYTES_MAX * 2);
 
     enum st st = auth_sasl_step(session->sasl, bytes, &out);
     if (st == ST_AGAIN && text_base64(&coded, buf_slice(&out)) == ST_OK) {

@@ -563,6 +563,7 @@ enum st view_open(struct store *store, int64_t account_id, int64_t folder_id, st
     struct view_folder *folder = folder_hold(store->views, account_id, folder_id);
     struct view *older;
 
+    *view_r = NULL;
     pthread_mutex_lock(&folder->lock);
     older = folder->latest;
     enum st st = ST_OK;
@@ -571,8 +572,8 @@ enum st view_open(struct store *store, int64_t account_id, int64_t folder_id, st
         *view_r = view_ref(older);
     else
         st = refresh(store, folder, older, view_r);
-    bool is_new = st == ST_OK && *view_r != older;
-    bool gone = st == ST_OK && (*view_r)->gone;
+    bool is_new = *view_r != NULL && *view_r != older;
+    bool gone = *view_r != NULL && (*view_r)->gone;
     pthread_mutex_unlock(&folder->lock);
     if (!is_new) /* the version counted its folder in when it was made */
         folder_drop(folder);
