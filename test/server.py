@@ -1,5 +1,5 @@
 """server: starts, kills and asks a `posthorse sandbox`; for the end-to-end and the fault tests."""
-import os, pathlib, random, re, select, shutil, signal, socket, ssl, subprocess, sys, tempfile, threading, time
+import atexit, os, pathlib, random, re, shutil, signal, socket, ssl, subprocess, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("POSTHORSE", str(ROOT / "build" / "posthorse"))
@@ -42,7 +42,17 @@ def make_dir(prefix="posthorse-test-"):
     """A temporary folder that the unprivileged worker can reach."""
     path = pathlib.Path(tempfile.mkdtemp(prefix=prefix))
     path.chmod(0o755)
+    made.add(path)
     return path
+
+
+made = set()  # folders that go when the tests end
+
+
+@atexit.register
+def remove_made():
+    for path in made:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def children(pid):

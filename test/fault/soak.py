@@ -17,7 +17,7 @@ Prints the seed and a line per round; ends with 1 and the entries that differ.
 import argparse, collections, os, pathlib, random, re, signal, subprocess, sys, threading, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from server import BINARY, Closed, Imap, PASSWORD, Server, Smtp, alive, children, free_base_port, wait_until
+from server import BINARY, Closed, Imap, PASSWORD, Server, Smtp, alive, children, free_base_port, made, wait_until
 
 ACCOUNTS = [f"soak{n}" for n in range(8)]
 FOLDERS = ("INBOX", "Moved")
@@ -309,6 +309,7 @@ class Soak:
         if self.bad:
             print(f"soak: {len(self.bad)} entries differ; seed {self.seed}; the folder stays: {self.server.dir}")
             self.server.own_dir = False
+            made.discard(self.server.dir)
         code = self.server.remove()
         if code != 0:
             print(f"soak: the server ended with {code}")
