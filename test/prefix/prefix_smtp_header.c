@@ -10,11 +10,11 @@ static const char *const samples[] = {
     "\r\n",
     "A: b\r\nBcc: c\r\n d\r\nE: f\r\n\r\nBcc: body\r\n",
     "Date: x\r\nMessage-ID: y\r\n\r\nbody",
-    "Subject: " LONG "\r\n " LONG "\r\nBcc: " LONG LONG "\r\n\t" LONG "\r\n\r\nx\r\n",
+    ("Subject: " LONG "\r\n " LONG "\r\nBcc: " LONG LONG "\r\n\t" LONG "\r\n\r\nx\r\n"),
     "bare: lf\nBcc: x\n\nbody\n",
     "no end of the header",
     "a\r\rb: c\r\n\r\r\n\r\n",
-    "Bcc : " LONG,
+    ("Bcc : " LONG),
 };
 
 static void keep(void *ctx, struct slice text)
