@@ -501,7 +501,7 @@ static void test_selfsigned_files_are_what_was_asked(void **state)
     assert_int_equal(sys_cert_make_selfsigned(empty, 1, 1, "/nowhere", "/nowhere"), ST_INVALID);
 }
 
-#if defined(WITH_ASAN) || defined(__SANITIZE_THREAD__)
+#if defined(WITH_ASAN) || defined(WITH_TSAN)
 #    define MEMORY_IS_OURS 0 /* shadow memory and quarantine would be measured */
 #else
 #    define MEMORY_IS_OURS 1
