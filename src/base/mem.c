@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,4 +37,11 @@ char *mem_copy(struct slice src)
     if (src.len > 0)
         memcpy(str, src.ptr, src.len);
     return str;
+}
+
+void mem_tune(void)
+{
+    mallopt(M_ARENA_MAX, 4);
+    mallopt(M_TRIM_THRESHOLD, (int)(4 * MIB));
+    mallopt(M_TOP_PAD, (int)(256 * KIB));
 }

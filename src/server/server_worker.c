@@ -287,6 +287,7 @@ int server_worker_run(const struct server_options *options, struct server_listen
     struct worker *worker = mem_new(struct worker);
     sigset_t signals;
 
+    mem_tune();
     worker->options = options;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the supervisor too, which ends this one in order */
