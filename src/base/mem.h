@@ -9,6 +9,7 @@ void *mem_grow(void *ptr, size_t count, size_t size) __attribute__((returns_nonn
 void mem_free(void *ptr);
 /* A NUL-terminated copy. */
 char *mem_copy(struct slice src) __attribute__((returns_nonnull));
-/* For a server of many threads: few arenas, and no giving back and asking again for every message. */
+/* For a server of many threads: few arenas, and no giving back and asking again for every message.
+ */
 void mem_tune(void);
 #define mem_new(type) ((type *)mem_alloc(sizeof(type)))
