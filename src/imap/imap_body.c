@@ -66,6 +66,19 @@ static void announce(struct stream *stream)
     imap_session_send(stream->session, &stream->label);
 }
 
+/* No NUL may stand in a literal (CHAR8 of RFC 3501 section 9); what has one was broken before. */
+static void send_char8(struct conn *conn, struct slice bytes)
+{
+    size_t nul;
+
+    while ((nul = slice_find(bytes, '\0')) != SIZE_MAX) {
+        conn_write(conn, slice_sub(bytes, 0, nul));
+        conn_write(conn, SLICE("\x80"));
+        bytes = slice_sub(bytes, nul + 1, bytes.len);
+    }
+    conn_write(conn, bytes);
+}
+
 static enum st pass(void *ctx, struct slice bytes)
 {
     struct stream *stream = ctx;
@@ -73,7 +86,7 @@ static enum st pass(void *ctx, struct slice bytes)
     if (stream->sent == 0)
         announce(stream);
     stream->sent += bytes.len;
-    conn_write(stream->session->conn, bytes);
+    send_char8(stream->session->conn, bytes);
     return conn_broken(stream->session->conn) ? ST_DENIED : ST_OK;
 }
 

@@ -553,6 +553,11 @@ static void lite_close(struct store *store)
     lite->closing = true;
     pthread_cond_signal(&lite->closes);
     pthread_mutex_unlock(&lite->close_lock);
+    pthread_mutex_lock(&lite->write_lock); /* the writer thread looks at closing under it */
+    pthread_cond_signal(&lite->lead_wanted);
+    pthread_mutex_unlock(&lite->write_lock);
+    if (lite->writer_runs)
+        pthread_join(lite->writer_thread, NULL);
     if (lite->checkpointer_runs)
         pthread_join(lite->checkpointer, NULL);
     for (size_t i = 0; i < READERS_MAX; i++)
