@@ -24,4 +24,12 @@ static inline void t_eq_slice(struct slice got, struct slice want, const char *f
 }
 
 /* Names the row of a table case that is about to run, for the reader of a failure. */
-#define T_ROW(i, what) printf("# row %zu: %s\n", (size_t)(i), (what))
+#define T_ROW(i, what) t_row((i), (what))
+
+static inline void t_row(size_t i, const char *what)
+{
+    printf("# row %zu: ", i);
+    for (; *what != '\0'; what++) /* on one line, whatever it is: TAP goes by lines */
+        putchar((unsigned char)*what < ' ' ? '~' : *what);
+    putchar('\n');
+}
