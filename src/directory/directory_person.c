@@ -34,6 +34,8 @@ bool directory_alias_ok(struct slice alias)
 {
     size_t at = slice_find(alias, '@');
 
+    if (alias.len > DIRECTORY_TEXT_BYTES_MAX)
+        return false;
     if (at == SIZE_MAX)
         return directory_name_ok(alias);
     struct slice domain = slice_sub(alias, at + 1, alias.len);
@@ -43,6 +45,10 @@ bool directory_alias_ok(struct slice alias)
 
 static enum st take_text(struct reading *reading, const char **at, const char *value)
 {
+    if (strlen(value) > DIRECTORY_TEXT_BYTES_MAX) {
+        buf_putf(reading->why, "%.40s... is longer than %d bytes", value, DIRECTORY_TEXT_BYTES_MAX);
+        return ST_INVALID;
+    }
     *at = slice_cstr(reading->arena, slice_str(value));
     return ST_OK;
 }

@@ -7,6 +7,8 @@
 struct arena;
 
 #define DIRECTORY_ALIASES_MAX 100
+#define DIRECTORY_TEXT_BYTES_MAX \
+    170 /* of a name or a verifier: what fits into a line of the document */
 
 struct directory_document {
     struct directory_person person;
