@@ -103,11 +103,14 @@ static enum st conn_open(struct lite *lite, struct lite_conn *conn, bool writer)
         return fault(conn->db, lite->path);
     sqlite3_extended_result_codes(conn->db, 1);
     sqlite3_busy_timeout(conn->db, BUSY_MS);
-    return run_sql(conn->db, writer
-                                 ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
-                                   "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = -1; "
-                                   "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY"
-                                 : "PRAGMA query_only = 1; PRAGMA cache_size = -8192");
+    /* Pages of 8 KiB: a body of the usual size needs no overflow pages, and a large one half as
+     * many log frames. The log keeps its room for the next round, within reason. */
+    return run_sql(
+        conn->db,
+        writer ? "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                 "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 268435456; "
+                 "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY"
+               : "PRAGMA query_only = 1; PRAGMA cache_size = -8192");
 }
 
 static void conn_close(struct lite_conn *conn)
