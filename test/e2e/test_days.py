@@ -262,7 +262,13 @@ def test_full_disk():
                     break
             assert codes[-1] == 452, codes[-5:]
             fill_up(filler)
-            assert deliver(server) == 452
+            # The log keeps room that it has already: what still fits there is taken, durably.
+            for number in range(100):
+                code = deliver(server, data=b"Subject: late %d\r\n\r\n" % number + os.urandom(50_000).hex().encode() + b"\r\n")
+                accepted += code == 250
+                if code == 452:
+                    break
+            assert code == 452
             with Imap(server.port("imap"), "bob") as imap:
                 answer, _ = imap.append("INBOX", b"Subject: append\r\n\r\n" + os.urandom(200_000).hex().encode())
                 assert answer.startswith("NO [UNAVAILABLE]"), answer
