@@ -131,7 +131,6 @@ static enum st write_config(const struct sandbox *sandbox, char path[4096])
 /* --- accounts --- */
 
 struct adding {
-    struct arena *arena;
     struct slice name;
     struct slice body;
     char guid[SYS_GUID_HEX + 1];
@@ -173,7 +172,7 @@ static enum st add_line(struct store *store, struct arena *arena, struct slice l
     struct slice name = slice_sub(line, 0, slice_find(line, ' '));
     struct slice password = slice_trim(slice_sub(line, name.len, line.len));
     struct directory_document document = {.person.full_name = ""};
-    struct adding adding = {.arena = arena, .name = name, .now_ms = sys_now_ms()};
+    struct adding adding = {.name = name, .now_ms = sys_now_ms()};
 
     if (!directory_name_ok(name) || make_verifiers(arena, password, v) != ST_OK)
         return ST_INVALID;

@@ -92,13 +92,8 @@ enum st store_folder_list(struct store_tx *tx, struct arena *arena, int64_t acco
     size_t cap = 0;
 
     while (store_rows_next(rows)) {
-        if (count == cap) {
-            struct store_folder *more =
-                arena_many(arena, struct store_folder, cap = cap == 0 ? 16 : 2 * cap);
-            if (count > 0)
-                memcpy(more, folders, count * sizeof(*folders));
-            folders = more;
-        }
+        if (count == cap)
+            folders = arena_grow(arena, folders, count, &cap, sizeof(*folders));
         read_folder(rows, arena, &folders[count++]);
     }
     if (count > 0)
@@ -324,12 +319,8 @@ enum st store_folder_subscriptions(struct store_tx *tx, struct arena *arena, int
     size_t cap = 0;
 
     while (store_rows_next(rows)) {
-        if (count == cap) {
-            struct slice *more = arena_many(arena, struct slice, cap = cap == 0 ? 16 : 2 * cap);
-            if (count > 0)
-                memcpy(more, names, count * sizeof(*names));
-            names = more;
-        }
+        if (count == cap)
+            names = arena_grow(arena, names, count, &cap, sizeof(*names));
         names[count++] = arena_copy(arena, store_rows_bytes(rows, 0));
     }
     if (count > 0)

@@ -43,13 +43,9 @@ struct uid_list {
 
 static void list_add(struct uid_list *list, uint32_t uid)
 {
-    if (list->count == list->cap) {
-        list->cap = list->cap == 0 ? 64 : 2 * list->cap;
-        uint32_t *more = arena_many(list->arena, uint32_t, list->cap);
-        if (list->count > 0)
-            memcpy(more, list->uids, list->count * sizeof(*more));
-        list->uids = more;
-    }
+    if (list->count == list->cap)
+        list->uids =
+            arena_grow(list->arena, list->uids, list->count, &list->cap, sizeof(*list->uids));
     list->uids[list->count++] = uid;
 }
 
@@ -266,14 +262,9 @@ static enum st gather(void *ctx, const struct store_message *message)
 {
     struct originals *originals = ctx;
 
-    if (originals->count == originals->cap) {
-        originals->cap = originals->cap == 0 ? 64 : 2 * originals->cap;
-        struct store_message *more =
-            arena_many(originals->arena, struct store_message, originals->cap);
-        if (originals->count > 0)
-            memcpy(more, originals->messages, originals->count * sizeof(*more));
-        originals->messages = more;
-    }
+    if (originals->count == originals->cap)
+        originals->messages = arena_grow(originals->arena, originals->messages, originals->count,
+                                         &originals->cap, sizeof(*originals->messages));
     originals->messages[originals->count++] = *message;
     originals->bytes += message->bytes;
     return ST_OK;

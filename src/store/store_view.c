@@ -329,13 +329,9 @@ struct reading {
 
 static struct change *add_change(struct reading *reading, uint32_t uid)
 {
-    if (reading->count == reading->cap) {
-        reading->cap = reading->cap == 0 ? 64 : 2 * reading->cap;
-        struct change *more = arena_many(reading->arena, struct change, reading->cap);
-        if (reading->count > 0)
-            memcpy(more, reading->changes, reading->count * sizeof(*more));
-        reading->changes = more;
-    }
+    if (reading->count == reading->cap)
+        reading->changes = arena_grow(reading->arena, reading->changes, reading->count,
+                                      &reading->cap, sizeof(*reading->changes));
     /* A body that runs again finds what its first run left here. */
     reading->changes[reading->count] = (struct change){.entry = {.uid = uid}};
     return &reading->changes[reading->count++];
