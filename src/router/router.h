@@ -13,10 +13,28 @@ enum router_verdict {
     ROUTER_NO_STORE, /* a person of the directory whose account is not in this store */
 };
 
+/* What the sender wants to be told of a recipient (NOTIFY, RFC 3461 section 4.1). No bit: nothing
+ * was said. NEVER stands alone. */
+enum router_notify {
+    ROUTER_NOTIFY_NEVER = 1u << 0,
+    ROUTER_NOTIFY_SUCCESS = 1u << 1,
+    ROUTER_NOTIFY_FAILURE = 1u << 2,
+    ROUTER_NOTIFY_DELAY = 1u << 3,
+};
+
+/* How much of the message a failure report shall bring back (RET, RFC 3461 section 4.3). */
+enum router_ret {
+    ROUTER_RET_UNSAID,
+    ROUTER_RET_FULL,
+    ROUTER_RET_HDRS,
+};
+
 struct router_rcpt {
     int64_t account_id;
     uint64_t quota_bytes; /* 0: none */
     const char *name;     /* the account's, for the log; the caller's memory */
+    struct slice orcpt;   /* ORCPT as received, "rfc822;a+2Bb@c", to be relayed so; or empty */
+    uint8_t notify;       /* enum router_notify */
     enum st st;           /* what became of it: ST_OK, ST_FULL, ST_NOT_FOUND (removed meanwhile) */
 };
 
@@ -31,6 +49,9 @@ struct router_message {
     struct slice structure;
     char guid[STORE_GUID_BYTES];
     int64_t now_ms;
+    struct slice envid; /* ENVID as received, xtext, to be relayed so; or empty */
+    enum router_ret ret;
+    int8_t priority;    /* MT-PRIORITY, -9 to 9; 0 where nothing was said by one who may */
     bool enforce_quota; /* a full account is told by its own status; otherwise it takes the message
                          */
     struct router_rcpt *rcpts;
