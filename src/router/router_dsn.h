@@ -36,7 +36,7 @@ struct router_dsn {
     struct slice guid;         /* the report's Message-ID is <guid@mta> */
     struct slice boundary;     /* 16 to 60 random letters and digits, drawn when the original was
                                 * there already, so that it cannot hold them */
-    struct slice words;        /* of router_text_read() */
+    struct slice words;        /* of router_dsn_text_read() */
     int64_t arrived_ms;        /* when we took the original; 0: not said */
     int64_t now_ms;
     const struct router_dsn_rcpt *rcpts;

@@ -2,7 +2,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "router/router_dsn.h"
-#include "router/router_text.h"
+#include "router/router_dsn_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,9 +46,8 @@ static const struct router_dsn_rcpt two[] = {
 };
 
 static const struct router_dsn_rcpt wide[] = {
-    {.address = {"gr\xc3\xbcn@b\xc3\xbc"
-                 "cher.example",
-                 19},
+    {.address = TEXT("gr\xc3\xbcn@b\xc3\xbc"
+                     "cher.example"),
      .orcpt = TEXT("utf-8;gr\\x{FC}n@b\\x{FC}cher.example"),
      .status = TEXT("5.6.7"),
      .remote = TEXT("mx.example.net"),
@@ -94,7 +93,7 @@ int main(int argc, char **argv)
             .envid = SLICE("QQ+2B314"),
             .guid = SLICE("00112233445566778899aabbccddeeff"),
             .boundary = SLICE("0123456789abcdef0123456789abcdef"),
-            .words = router_text_default(cases[i].kind),
+            .words = router_dsn_text_default(cases[i].kind),
             .arrived_ms = T,
             .now_ms = T + 3000,
             .rcpts = cases[i].rcpts,

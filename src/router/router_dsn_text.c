@@ -1,4 +1,4 @@
-#include "router/router_text.h"
+#include "router/router_dsn_text.h"
 
 #include "base/buf.h"
 #include "base/slice.h"
@@ -114,7 +114,7 @@ static const struct {
 };
 static_assert(COUNT(rows) == ROUTER_DSN_KIND_MAX, "one text for each kind");
 
-struct slice router_text_default(enum router_dsn_kind kind)
+struct slice router_dsn_text_default(enum router_dsn_kind kind)
 {
     return slice_str(rows[kind].words);
 }
@@ -134,7 +134,7 @@ static const char *fault(enum st st, struct slice text)
 /* False: there is no file, or none that can be used. */
 static bool read_file(enum router_dsn_kind kind, struct buf *out)
 {
-    AUTO(buf) struct buf text = BUF(ROUTER_TEXT_BYTES_MAX);
+    AUTO(buf) struct buf text = BUF(ROUTER_DSN_TEXT_BYTES_MAX);
     const char *folder = conf_get()->dsn_text_dir;
     char path[PATH_MAX];
 
@@ -155,9 +155,9 @@ static bool read_file(enum router_dsn_kind kind, struct buf *out)
     return buf_add(out, words) == ST_OK;
 }
 
-void router_text_read(enum router_dsn_kind kind, struct buf *out)
+void router_dsn_text_read(enum router_dsn_kind kind, struct buf *out)
 {
-    assert(out->bytes_max - out->len >= ROUTER_TEXT_BYTES_MAX);
+    assert(out->bytes_max - out->len >= ROUTER_DSN_TEXT_BYTES_MAX);
     if (!read_file(kind, out))
-        buf_put(out, router_text_default(kind));
+        buf_put(out, router_dsn_text_default(kind));
 }
