@@ -3,6 +3,7 @@
 #include "base/slice.h"
 #include "mime/mime_decode.h"
 #include "mime/mime_lex.h"
+#include "mime/mime_utf8.h"
 
 #include <errno.h>
 #include <iconv.h>
@@ -82,34 +83,12 @@ struct span {
     size_t bad;
 };
 
-/* Length of the UTF-8 character (RFC 3629) that text begins with; 0: none; SIZE_MAX: cut off. */
-static size_t utf8_len(struct slice text)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    uint8_t first = (uint8_t)text.ptr[0];
-    size_t len = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    uint32_t value = first & (0xffU >> (len + 1));
-
-    if (len == 1)
-        return 1;
-    if (first < 0xc2 || first > 0xf4)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if (i == text.len)
-            return SIZE_MAX;
-        if (((uint8_t)text.ptr[i] & 0xc0) != 0x80)
-            return 0;
-        value = value << 6 | ((uint8_t)text.ptr[i] & 0x3f);
-    }
-    return value < least[len] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000) ? 0 : len;
-}
-
 static struct span utf8_span(struct slice text)
 {
     struct span span = {0};
 
     while (span.good < text.len) {
-        size_t len = utf8_len(slice_sub(text, span.good, text.len));
+        size_t len = mime_utf8_len(slice_sub(text, span.good, text.len));
 
         if (len == SIZE_MAX)
             break;
