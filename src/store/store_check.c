@@ -350,6 +350,25 @@ static enum st check_sqlite(struct checking *c)
     return store_rows_close(&rows);
 }
 
+static enum st check_queue(struct checking *c)
+{
+    struct store_rows *rows = store_rows_open(c->tx, S_CHECK_QUEUE_COUNT, SV_NONE);
+
+    while (store_rows_next(rows))
+        found(c,
+              "envelope %" PRId64 " has %" PRId64
+              " queued recipients but its counter says %" PRId64,
+              store_rows_i64(rows, 0), store_rows_i64(rows, 2), store_rows_i64(rows, 1));
+    enum st st = store_rows_close(&rows);
+    if (st != ST_OK)
+        return st;
+    rows = store_rows_open(c->tx, S_CHECK_QUEUE_BODIES, SV_NONE);
+    while (store_rows_next(rows))
+        found(c, "envelope %" PRId64 " of %" PRId64 " queued recipients has no body",
+              store_rows_i64(rows, 0), store_rows_i64(rows, 1));
+    return store_rows_close(&rows);
+}
+
 static enum st check_whole(struct store_tx *tx, void *arg)
 {
     static const struct {
@@ -360,6 +379,8 @@ static enum st check_whole(struct store_tx *tx, void *arg)
         {S_CHECK_ORPHAN_TOMBSTONES, "tombstones lie in folder"},
         {S_CHECK_ORPHAN_KEYWORDS, "keywords are named for account"},
         {S_CHECK_ORPHAN_SUBSCRIPTIONS, "subscriptions are kept for account"},
+        {S_CHECK_QUEUE_ORPHANS, "queued recipients belong to envelope"},
+        {S_CHECK_QUEUE_DESTINATIONS, "queued recipients go to destination"},
     };
     struct checking *c = arg;
     int64_t total = 0;
@@ -378,7 +399,7 @@ static enum st check_whole(struct store_tx *tx, void *arg)
         st = check_orphan_folders(c);
     for (size_t i = 0; st == ST_OK && i < COUNT(pairs); i++)
         st = check_pairs(c, pairs[i].stmt, pairs[i].what);
-    return st;
+    return st != ST_OK ? st : check_queue(c);
 }
 
 /* --- bodies --- */
@@ -407,7 +428,7 @@ static void check_blob_row(struct checking *c, struct store_rows *rows, int64_t 
     if (store_rows_i64(rows, 5) == 0 || store_rows_i64(rows, 6) == 0)
         found(c, "body %" PRId64 " lacks its envelope or structure", blob_id);
     if (store_rows_i64(rows, 9) == 0)
-        found(c, "body %" PRId64 " belongs to no message", blob_id);
+        found(c, "body %" PRId64 " belongs to no message and no envelope", blob_id);
 }
 
 static enum st check_blobs(struct store_tx *tx, void *arg)

@@ -366,6 +366,10 @@ const struct store_engine store_postgres = {
         "(SELECT COALESCE(MAX(account_id), 0) + 1 FROM account), false); "
         "SELECT setval(pg_get_serial_sequence('folder', 'folder_id'), "
         "(SELECT COALESCE(MAX(folder_id), 0) + 1 FROM folder), false); "
+        "SELECT setval(pg_get_serial_sequence('server', 'server_id'), "
+        "(SELECT COALESCE(MAX(server_id), 0) + 1 FROM server), false); "
+        "SELECT setval(pg_get_serial_sequence('destination', 'destination_id'), "
+        "(SELECT COALESCE(MAX(destination_id), 0) + 1 FROM destination), false); "
         "SELECT setval(pg_get_serial_sequence('blob', 'blob_id'), "
         "(SELECT COALESCE(MAX(blob_id), 0) + 1 FROM blob), false)",
     .chunk_packed = "; ALTER TABLE chunk ALTER COLUMN data SET STORAGE EXTERNAL",

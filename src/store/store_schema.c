@@ -46,6 +46,23 @@ static const char *const migrations[] = {
     " PRIMARY KEY (folder_id, modseq, uid)) @END@;"
     "CREATE TABLE commit_key (commit_key @BYTES@ NOT NULL PRIMARY KEY, at_ms BIGINT NOT NULL) "
     "@END@;",
+    "CREATE TABLE server (server_id @ID@, name @TEXT@ NOT NULL UNIQUE, lease_until_ms BIGINT NOT "
+    "NULL);"
+    "CREATE TABLE destination (destination_id @ID@, server_id BIGINT NOT NULL, name @TEXT@ NOT "
+    "NULL, "
+    " attempts BIGINT NOT NULL, next_ms BIGINT NOT NULL, answer @TEXT@ NOT NULL);"
+    "CREATE INDEX destination_name ON destination (server_id, name);"
+    "CREATE TABLE envelope (envelope_id BIGINT NOT NULL PRIMARY KEY REFERENCES blob (blob_id), "
+    " guid @TEXT@ NOT NULL, sender @TEXT@ NOT NULL, envid @TEXT@ NOT NULL, "
+    " message_id @TEXT@ NOT NULL, origin @TEXT@ NOT NULL, flags BIGINT NOT NULL, "
+    " bytes BIGINT NOT NULL, priority BIGINT NOT NULL, accepted_ms BIGINT NOT NULL, "
+    " rcpt_count BIGINT NOT NULL) @END@;"
+    "CREATE TABLE rcpt (envelope_id BIGINT NOT NULL, rcpt_no BIGINT NOT NULL, "
+    " destination_id BIGINT NOT NULL, address @TEXT@ NOT NULL, orcpt @TEXT@ NOT NULL, "
+    " notify BIGINT NOT NULL, state BIGINT NOT NULL, warned BIGINT NOT NULL, "
+    " priority BIGINT NOT NULL, attempts BIGINT NOT NULL, next_ms BIGINT NOT NULL, "
+    " answer @TEXT@ NOT NULL, PRIMARY KEY (envelope_id, rcpt_no)) @END@;"
+    "CREATE INDEX rcpt_due ON rcpt (destination_id, priority, next_ms);",
 };
 
 static const char meta_table[] =

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "sys/sys_file.h"
+#include "sys/sys_time.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -177,6 +178,76 @@ int sys_accept(int fd, char peer[SYS_ADDR_BYTES], uint16_t *port_r, bool *loopba
     if (addr.ss_family != AF_UNIX)
         setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     return conn;
+}
+
+/* Waits until the connection that was begun on fd is made or refused. */
+static enum st await_connection(int fd, uint64_t timeout_ms, int stop_fd)
+{
+    struct pollfd ready[] = {{.fd = fd, .events = POLLOUT}, {.fd = stop_fd, .events = POLLIN}};
+    uint64_t deadline_ms = sys_mono_ms() + timeout_ms;
+    uint64_t now_ms = sys_mono_ms();
+    int error = 0;
+    socklen_t len = sizeof(error);
+    int n = 0;
+
+    for (; n <= 0 && now_ms < deadline_ms; now_ms = sys_mono_ms()) {
+        uint64_t ms = deadline_ms - now_ms;
+
+        n = poll(ready, COUNT(ready), ms > INT32_MAX ? INT32_MAX : (int)ms);
+        if (n < 0 && errno != EINTR)
+            return ST_IO;
+    }
+    if (n <= 0)
+        return ST_AGAIN;
+    if (ready[0].revents == 0)
+        error = ECANCELED;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    errno = error;
+    return error == 0 ? ST_OK : ST_IO;
+}
+
+static socklen_t parse_address(const char *address, uint16_t port, struct sockaddr_storage *addr)
+{
+    struct sockaddr_in *in4 = (struct sockaddr_in *)(void *)addr;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)addr;
+
+    if (inet_pton(AF_INET, address, &in4->sin_addr) == 1) {
+        in4->sin_family = AF_INET;
+        in4->sin_port = htons(port);
+        return sizeof(*in4);
+    }
+    if (inet_pton(AF_INET6, address, &in6->sin6_addr) == 1) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(port);
+        return sizeof(*in6);
+    }
+    return 0;
+}
+
+enum st sys_connect(const char *address, uint16_t port, uint64_t timeout_ms, int stop_fd, int *fd_r)
+{
+    struct sockaddr_storage addr = {0};
+    const int one = 1;
+    socklen_t len = parse_address(address, port, &addr);
+    enum st st = ST_OK;
+
+    if (len == 0)
+        return ST_INVALID;
+    int fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return ST_IO;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (connect(fd, (struct sockaddr *)&addr, len) != 0)
+        st = errno == EINPROGRESS ? await_connection(fd, timeout_ms, stop_fd) : ST_IO;
+    if (st == ST_OK) {
+        *fd_r = fd;
+        return ST_OK;
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return st;
 }
 
 bool sys_wait_writable(int fd, uint64_t ms)

@@ -1,4 +1,4 @@
-/* sys_sock.h: sockets: listening, accepting, and what a peer's address looks like. */
+/* sys_sock.h: sockets: listening, accepting, connecting, and what a peer's address looks like. */
 #pragma once
 #include "base/base.h"
 
@@ -15,5 +15,11 @@ MUST_USE enum st sys_listen(struct slice address, bool private_socket, int *fd_r
 void sys_listen_address(int fd, struct buf *out);
 /* A non-blocking connection; -1 with errno where there is none. peer: "192.0.2.1" or "local". */
 int sys_accept(int fd, char peer[SYS_ADDR_BYTES], uint16_t *port_r, bool *loopback_r);
+/* A non-blocking connection with TCP_NODELAY to an IPv4 or IPv6 address ("192.0.2.1",
+ * "2001:db8::1") that is made within timeout_ms. stop_fd: the wait ends when it becomes readable;
+ * -1: none. *fd_r is the caller's to close. ST_INVALID: not an address; ST_AGAIN: the time is over;
+ * ST_IO with errno (ECANCELED where stop_fd ended it). */
+MUST_USE enum st sys_connect(const char *address, uint16_t port, uint64_t timeout_ms, int stop_fd,
+                             int *fd_r);
 /* Waits for room to send, at most ms; false when the time is over or the peer is gone. */
 bool sys_wait_writable(int fd, uint64_t ms);

@@ -1,0 +1,75 @@
+#include "router/router_answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *router_answer_kind_name(enum router_answer_kind kind)
+{
+    static const char *const names[] = {
+        "unsettled", "answered", "no connection", "cut",        "timed out",
+        "garbage",   "no tls",   "no auth",       "no feature", "no body",
+    };
+    static_assert(COUNT(names) == ROUTER_ANSWER_MAX, "a word for each");
+
+    return names[kind];
+}
+
+const char *router_stage_name(enum router_stage stage)
+{
+    static const char *const names[] = {
+        "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "end",
+    };
+    static_assert(COUNT(names) == ROUTER_STAGE_MAX, "a word for each");
+
+    return names[stage];
+}
+
+bool router_answer_positive(const struct router_answer *answer)
+{
+    return answer->kind == ROUTER_ANSWERED && answer->code / 100 == 2;
+}
+
+/* RFC 5321 4.5.3.1.10: 552 for too many recipients is an old 452. */
+static bool is_too_many(const struct router_answer *answer)
+{
+    return answer->stage == ROUTER_STAGE_RCPT && answer->code == 552 &&
+           (answer->enhanced[0] == '\0' || strcmp(answer->enhanced, "5.5.3") == 0);
+}
+
+bool router_answer_permanent(const struct router_answer *answer)
+{
+    if (answer->kind == ROUTER_ANSWERED && is_too_many(answer))
+        return false;
+    return (answer->kind == ROUTER_ANSWERED || answer->kind == ROUTER_NO_FEATURE) &&
+           answer->code / 100 == 5;
+}
+
+void router_answer_say(struct router_answer *answer, enum router_answer_kind kind,
+                       enum router_stage stage, const char *text)
+{
+    answer->kind = kind;
+    answer->stage = stage;
+    answer->code = 0;
+    answer->enhanced[0] = '\0';
+    snprintf(answer->text, sizeof(answer->text), "%s", text);
+}
+
+void router_answer_take(struct router_answer *answer, enum router_answer_kind kind,
+                        enum router_stage stage, const struct router_reply *reply)
+{
+    size_t len = reply->text_len;
+
+    if (len >= sizeof(answer->text)) {
+        len = sizeof(answer->text) - 1;
+        while (len > 0 && ((unsigned char)reply->text[len] & 0xc0) == 0x80)
+            len--; /* no half of a character */
+    }
+    answer->kind = kind;
+    answer->stage = stage;
+    answer->code = reply->code;
+    memcpy(answer->enhanced, reply->enhanced, sizeof(answer->enhanced));
+    memcpy(answer->text, reply->text, len);
+    answer->text[len] = '\0';
+    for (char *lf = answer->text; (lf = strchr(lf, '\n')) != NULL;)
+        *lf = ' ';
+}

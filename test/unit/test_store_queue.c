@@ -1,0 +1,289 @@
+#include "store/store_queue.h"
+#include "store_t.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One message for the destination, with as many recipients; made in one transaction. */
+struct adding {
+    struct t_store *t;
+    int64_t destination_id;
+    size_t rcpt_count;
+    uint64_t priority;
+    int64_t next_ms;
+    struct blob_writer *body;
+    int64_t envelope_id;
+};
+
+static enum st add(struct store_tx *tx, void *arg)
+{
+    struct adding *adding = arg;
+    struct store_rcpt rcpts[8] = {0};
+    struct store_envelope envelope = {.sender = SLICE("alice@example.test"),
+                                      .envid = SLICE("QQ314159"),
+                                      .message_id = SLICE("<1@example.test>"),
+                                      .origin = SLICE("submission alice"),
+                                      .bytes = 10,
+                                      .priority = adding->priority,
+                                      .accepted_ms = 1000};
+    enum st st =
+        blob_writer_commit(tx, adding->body, SLICE("e"), SLICE("s"), &envelope.envelope_id);
+
+    snprintf(envelope.guid, sizeof(envelope.guid), "%032d", 7);
+    for (size_t i = 0; i < adding->rcpt_count; i++)
+        rcpts[i] = (struct store_rcpt){.destination_id = adding->destination_id,
+                                       .address = SLICE("bob@example.net"),
+                                       .orcpt = SLICE("rfc822;bob@example.net"),
+                                       .notify = 2,
+                                       .next_ms = adding->next_ms,
+                                       .answer = SLICE("")};
+    adding->envelope_id = envelope.envelope_id;
+    return st == ST_OK ? store_queue_add(tx, &envelope, rcpts, adding->rcpt_count) : st;
+}
+
+static int64_t queue(struct t_store *t, int64_t destination_id, size_t rcpt_count,
+                     uint64_t priority, int64_t next_ms)
+{
+    struct adding adding = {t, destination_id, rcpt_count, priority, next_ms, NULL, 0};
+
+    adding.body = blob_writer_new(t->store);
+    assert_int_equal(blob_writer_add(adding.body, SLICE("0123456789")), ST_OK);
+    assert_int_equal(blob_writer_end(adding.body), ST_OK);
+    assert_int_equal(store_write(t->store, add, &adding), ST_OK);
+    blob_writer_committed(adding.body);
+    blob_writer_free(&adding.body);
+    return adding.envelope_id;
+}
+
+struct naming {
+    int64_t server_id;
+    struct slice name;
+    int64_t id;
+};
+
+static enum st need(struct store_tx *tx, void *arg)
+{
+    struct naming *naming = arg;
+
+    return store_destination_need(tx, naming->server_id, naming->name, &naming->id);
+}
+
+static enum st enter(struct store_tx *tx, void *arg)
+{
+    struct naming *naming = arg;
+
+    return store_server_enter(tx, naming->name, naming->server_id, &naming->id);
+}
+
+static int64_t server(struct t_store *t, struct slice name, int64_t lease_until_ms)
+{
+    struct naming naming = {lease_until_ms, name, 0};
+
+    assert_int_equal(store_write(t->store, enter, &naming), ST_OK);
+    return naming.id;
+}
+
+static int64_t destination(struct t_store *t, int64_t server_id, struct slice name)
+{
+    struct naming naming = {server_id, name, 0};
+
+    assert_int_equal(store_write(t->store, need, &naming), ST_OK);
+    return naming.id;
+}
+
+/* Rows as "envelope.no:state:answer" with envelopes counted from the first one. */
+struct telling {
+    struct t_store *t;
+    struct buf text;
+    int64_t base;
+    int64_t destination_id;
+    int64_t now_ms;
+    uint64_t limit;
+    int64_t next_ms;
+};
+
+static enum st tell_row(void *ctx, const struct store_queued *queued)
+{
+    struct telling *telling = ctx;
+
+    buf_putf(&telling->text, "%s%d.%d:%s:%.*s", telling->text.len > 0 ? " " : "",
+             (int)(queued->envelope.envelope_id - telling->base), (int)queued->rcpt.rcpt_no,
+             store_rcpt_state_names[queued->rcpt.state], SLICE_ARG(queued->rcpt.answer));
+    return ST_OK;
+}
+
+static enum st due(struct store_tx *tx, void *arg)
+{
+    struct telling *telling = arg;
+
+    buf_clear(&telling->text);
+    return store_queue_due(tx, telling->destination_id, telling->now_ms, telling->limit, tell_row,
+                           telling);
+}
+
+static enum st each(struct store_tx *tx, void *arg)
+{
+    struct telling *telling = arg;
+
+    buf_clear(&telling->text);
+    return store_queue_each(tx, 0, 0, telling->limit, tell_row, telling);
+}
+
+static enum st next(struct store_tx *tx, void *arg)
+{
+    struct telling *telling = arg;
+
+    return store_queue_next(tx, telling->destination_id, telling->now_ms, &telling->next_ms);
+}
+
+static struct telling telling_of(struct t_store *t, int64_t destination_id, int64_t base)
+{
+    return (struct telling){.t = t,
+                            .text = BUF(64 * KIB),
+                            .destination_id = destination_id,
+                            .base = base,
+                            .now_ms = 5000,
+                            .limit = 100};
+}
+
+struct settling {
+    struct store_settle list[4];
+    size_t count;
+};
+
+static enum st settle(struct store_tx *tx, void *arg)
+{
+    struct settling *settling = arg;
+
+    return store_queue_settle(tx, settling->list, settling->count);
+}
+
+static bool settle_one(struct t_store *t, enum store_settle_what what, struct store_rcpt rcpt)
+{
+    struct settling settling = {.list = {{.what = what, .rcpt = rcpt}}, .count = 1};
+
+    assert_int_equal(store_write(t->store, settle, &settling), ST_OK);
+    return settling.list[0].found;
+}
+
+static void test_rows_come_due_by_priority_then_time(struct t_store *t)
+{
+    int64_t here = server(t, SLICE("a"), 9000);
+    int64_t net = destination(t, here, SLICE("domain example.net"));
+    int64_t org = destination(t, here, SLICE("domain example.org"));
+    int64_t first = queue(t, net, 2, STORE_PRIORITY_NORMAL, 2000);
+
+    queue(t, org, 1, STORE_PRIORITY_HIGH, 0);
+    int64_t third = queue(t, net, 1, STORE_PRIORITY_NORMAL, 1000);
+    int64_t fourth = queue(t, net, 1, STORE_PRIORITY_HIGH, 4000);
+    queue(t, net, 1, STORE_PRIORITY_HIGH, 6000);
+    AUTO(buf) struct buf want = BUF(1000);
+    buf_putf(&want, "%d.1:queued: %d.1:queued: 0.1:queued: 0.2:queued:", (int)(fourth - first),
+             (int)(third - first));
+    struct telling telling = telling_of(t, net, first);
+    assert_int_equal(store_read(t->store, due, &telling), ST_OK);
+    assert_string_equal(telling.text.ptr, want.ptr);
+    assert_int_equal(store_read(t->store, next, &telling), ST_OK);
+    assert_int_equal(telling.next_ms, 6000);
+    assert_int_equal(destination(t, here, SLICE("domain example.net")), net);
+    buf_fini(&telling.text);
+}
+
+static void test_the_last_recipient_takes_envelope_and_body_along(struct t_store *t)
+{
+    int64_t net = destination(t, server(t, SLICE("a"), 9000), SLICE("domain example.net"));
+    int64_t id = queue(t, net, 2, STORE_PRIORITY_NORMAL, 0);
+    struct store_rcpt one = {.envelope_id = id, .rcpt_no = 1};
+    struct store_rcpt two = {.envelope_id = id, .rcpt_no = 2};
+
+    assert_true(settle_one(t, STORE_SETTLE_DONE, one));
+    assert_int_equal(t_count(t, S_BLOB_CHUNKS, id), 1);
+    assert_false(settle_one(t, STORE_SETTLE_DONE, one)); /* gone already: not counted twice */
+    assert_true(settle_one(t, STORE_SETTLE_DONE, two));
+    assert_int_equal(t_count(t, S_QUEUE_COUNT, 0), 0);
+    AUTO(buf) struct buf chunk = BUF(1000);
+    assert_int_equal(blob_chunk_read(t->store, id, 0, &chunk), ST_NOT_FOUND);
+}
+
+static void test_states_move_one_way(struct t_store *t)
+{
+    int64_t here = server(t, SLICE("a"), 9000);
+    int64_t net = destination(t, here, SLICE("domain example.net"));
+    int64_t report = destination(t, here, SLICE("report"));
+    int64_t id = queue(t, net, 1, STORE_PRIORITY_NORMAL, 0);
+    struct store_rcpt rcpt = {.envelope_id = id,
+                              .rcpt_no = 1,
+                              .next_ms = 4000,
+                              .attempts = 1,
+                              .answer = SLICE("451 later")};
+    struct telling telling = telling_of(t, net, id);
+
+    assert_true(settle_one(t, STORE_SETTLE_HOLD, rcpt));
+    assert_true(settle_one(t, STORE_SETTLE_LATER, rcpt)); /* held while it was being tried */
+    assert_int_equal(store_read(t->store, due, &telling), ST_OK);
+    assert_int_equal(telling.text.len, 0);
+    assert_true(settle_one(t, STORE_SETTLE_RELEASE, rcpt));
+    assert_int_equal(store_read(t->store, due, &telling), ST_OK);
+    assert_string_equal(telling.text.ptr, "0.1:queued:451 later");
+    assert_true(settle_one(t, STORE_SETTLE_WARNED, rcpt));
+    assert_false(settle_one(t, STORE_SETTLE_WARNED, rcpt));
+    rcpt.state = STORE_RCPT_FAILED;
+    rcpt.destination_id = report;
+    rcpt.answer = SLICE("550 nobody");
+    assert_true(settle_one(t, STORE_SETTLE_REPORT, rcpt));
+    assert_false(settle_one(t, STORE_SETTLE_REPORT, rcpt)); /* told once only */
+    assert_false(settle_one(t, STORE_SETTLE_HOLD, rcpt));
+    telling.destination_id = report;
+    assert_int_equal(store_read(t->store, due, &telling), ST_OK);
+    assert_string_equal(telling.text.ptr, "0.1:failed:550 nobody");
+    assert_int_equal(store_read(t->store, each, &telling), ST_OK);
+    assert_string_equal(telling.text.ptr, "0.1:failed:550 nobody");
+    buf_fini(&telling.text);
+}
+
+struct leasing {
+    int64_t server_id;
+    int64_t now_ms;
+    int64_t count;
+};
+
+static enum st take_over(struct store_tx *tx, void *arg)
+{
+    struct leasing *leasing = arg;
+
+    return store_server_take_over(tx, leasing->server_id, leasing->now_ms, &leasing->count);
+}
+
+static enum st drop(struct store_tx *tx, void *arg)
+{
+    return store_destination_drop(tx, *(int64_t *)arg);
+}
+
+static void test_a_dead_servers_destinations_are_taken_over(struct t_store *t)
+{
+    int64_t dead = server(t, SLICE("a"), 1000);
+    int64_t here = server(t, SLICE("b"), 9000);
+    int64_t net = destination(t, dead, SLICE("domain example.net"));
+    struct leasing leasing = {here, 1000, 0};
+
+    queue(t, net, 1, STORE_PRIORITY_NORMAL, 0);
+    assert_int_equal(store_write(t->store, take_over, &leasing), ST_OK);
+    assert_int_equal(leasing.count, 0);
+    leasing.now_ms = 1001;
+    assert_int_equal(store_write(t->store, take_over, &leasing), ST_OK);
+    assert_int_equal(leasing.count, 1);
+    assert_int_equal(destination(t, here, SLICE("domain example.net")), net);
+    assert_int_equal(store_write(t->store, drop, &net), ST_CONFLICT);
+}
+
+int main(void)
+{
+    static const struct t_case cases[] = {
+        T_CASE(test_rows_come_due_by_priority_then_time),
+        T_CASE(test_the_last_recipient_takes_envelope_and_body_along),
+        T_CASE(test_states_move_one_way),
+        T_CASE(test_a_dead_servers_destinations_are_taken_over),
+    };
+
+    return t_run(cases, COUNT(cases));
+}
