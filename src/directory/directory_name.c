@@ -1,5 +1,6 @@
 #include "directory/directory_name.h"
 
+#include "base/arena.h"
 #include "base/slice.h"
 
 #include <string.h>
@@ -114,4 +115,33 @@ bool directory_name_is_address(struct slice address)
 
     directory_name_split(address, &local, &domain);
     return local.len < address.len && dot_string(local) && directory_name_is_domain(domain);
+}
+
+static size_t quote(char *out, struct slice local)
+{
+    size_t len = 0;
+
+    out[len++] = '"';
+    for (size_t i = 0; i < local.len; i++) {
+        if (local.ptr[i] == '"' || local.ptr[i] == '\\')
+            out[len++] = '\\';
+        out[len++] = local.ptr[i];
+    }
+    out[len++] = '"';
+    return len;
+}
+
+struct slice directory_name_join(struct arena *arena, struct slice local, struct slice domain)
+{
+    char *text = arena_many(arena, char, 2 * local.len + domain.len + 4);
+    size_t len = local.len;
+
+    if (dot_string(local))
+        memcpy(text, local.ptr, local.len);
+    else
+        len = quote(text, local);
+    text[len++] = '@';
+    if (domain.len > 0)
+        memcpy(text + len, domain.ptr, domain.len);
+    return (struct slice){text, len + domain.len};
 }

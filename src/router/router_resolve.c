@@ -7,7 +7,6 @@
 #include "directory/directory_name.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* The tables lie in the arena and go with it. Every function that adds to one has `targets`. */
 #undef uthash_malloc
@@ -130,17 +129,13 @@ static void take_address(struct resolving *r, struct slice local, struct slice d
     struct router_targets *targets = r->targets;
     struct router_target like = base_target(r, way);
     struct router_target *target;
-    char *text = arena_many(targets->arena, char, local.len + 1 + domain.len + 1);
     struct slice lower = slice_lower(targets->arena, domain);
-    size_t len = local.len + 1 + domain.len;
+    struct slice text = directory_name_join(targets->arena, local, lower);
 
-    memcpy(text, local.ptr, local.len);
-    text[local.len] = '@';
-    memcpy(text + local.len + 1, lower.ptr, lower.len);
-    HASH_FIND(hh, targets->addresses, text, len, target);
+    HASH_FIND(hh, targets->addresses, text.ptr, text.len, target);
     if (target == NULL) {
         like.kind = ROUTER_REMOTE;
-        like.address = (struct slice){text, len};
+        like.address = text;
         like.domain = lower;
         target = append(r, &like);
         HASH_ADD_KEYPTR(hh, targets->addresses, target->address.ptr, target->address.len, target);

@@ -30,7 +30,7 @@ struct router_target {
     int64_t account_id; /* of LOCAL */
     uint64_t quota_bytes; /* 0: none */
     const char *name;     /* the account's */
-    struct slice address; /* of REMOTE: local@domain */
+    struct slice address; /* of REMOTE: local@domain, quoted where it must be */
     struct slice domain;  /* lower case */
     enum st st;           /* what became of it: ST_OK, ST_FULL, ST_NOT_FOUND (removed meanwhile) */
 
