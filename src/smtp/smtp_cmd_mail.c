@@ -1,6 +1,7 @@
 #include "base/arena.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "directory/directory_name.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_path.h"
 
@@ -58,6 +59,20 @@ static bool sender_ok(struct smtp_session *session, const struct smtp_path *path
     return false;
 }
 
+/* The sender as the directory's rules want it. */
+static struct slice rewritten(struct smtp_session *session, const struct smtp_path *path)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct arena *arena = session->mail->arena;
+    struct slice local = path->local;
+    struct slice domain = path->domain;
+
+    if (path->null ||
+        !directory_rewrite(directory, DIRECTORY_REWRITE_SENDER, arena, &local, &domain))
+        return arena_copy(arena, path->text);
+    return directory_name_join(arena, local, domain);
+}
+
 void smtp_cmd_mail(struct smtp_session *session, struct slice args)
 {
     struct params params = {0};
@@ -86,7 +101,7 @@ void smtp_cmd_mail(struct smtp_session *session, struct slice args)
     if (!sender_ok(session, &path, &params))
         return;
     smtp_mail_new(session);
-    session->mail->from = arena_copy(session->mail->arena, path.text);
+    session->mail->from = rewritten(session, &path);
     session->mail->utf8 = params.utf8;
     session->mail->declared_bytes = params.bytes;
     session->state = SMTP_MAIL;

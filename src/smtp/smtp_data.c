@@ -127,17 +127,20 @@ static enum st end_text(struct smtp_session *session)
                                             .now_ms = sys_now_ms(),
                                             .enforce_quota = session->kind == SMTP_KIND_LMTP,
                                             .rcpts = mail->rcpts,
-                                            .rcpt_count = mail->rcpt_count};
+                                            .rcpt_count = mail->rcpt_count,
+                                            .targets = &mail->targets};
     sys_guid(mail->message.guid);
     return ST_OK;
 }
 
 static void reply_rcpt(struct smtp_session *session, const struct router_rcpt *rcpt)
 {
-    if (rcpt->st == ST_OK)
-        smtp_reply(session, 250, "2.1.5", "%s Delivered", rcpt->name);
+    enum st st = router_rcpt_st(rcpt);
+
+    if (st == ST_OK)
+        smtp_reply(session, 250, "2.1.5", "<%.*s> Delivered", SLICE_ARG(rcpt->address));
     else
-        smtp_reply_st(session, rcpt->st);
+        smtp_reply_st(session, st);
 }
 
 /* RFC 2033 section 4.2: LMTP replies once for each recipient. */

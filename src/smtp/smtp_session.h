@@ -38,6 +38,7 @@ struct smtp_mail {
     struct router_rcpt *rcpts;
     size_t rcpt_count;
     size_t rcpt_cap;
+    struct router_targets targets;
     struct smtp_dot dot;
     struct blob_writer *body;
     struct mime_scan *scan;
