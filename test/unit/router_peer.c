@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -196,10 +197,13 @@ static void close_conn(struct router_peer_server *peer)
 
 static bool next_conn(struct router_peer_server *peer, struct slice step)
 {
+    const int one = 1;
+
     close_conn(peer);
     if (!readable(peer->listen_fd, WAIT_MS))
         return bad(peer, "nobody connected", step);
     peer->fd = accept(peer->listen_fd, NULL, NULL);
+    setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     return peer->fd >= 0 || bad(peer, "accept failed", step);
 }
 
@@ -229,7 +233,7 @@ static bool run_step(struct router_peer_server *peer, struct slice step)
     if (slice_starts(step, SLICE("tls")))
         return shake(peer, step);
     if (slice_eq(step, SLICE("badtls")))
-        return send_line(peer, SLICE("HTTP/1.0 400 No")) && hang(peer);
+        return fill(peer) && send_line(peer, SLICE("HTTP/1.0 400 No")) && hang(peer);
     if (slice_eq(step, SLICE("accept")))
         return next_conn(peer, step);
     if (slice_eq(step, SLICE("hang")))

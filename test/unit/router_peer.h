@@ -10,7 +10,7 @@ struct sys_tls_server;
  *   S:line   sends the line and CR LF          R:text   sends the text ("\r" and "\n" as
  * themselves) C:line   wants this line; a '*' at its end stands for anything quiet    wants that
  * nothing more has come yet many:n   reads n lines and forgets them    fill:n   sends n bytes 'x'
- *   tls      does the handshake                badtls   sends what is no TLS, and waits for the end
+ *   tls      does the handshake                badtls   answers the hello by no TLS, then hangs
  *   accept   waits for the next connection     close    closes
  *   hang     waits until the client closes   stall    reads nothing until router_peer_end()
  * A script's end closes. On 127.0.0.1, one connection after the other. */
