@@ -125,6 +125,9 @@ static enum st end_text(struct smtp_session *session)
                                             .envelope = root->envelope,
                                             .structure = buf_slice(&mail->structure),
                                             .now_ms = sys_now_ms(),
+                                            .envid = mail->envid,
+                                            .ret = mail->ret,
+                                            .priority = mail->priority,
                                             .enforce_quota = session->kind == SMTP_KIND_LMTP,
                                             .rcpts = mail->rcpts,
                                             .rcpt_count = mail->rcpt_count};
