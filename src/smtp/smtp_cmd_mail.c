@@ -9,6 +9,7 @@
 struct params {
     uint64_t bytes;
     bool utf8;
+    bool eight_bit;
     struct smtp_dsn_mail dsn;
 };
 
@@ -18,10 +19,10 @@ static enum st read_param(struct slice keyword, struct slice value, struct param
 {
     if (slice_ieq(keyword, SLICE("SIZE")))
         return slice_to_u64(value, &params->bytes) == ST_OK ? ST_OK : ST_NOT_FOUND;
-    if (slice_ieq(keyword, SLICE("BODY")))
-        return slice_ieq(value, SLICE("7BIT")) || slice_ieq(value, SLICE("8BITMIME"))
-                   ? ST_OK
-                   : ST_NOT_FOUND;
+    if (slice_ieq(keyword, SLICE("BODY"))) {
+        params->eight_bit = slice_ieq(value, SLICE("8BITMIME"));
+        return params->eight_bit || slice_ieq(value, SLICE("7BIT")) ? ST_OK : ST_NOT_FOUND;
+    }
     if (slice_ieq(keyword, SLICE("AUTH")))
         return ST_OK;
     if (!slice_ieq(keyword, SLICE("SMTPUTF8")) || value.len > 0)
@@ -129,6 +130,7 @@ void smtp_cmd_mail(struct smtp_session *session, struct slice args)
     struct smtp_mail *mail = session->mail;
     mail->from = rewritten(session, &path);
     mail->utf8 = params.utf8;
+    mail->said_8bit = params.eight_bit;
     mail->declared_bytes = params.bytes;
     mail->ret = params.dsn.ret;
     mail->envid = arena_copy(mail->arena, params.dsn.envid);

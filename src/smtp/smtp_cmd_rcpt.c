@@ -93,20 +93,6 @@ static bool may_relay(const struct smtp_session *session)
                             slice_str(conn_peer(session->conn)));
 }
 
-/* Whether this server sends to other domains: it delivers into its own store alone. */
-static bool can_relay(void)
-{
-    return false;
-}
-
-static bool leads_away(const struct router_reach *reach)
-{
-    for (size_t i = 0; i < reach->count; i++)
-        if (reach->targets[i]->kind == ROUTER_REMOTE)
-            return true;
-    return false;
-}
-
 /* True when mail for the path is taken; otherwise it has replied why not. */
 static bool resolve(struct smtp_session *session, const struct smtp_path *path,
                     struct router_rcpt *rcpt)
@@ -121,8 +107,7 @@ static bool resolve(struct smtp_session *session, const struct smtp_path *path,
         refuse(session, path, verdict);
         return false;
     }
-    if ((verdict == ROUTER_FOREIGN && !may_relay(session)) ||
-        (leads_away(&rcpt->reach) && !can_relay())) {
+    if (verdict == ROUTER_FOREIGN && !may_relay(session)) {
         router_resolve_undo(targets);
         refuse(session, path, ROUTER_FOREIGN);
         return false;

@@ -99,6 +99,7 @@ void smtp_mail_free(struct smtp_session *session)
     blob_writer_free(&mail->body);
     mime_scan_free(&mail->scan);
     buf_fini(&mail->structure);
+    buf_fini(&mail->origin);
     smtp_header_free(&mail->header);
     mem_free(mail->rcpts);
     arena_free(&mail->arena);
