@@ -6,7 +6,6 @@
 #include "router/router_report.h"
 #include "router/router_run.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define PAGE_COUNT 500
@@ -89,8 +88,7 @@ static enum st expire(struct page *page, const struct store_queued *row)
 
     if (!concerns(page, row) || being_tried(page->queue, &row->rcpt))
         return ST_OK;
-    snprintf(said, sizeof(said), "5.4.7 given up after its time; the last answer was: %.*s",
-             SLICE_ARG(slice_sub(row->rcpt.answer, 0, 400)));
+    router_outcome_too_old(row->rcpt.answer, said);
     settle.rcpt.state = STORE_RCPT_FAILED;
     settle.rcpt.destination_id = page->queue->report_id;
     settle.rcpt.answer = slice_str(said);
