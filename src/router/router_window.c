@@ -91,6 +91,8 @@ static void take_in(struct router_queue *queue, struct router_dest *dest, struct
         next = item->next;
         HASH_FIND(hh, queue->items, &item->key, sizeof(item->key), known);
         if (known != NULL) {
+            if (known->dest != dest) /* it came from there just now */
+                router_dest_due(queue, dest, sys_now_ms() + (int64_t)SEC_MS);
             mem_free(item);
             continue;
         }
