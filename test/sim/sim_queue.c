@@ -206,7 +206,7 @@ static void read_window(struct sim *sim, struct sim_dest *dest)
            dest->store.at[0].at_ms <= sim->now_ms) {
         uint32_t number = (uint32_t)sim_heap_take(&dest->store).id;
 
-        sim->rows[number].state = SIM_TRIED_NOW;
+        sim->rows[number].state = SIM_READ;
         dest->window[dest->window_end++] = number;
     }
     if (dest->window_end == SIM_WINDOW_COUNT)
@@ -217,8 +217,11 @@ static void read_window(struct sim *sim, struct sim_dest *dest)
 
 static void forget_window(struct sim *sim, struct sim_dest *dest)
 {
-    for (; has_window(dest); dest->window_at++)
-        sim_row_store(sim, &sim->rows[dest->window[dest->window_at]], dest);
+    for (; has_window(dest); dest->window_at++) {
+        struct sim_row *row = &sim->rows[dest->window[dest->window_at]];
+        if (row->state == SIM_READ)
+            sim_row_store(sim, row, dest);
+    }
     dest->more = true;
 }
 
@@ -233,6 +236,9 @@ static bool take(struct sim *sim, struct sim_dest *dest, struct sim_sender *send
         if (sender->count > 0 && row->message != sender->rows[0]->message)
             break;
         dest->window_at++;
+        if (row->state != SIM_READ) /* given up meanwhile */
+            continue;
+        row->state = SIM_TRIED_NOW;
         sender->rows[sender->count++] = row;
         sim_check_take(row, &dest->pace, sim->now_ms);
     }
@@ -352,7 +358,7 @@ static void age_look(struct sim *sim)
 
         if (sim->now_ms - row->accepted_ms < (int64_t)SIM_TIMEOUT_MS)
             break;
-        if (row->state == SIM_QUEUED) {
+        if (row->state == SIM_QUEUED || row->state == SIM_READ) {
             sim_row_end(sim, row, SIM_FAILED);
             sim->figures.expired++;
         }

@@ -8,7 +8,7 @@
 #define SIM_HOSTS_MAX 3
 #define SIM_PHASES_MAX 24
 
-enum sim_row_state { SIM_QUEUED, SIM_TRIED_NOW, SIM_DELIVERED, SIM_FAILED };
+enum sim_row_state { SIM_QUEUED, SIM_READ, SIM_TRIED_NOW, SIM_DELIVERED, SIM_FAILED };
 
 /* A recipient of a message. */
 struct sim_row {
