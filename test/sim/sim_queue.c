@@ -124,6 +124,7 @@ void sim_dest_kick(struct sim *sim, struct sim_dest *dest)
         sim_sender_step(sim, sender, SIM_BEGIN, 0);
     } else if (!dest->waiting) {
         dest->waiting = true;
+        dest->waiting_ms = sim->now_ms;
         dest->next_waiting = NULL;
         *sim->waiting_tail = dest;
         sim->waiting_tail = &dest->next_waiting;
@@ -139,6 +140,8 @@ static struct sim_dest *dest_waiting(struct sim *sim)
         if (sim->waiting == NULL)
             sim->waiting_tail = &sim->waiting;
         dest->waiting = false;
+        if (sim->now_ms - dest->waiting_ms > sim->figures.wait_most_ms)
+            sim->figures.wait_most_ms = sim->now_ms - dest->waiting_ms;
         if (wants_sender(dest) && dest->pace.next_ms <= sim->now_ms) {
             dest->active++;
             return dest;

@@ -182,18 +182,21 @@ static void print(const struct sim *sim, uint64_t seed, size_t messages, double 
 {
     const struct sim_figures *f = &sim->figures;
 
+    printf("seed %llu: %zu messages to %zu recipients\n", (unsigned long long)seed, messages,
+           sim->row_count);
     printf(
-        "seed %llu: %zu messages to %zu recipients: %llu delivered (%llu relayed, %llu twice for "
-        "an unheard 250), %llu refused and reported, %llu unwanted reports, %llu given up after "
-        "their time; %llu attempts, %llu answers, %llu deferred, %llu waited, %llu moved, %u "
-        "senders; %.1f days in %.2f s\n",
-        (unsigned long long)seed, messages, sim->row_count, (unsigned long long)f->delivered,
-        (unsigned long long)f->relayed, (unsigned long long)f->doubled,
-        (unsigned long long)f->failed, (unsigned long long)f->dropped,
-        (unsigned long long)f->expired, (unsigned long long)f->attempts,
-        (unsigned long long)sim->world.answers, (unsigned long long)f->deferred,
-        (unsigned long long)f->waited, (unsigned long long)f->moved, f->senders_most,
-        (double)(f->last_ms - SIM_START_MS) / (double)DAY_MS, s);
+        "  %llu delivered (%llu relayed, %llu twice for a 250 that was not heard), %llu refused "
+        "and reported, %llu refused unreported as asked, %llu given up after their time\n",
+        (unsigned long long)f->delivered, (unsigned long long)f->relayed,
+        (unsigned long long)f->doubled, (unsigned long long)f->failed,
+        (unsigned long long)f->dropped, (unsigned long long)f->expired);
+    printf("  %llu attempts, %llu answers; %llu deferred, %llu left waiting, %llu moved\n",
+           (unsigned long long)f->attempts, (unsigned long long)sim->world.answers,
+           (unsigned long long)f->deferred, (unsigned long long)f->waited,
+           (unsigned long long)f->moved);
+    printf("  %u senders, a destination waited for one %lld s at most; %.1f days in %.2f s\n",
+           f->senders_most, (long long)f->wait_most_ms / 1000,
+           (double)(f->last_ms - SIM_START_MS) / (double)DAY_MS, s);
     fflush(stdout);
 }
 
