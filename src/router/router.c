@@ -1,18 +1,35 @@
 #include "router/router.h"
 
 #include "base/mem.h"
+#include "base/slice.h"
+#include "conf/conf.h"
+#include "directory/directory.h"
 #include "log/log.h"
+#include "router/router_plan.h"
 #include "store/store_message.h"
+#include "store/store_queue.h"
+#include "sys/sys_time.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A recipient that stays in the queue. */
+struct row {
+    struct store_rcpt rcpt;
+    struct router_dest *dest; /* NULL: the reports' */
+};
 
 struct router_work {
     struct store_job job;
     struct store *store;
+    struct router_queue *queue;
     struct router_message *message;
     void (*done)(void *ctx);
     void *ctx;
+    struct row *rows;
+    struct store_rcpt *rcpts; /* of rows, for store_queue_add() */
+    size_t row_count;
     size_t count;
     struct router_target
         *order[]; /* by account, so that two transactions never wait for each other */
@@ -41,25 +58,78 @@ static enum st deliver_one(struct store_tx *tx, const struct router_work *work,
     return store_message_add(tx, target->account_id, folder_id, 0, &row);
 }
 
-static enum st accept_body(struct store_tx *tx, void *arg)
+static struct store_envelope envelope_of(const struct router_message *message, int64_t blob_id)
 {
-    struct router_work *work = arg;
-    const struct router_message *message = work->message;
-    int64_t blob_id;
-    enum st st =
-        blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
-    size_t delivered = 0;
+    static const uint64_t ret_flags[] = {
+        [ROUTER_RET_FULL] = STORE_ENVELOPE_RET_FULL, [ROUTER_RET_HDRS] = STORE_ENVELOPE_RET_HDRS};
+    struct store_envelope envelope = {.envelope_id = blob_id,
+                                      .sender = message->sender,
+                                      .envid = message->envid,
+                                      .message_id = message->message_id,
+                                      .origin = message->origin,
+                                      .flags = message->flags | ret_flags[message->ret],
+                                      .bytes = blob_writer_bytes(message->body),
+                                      .body_offset = message->body_offset,
+                                      .priority = message->priority > 0   ? STORE_PRIORITY_HIGH
+                                                  : message->priority < 0 ? STORE_PRIORITY_LOW
+                                                                          : STORE_PRIORITY_NORMAL,
+                                      .accepted_ms = message->now_ms};
 
-    for (size_t i = 0; st == ST_OK && i < work->count; i++) {
+    memcpy(envelope.guid, message->guid, sizeof(envelope.guid));
+    return envelope;
+}
+
+static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t blob_id)
+{
+    const struct store_envelope envelope = envelope_of(work->message, blob_id);
+    int64_t server_id = router_queue_server_id(work->queue);
+    enum st st = ST_OK;
+
+    for (size_t i = 0; st == ST_OK && i < work->row_count; i++) {
+        const struct row *row = &work->rows[i];
+
+        work->rcpts[i] = row->rcpt;
+        work->rcpts[i].destination_id =
+            row->dest == NULL ? router_queue_report_id(work->queue) : router_dest_id(row->dest);
+        if (work->rcpts[i].destination_id == 0)
+            st = store_destination_need(tx, server_id, router_dest_key(row->dest),
+                                        &work->rcpts[i].destination_id);
+    }
+    return st == ST_OK ? store_queue_add(tx, &envelope, work->rcpts, work->row_count) : st;
+}
+
+static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_t blob_id,
+                           size_t *delivered_r)
+{
+    *delivered_r = 0;
+    for (size_t i = 0; i < work->count; i++) {
         struct router_target *target = work->order[i];
 
         target->st = deliver_one(tx, work, target, blob_id);
         if (target->st != ST_OK && target->st != ST_FULL && target->st != ST_NOT_FOUND)
             return target->st;
-        delivered += target->st == ST_OK;
+        *delivered_r += target->st == ST_OK;
     }
+    return ST_OK;
+}
+
+static enum st accept_body(struct store_tx *tx, void *arg)
+{
+    struct router_work *work = arg;
+    const struct router_message *message = work->message;
+    int64_t blob_id;
+    size_t delivered = 0;
+    enum st st =
+        blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
+
+    if (st == ST_OK)
+        st = deliver_all(tx, work, blob_id, &delivered);
     /* Nobody took it: the body is not kept, and the recipients tell why. */
-    return st != ST_OK ? st : delivered == 0 ? ST_DENIED : ST_OK;
+    if (st == ST_OK && delivered == 0 && work->row_count == 0)
+        st = ST_DENIED;
+    if (st == ST_OK && work->row_count > 0)
+        st = queue_rows(tx, work, blob_id);
+    return st == ST_OK && message->also != NULL ? message->also(tx, message->also_arg) : st;
 }
 
 static int by_account(const void *a, const void *b)
@@ -77,14 +147,86 @@ static void job_done(struct store_job *job)
     work->done(work->ctx);
 }
 
-struct router_work *router_accept_new(struct store *store, struct router_message *message,
-                                      void (*done)(void *ctx), void *ctx)
+/* --- what is queued --- */
+
+void router_plan_now(const struct router_queue *queue, const struct directory *directory,
+                     struct slice address, struct arena *arena, struct router_plan *plan_r)
+{
+    const struct conf *conf = conf_get();
+    const struct router_question question = {.directory = directory,
+                                             .health = router_queue_health(queue),
+                                             .address = address,
+                                             .tls = router_tls_find(conf->smtp_out_tls),
+                                             .mx_port = (uint16_t)conf->smtp_out_port,
+                                             .now_ms = sys_now_ms()};
+
+    router_plan(&question, arena, plan_r);
+}
+
+static void add_remote(struct router_work *work, const struct directory *directory,
+                       const struct router_target *target)
+{
+    const struct router_rcpt *given = &work->message->rcpts[target->rcpt];
+    struct row *row = &work->rows[work->row_count++];
+    struct router_plan plan;
+
+    router_plan_now(work->queue, directory, target->address, work->message->targets->arena, &plan);
+    row->rcpt = (struct store_rcpt){.address = target->address,
+                                    .orcpt = given->orcpt,
+                                    .notify = given->notify,
+                                    .answer = SLICE("")};
+    if (target->expanded) /* RFC 3461 section 5.2.7.3: the group's own report tells of success */
+        row->rcpt.notify &= ~(uint64_t)ROUTER_NOTIFY_SUCCESS;
+    row->dest = router_dest_ref(work->queue, slice_str(plan.key));
+}
+
+/* The sender wants to know: what became of the recipient here is reported. */
+static void add_report(struct router_work *work, const struct router_rcpt *given)
+{
+    enum store_rcpt_state state = STORE_RCPT_STATE_MAX;
+
+    if ((given->notify & ROUTER_NOTIFY_SUCCESS) == 0 || work->message->sender.len == 0)
+        return;
+    for (size_t i = 0; i < given->reach.count; i++) {
+        if (given->reach.targets[i]->expanded)
+            state = STORE_RCPT_EXPANDED;
+        else if (given->reach.targets[i]->kind == ROUTER_LOCAL && state != STORE_RCPT_EXPANDED)
+            state = STORE_RCPT_DELIVERED;
+    }
+    if (state == STORE_RCPT_STATE_MAX)
+        return;
+    work->rows[work->row_count++] = (struct row){.rcpt = {.address = given->address,
+                                                          .orcpt = given->orcpt,
+                                                          .notify = given->notify,
+                                                          .state = state,
+                                                          .answer = SLICE("")}};
+}
+
+static void add_rows(struct router_work *work)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    const struct router_message *message = work->message;
+    size_t max = message->targets->count + message->rcpt_count;
+
+    work->rows = mem_alloc(max * sizeof(work->rows[0]));
+    work->rcpts = mem_alloc(max * sizeof(work->rcpts[0]));
+    for (size_t i = 0; i < message->targets->count; i++)
+        if (message->targets->list[i]->kind == ROUTER_REMOTE)
+            add_remote(work, directory, message->targets->list[i]);
+    for (size_t i = 0; i < message->rcpt_count; i++)
+        add_report(work, &message->rcpts[i]);
+}
+
+struct router_work *router_accept_new(struct store *store, struct router_queue *queue,
+                                      struct router_message *message, void (*done)(void *ctx),
+                                      void *ctx)
 {
     const struct router_targets *targets = message->targets;
     struct router_work *work = mem_alloc(sizeof(*work) + targets->count * sizeof(work->order[0]));
 
     work->job = (struct store_job){.body = accept_body, .arg = work, .done = job_done};
     work->store = store;
+    work->queue = queue;
     work->message = message;
     work->done = done;
     work->ctx = ctx;
@@ -92,6 +234,8 @@ struct router_work *router_accept_new(struct store *store, struct router_message
         if (targets->list[i]->kind == ROUTER_LOCAL)
             work->order[work->count++] = targets->list[i];
     qsort(work->order, work->count, sizeof(work->order[0]), by_account);
+    if (queue != NULL)
+        add_rows(work);
     return work;
 }
 
@@ -109,6 +253,33 @@ static void tell_delivered(const struct router_work *work, uint64_t sid)
         log_event(EV_DELIVERED, sid, LOG_C("account", work->order[i]->name),
                   LOG_C("folder", "INBOX"), LOG_C("guid", work->message->guid));
     }
+    for (size_t i = 0; i < work->row_count; i++)
+        if (work->rows[i].dest != NULL)
+            log_event(EV_QUEUED, sid, LOG_C("guid", work->message->guid),
+                      LOG_S("to", work->rows[i].rcpt.address),
+                      LOG_S("destination", router_dest_key(work->rows[i].dest)));
+}
+
+/* The destinations learn of their rows. */
+static void let_go(struct router_work *work, bool queued)
+{
+    bool reports = false;
+
+    for (size_t i = 0; i < work->row_count; i++) {
+        struct row *row = &work->rows[i];
+
+        if (row->dest == NULL) {
+            reports = true;
+            continue;
+        }
+        if (queued)
+            router_dest_set_id(work->queue, row->dest, work->rcpts[i].destination_id);
+        router_dest_unref(work->queue, &row->dest, queued);
+    }
+    if (reports && queued)
+        router_queue_look_reports(work->queue);
+    mem_free(work->rows);
+    mem_free(work->rcpts);
 }
 
 enum st router_accept_end(struct router_work **work, uint64_t sid)
@@ -120,9 +291,41 @@ enum st router_accept_end(struct router_work **work, uint64_t sid)
         count_add(COUNT_MESSAGES_ACCEPTED, 1);
         tell_delivered(*work, sid);
     }
+    let_go(*work, st == ST_OK);
     mem_free(*work);
     *work = NULL;
     return st == ST_DENIED ? ST_OK : st; /* nobody took it: the recipients tell why */
+}
+
+struct waiting {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool over;
+};
+
+static void note_over(void *ctx)
+{
+    struct waiting *waiting = ctx;
+
+    pthread_mutex_lock(&waiting->lock);
+    waiting->over = true;
+    pthread_cond_signal(&waiting->cond);
+    pthread_mutex_unlock(&waiting->lock);
+}
+
+enum st router_accept(struct store *store, struct router_queue *queue,
+                      struct router_message *message)
+{
+    struct waiting waiting = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    struct router_work *work = router_accept_new(store, queue, message, note_over, &waiting);
+
+    if (!router_accept_begin(work)) {
+        pthread_mutex_lock(&waiting.lock);
+        while (!waiting.over)
+            pthread_cond_wait(&waiting.cond, &waiting.lock);
+        pthread_mutex_unlock(&waiting.lock);
+    }
+    return router_accept_end(&work, 0);
 }
 
 enum st router_rcpt_st(const struct router_rcpt *rcpt)

@@ -37,10 +37,12 @@ void smtp_cmd_ehlo(struct smtp_session *session, struct slice args)
     session->extended = true;
     conn_writef(session->conn,
                 "250-%s\r\n250-PIPELINING\r\n250-SIZE "
-                "%llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n",
+                "%llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n",
                 session->context->server_name, (unsigned long long)conf_get()->message_bytes_max);
     if (conn_tls_possible(session->conn))
         conn_write(session->conn, SLICE("250-STARTTLS\r\n"));
+    if (session->kind == SMTP_KIND_SUBMISSION) /* from others it would be a way past the queue */
+        conn_write(session->conn, SLICE("250-MT-PRIORITY\r\n"));
     if (session->kind == SMTP_KIND_SUBMISSION && session->login == NULL) {
         directory_auth_options(session->context->auth, session->conn, &room, &options);
         if (auth_sasl_mechanisms(&options, " ", &mechanisms) == ST_OK && mechanisms.len > 0)

@@ -3,33 +3,50 @@
 #include "directory/directory.h"
 #include "directory/directory_name.h"
 #include "smtp/smtp_cmd.h"
+#include "smtp/smtp_dsn.h"
 #include "smtp/smtp_path.h"
 
 struct params {
     uint64_t bytes;
     bool utf8;
+    bool eight_bit;
+    struct smtp_dsn_mail dsn;
 };
 
-/* SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 section 5). */
+/* SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 section 5). ST_NOT_FOUND:
+ * it is none of them. */
+static enum st read_param(struct slice keyword, struct slice value, struct params *params)
+{
+    if (slice_ieq(keyword, SLICE("SIZE")))
+        return slice_to_u64(value, &params->bytes) == ST_OK ? ST_OK : ST_NOT_FOUND;
+    if (slice_ieq(keyword, SLICE("BODY"))) {
+        params->eight_bit = slice_ieq(value, SLICE("8BITMIME"));
+        return params->eight_bit || slice_ieq(value, SLICE("7BIT")) ? ST_OK : ST_NOT_FOUND;
+    }
+    if (slice_ieq(keyword, SLICE("AUTH")))
+        return ST_OK;
+    if (!slice_ieq(keyword, SLICE("SMTPUTF8")) || value.len > 0)
+        return ST_NOT_FOUND;
+    params->utf8 = true;
+    return ST_OK;
+}
+
+/* ST_NOT_FOUND: one is not understood; ST_INVALID: one of RFC 3461 is bad. */
 static enum st read_params(struct slice rest, struct params *params)
 {
     struct slice keyword;
     struct slice value;
-    enum st st;
 
-    while ((st = smtp_param_next(&rest, &keyword, &value)) == ST_OK) {
-        if (slice_ieq(keyword, SLICE("SIZE")) && slice_to_u64(value, &params->bytes) == ST_OK)
-            continue;
-        if (slice_ieq(keyword, SLICE("BODY")) &&
-            (slice_ieq(value, SLICE("7BIT")) || slice_ieq(value, SLICE("8BITMIME"))))
-            continue;
-        if (slice_ieq(keyword, SLICE("AUTH")))
-            continue;
-        if (!slice_ieq(keyword, SLICE("SMTPUTF8")) || value.len > 0)
-            return ST_INVALID;
-        params->utf8 = true;
+    while (slice_trim(rest).len > 0) {
+        if (smtp_param_next(&rest, &keyword, &value) != ST_OK)
+            return ST_NOT_FOUND;
+        enum st st = smtp_dsn_mail(keyword, value, &params->dsn);
+        if (st == ST_NOT_FOUND)
+            st = read_param(keyword, value, params);
+        if (st != ST_OK)
+            return st;
     }
-    return st == ST_NOT_FOUND ? ST_OK : st;
+    return ST_OK;
 }
 
 /* RFC 6409 section 6.1: a submission's sender belongs to the login. */
@@ -73,37 +90,52 @@ static struct slice rewritten(struct smtp_session *session, const struct smtp_pa
     return directory_name_join(arena, local, domain);
 }
 
+/* Takes path and parameters; false: it has replied why not. */
+static bool read_mail(struct smtp_session *session, struct slice args, struct smtp_path *path,
+                      struct params *params)
+{
+    struct slice rest = slice_sub(args, 5, args.len);
+
+    /* What the parameters allow decides how the path is read. */
+    if (smtp_path_parse(conn_arena(session->conn), &rest, true, path) != ST_OK) {
+        smtp_reply(session, 501, "5.1.7", "Not an address: %.*s",
+                   SLICE_ARG(slice_sub(args, 5, 200)));
+        return false;
+    }
+    enum st st = rest.len > 0 && !session->extended ? ST_NOT_FOUND : read_params(rest, params);
+    if (st != ST_OK) {
+        smtp_reply_param(session, st);
+        return false;
+    }
+    rest = slice_sub(args, 5, args.len);
+    if (smtp_path_parse(conn_arena(session->conn), &rest, params->utf8, path) != ST_OK) {
+        smtp_reply(session, 553, "5.6.7", "That address needs SMTPUTF8");
+        return false;
+    }
+    return true;
+}
+
 void smtp_cmd_mail(struct smtp_session *session, struct slice args)
 {
     struct params params = {0};
     struct smtp_path path;
-    struct slice rest = slice_sub(args, 5, args.len);
 
     if (!slice_istarts(args, SLICE("FROM:"))) {
         smtp_reply(session, 501, "5.5.4", "Write MAIL FROM:<address>");
         return;
     }
-    /* What the parameters allow decides how the path is read. */
-    if (smtp_path_parse(conn_arena(session->conn), &rest, true, &path) != ST_OK) {
-        smtp_reply(session, 501, "5.1.7", "Not an address: %.*s",
-                   SLICE_ARG(slice_sub(args, 5, 200)));
-        return;
-    }
-    if ((rest.len > 0 && !session->extended) || read_params(rest, &params) != ST_OK) {
-        smtp_reply(session, 555, "5.5.4", "Parameter not understood");
-        return;
-    }
-    rest = slice_sub(args, 5, args.len);
-    if (smtp_path_parse(conn_arena(session->conn), &rest, params.utf8, &path) != ST_OK) {
-        smtp_reply(session, 553, "5.6.7", "That address needs SMTPUTF8");
-        return;
-    }
-    if (!sender_ok(session, &path, &params))
+    if (!read_mail(session, args, &path, &params) || !sender_ok(session, &path, &params))
         return;
     smtp_mail_new(session);
-    session->mail->from = rewritten(session, &path);
-    session->mail->utf8 = params.utf8;
-    session->mail->declared_bytes = params.bytes;
+    struct smtp_mail *mail = session->mail;
+    mail->from = rewritten(session, &path);
+    mail->utf8 = params.utf8;
+    mail->said_8bit = params.eight_bit;
+    mail->declared_bytes = params.bytes;
+    mail->ret = params.dsn.ret;
+    mail->envid = arena_copy(mail->arena, params.dsn.envid);
+    /* RFC 6710 section 5: a stranger's wish is heard and counts for nothing. */
+    mail->priority = session->login != NULL ? params.dsn.priority : 0;
     session->state = SMTP_MAIL;
     smtp_reply(session, 250, "2.1.0", "OK");
 }

@@ -3,7 +3,9 @@
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
+#include "mime/mime_utf8.h"
 #include "smtp/smtp_cmd.h"
+#include "smtp/smtp_dsn.h"
 #include "smtp/smtp_path.h"
 #include "store/store_account.h"
 #include "sys/sys_net.h"
@@ -91,20 +93,6 @@ static bool may_relay(const struct smtp_session *session)
                             slice_str(conn_peer(session->conn)));
 }
 
-/* Whether this server sends to other domains: it delivers into its own store alone. */
-static bool can_relay(void)
-{
-    return false;
-}
-
-static bool leads_away(const struct router_reach *reach)
-{
-    for (size_t i = 0; i < reach->count; i++)
-        if (reach->targets[i]->kind == ROUTER_REMOTE)
-            return true;
-    return false;
-}
-
 /* True when mail for the path is taken; otherwise it has replied why not. */
 static bool resolve(struct smtp_session *session, const struct smtp_path *path,
                     struct router_rcpt *rcpt)
@@ -119,8 +107,7 @@ static bool resolve(struct smtp_session *session, const struct smtp_path *path,
         refuse(session, path, verdict);
         return false;
     }
-    if ((verdict == ROUTER_FOREIGN && !may_relay(session)) ||
-        (leads_away(&rcpt->reach) && !can_relay())) {
+    if (verdict == ROUTER_FOREIGN && !may_relay(session)) {
         router_resolve_undo(targets);
         refuse(session, path, ROUTER_FOREIGN);
         return false;
@@ -131,37 +118,54 @@ static bool resolve(struct smtp_session *session, const struct smtp_path *path,
     return true;
 }
 
-static bool is_ascii(struct slice text)
+/* ST_NOT_FOUND: one is not understood; ST_INVALID: one of RFC 3461 is bad. */
+static enum st read_params(const struct smtp_session *session, struct slice rest,
+                           struct smtp_dsn_rcpt *dsn)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if ((text.ptr[i] & 0x80) != 0)
-            return false;
-    return true;
+    struct slice keyword;
+    struct slice value;
+
+    while (slice_trim(rest).len > 0) {
+        if (!session->extended || smtp_param_next(&rest, &keyword, &value) != ST_OK)
+            return ST_NOT_FOUND;
+        enum st st = smtp_dsn_rcpt(keyword, value, session->mail->utf8, dsn);
+        if (st != ST_OK)
+            return st;
+    }
+    return ST_OK;
+}
+
+/* Takes path and parameters; false: it has replied why not. */
+static bool read_rcpt(struct smtp_session *session, struct slice args, struct smtp_path *path,
+                      struct smtp_dsn_rcpt *dsn)
+{
+    struct slice rest = slice_sub(args, 3, args.len);
+
+    if (!slice_istarts(args, SLICE("TO:")) ||
+        smtp_path_parse(conn_arena(session->conn), &rest, true, path) != ST_OK || path->null) {
+        smtp_reply(session, 501, "5.1.3", "Not an address: %.*s",
+                   SLICE_ARG(slice_sub(args, 0, 200)));
+        return false;
+    }
+    if (!session->mail->utf8 && !mime_utf8_ascii(path->text)) { /* RFC 6531 section 3.5 */
+        smtp_reply(session, 553, "5.6.7", "That address needs SMTPUTF8");
+        return false;
+    }
+    enum st st = read_params(session, rest, dsn);
+    if (st != ST_OK)
+        smtp_reply_param(session, st);
+    return st == ST_OK;
 }
 
 void smtp_cmd_rcpt(struct smtp_session *session, struct slice args)
 {
     struct smtp_mail *mail = session->mail;
     struct router_rcpt rcpt = {.notify = 0};
+    struct smtp_dsn_rcpt dsn = {0};
     struct smtp_path path;
-    struct slice rest = slice_sub(args, 3, args.len);
-    struct slice keyword;
-    struct slice value;
 
-    if (!slice_istarts(args, SLICE("TO:")) ||
-        smtp_path_parse(conn_arena(session->conn), &rest, true, &path) != ST_OK || path.null) {
-        smtp_reply(session, 501, "5.1.3", "Not an address: %.*s",
-                   SLICE_ARG(slice_sub(args, 0, 200)));
+    if (!read_rcpt(session, args, &path, &dsn))
         return;
-    }
-    if (!mail->utf8 && !is_ascii(path.text)) { /* RFC 6531 section 3.5 */
-        smtp_reply(session, 553, "5.6.7", "That address needs SMTPUTF8");
-        return;
-    }
-    if (smtp_param_next(&rest, &keyword, &value) != ST_NOT_FOUND) {
-        smtp_reply(session, 555, "5.5.4", "Parameter not understood");
-        return;
-    }
     if (mail->rcpt_count >= conf_get()->smtp_rcpt_count_max) {
         smtp_reply(session, 452, "4.5.3",
                    "Too many recipients; send the others in another transaction");
@@ -176,6 +180,8 @@ void smtp_cmd_rcpt(struct smtp_session *session, struct slice args)
         smtp_reply_st(session, st);
         return;
     }
+    rcpt.notify = dsn.notify;
+    rcpt.orcpt = arena_copy(mail->arena, dsn.orcpt);
     add_rcpt(mail, &rcpt);
     session->state = SMTP_RCPT;
     smtp_reply(session, 250, "2.1.5", "OK");

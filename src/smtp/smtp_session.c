@@ -71,6 +71,14 @@ void smtp_reply_st(struct smtp_session *session, enum st st)
     smtp_reply(session, replies[st].code, replies[st].enhanced, "%s", replies[st].text);
 }
 
+void smtp_reply_param(struct smtp_session *session, enum st st)
+{
+    if (st == ST_NOT_FOUND)
+        smtp_reply(session, 555, "5.5.4", "Parameter not understood");
+    else
+        smtp_reply(session, 501, "5.5.4", "Parameter with a bad value, or said twice");
+}
+
 void smtp_mail_new(struct smtp_session *session)
 {
     struct smtp_mail *mail = mem_new(struct smtp_mail);
@@ -91,6 +99,7 @@ void smtp_mail_free(struct smtp_session *session)
     blob_writer_free(&mail->body);
     mime_scan_free(&mail->scan);
     buf_fini(&mail->structure);
+    buf_fini(&mail->origin);
     smtp_header_free(&mail->header);
     mem_free(mail->rcpts);
     arena_free(&mail->arena);

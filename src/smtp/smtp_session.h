@@ -29,12 +29,17 @@ enum smtp_state {
 
 /* One mail transaction, from MAIL until it ends. */
 struct smtp_mail {
-    struct arena *arena; /* from, recipients */
+    struct arena *arena; /* from, envid, recipients */
     struct slice from;
     bool utf8;
+    bool said_8bit; /* BODY=8BITMIME */
+    bool eight_bit; /* and there are such bytes */
     bool chunk_last;
     uint64_t chunk_left;
     uint64_t declared_bytes; /* SIZE= */
+    enum router_ret ret;
+    struct slice envid; /* xtext as received */
+    int8_t priority;    /* MT-PRIORITY= of one who may ask for it */
     struct router_rcpt *rcpts;
     size_t rcpt_count;
     size_t rcpt_cap;
@@ -43,7 +48,9 @@ struct smtp_mail {
     struct blob_writer *body;
     struct mime_scan *scan;
     struct smtp_header *header; /* submission: mends the header while it passes */
+    uint64_t trace_offset;      /* where Return-Path ends and the trace begins */
     struct buf structure;       /* of the scanned message */
+    struct buf origin;
     struct router_message message;
     struct router_work *work;
     bool too_big;
@@ -72,6 +79,9 @@ void smtp_reply(struct smtp_session *session, int code, const char *enhanced, co
     PRINTF(4, 5);
 /* The reply for a status that is not the peer's fault or not one of the command's own. */
 void smtp_reply_st(struct smtp_session *session, enum st st);
+/* The reply for a parameter of MAIL or RCPT that is not known here (ST_NOT_FOUND), or whose value
+ * is bad or said twice (ST_INVALID, RFC 3461 section 5.1). */
+void smtp_reply_param(struct smtp_session *session, enum st st);
 
 void smtp_mail_new(struct smtp_session *session);
 void smtp_mail_free(struct smtp_session *session); /* no transaction is fine */
