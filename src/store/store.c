@@ -109,6 +109,17 @@ enum st store_write(struct store *store, store_body *body, void *arg)
     return waiter.job.st;
 }
 
+bool store_away(const struct store *store)
+{
+    return store->engine->away != NULL && store->engine->away(store);
+}
+
+void store_set_retry(struct store *store, uint64_t retry_ms)
+{
+    if (store->engine->set_retry != NULL)
+        store->engine->set_retry(store, retry_ms);
+}
+
 bool store_is_shared(const struct store *store)
 {
     return store->engine->shared;

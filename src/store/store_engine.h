@@ -110,6 +110,8 @@ struct store_engine {
     const char *after_restore; /* SQL, or NULL */
     enum st (*open)(struct store *store, const struct store_options *options, struct buf *why);
     void (*close)(struct store *store);
+    bool (*away)(const struct store *store);                   /* NULL: never */
+    void (*set_retry)(struct store *store, uint64_t retry_ms); /* NULL: nothing to retry */
     enum st (*read)(struct store *store, store_body *body, void *arg);
     /* As store_write_begin(). */
     bool (*write)(struct store *store, struct store_job *job);
