@@ -336,6 +336,7 @@ static void limit(uint64_t members)
     conf.group_members_max = members;
     conf_use(&conf);
     kept[count++] = conf_get();
+    assert_ptr_equal(kept[count - 1], conf_get());
 }
 
 static void test_too_many_is_told_and_leaves_nothing(void **state)
