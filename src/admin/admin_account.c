@@ -133,8 +133,8 @@ struct setting {
 
 static size_t find_alias(const struct directory_document *document, struct slice alias)
 {
-    for (size_t i = 0; i < document->alias_count; i++)
-        if (slice_eq(document->aliases[i], alias))
+    for (size_t i = 0; i < document->aliases.count; i++)
+        if (slice_eq(document->aliases.at[i], alias))
             return i;
     return SIZE_MAX;
 }
@@ -150,7 +150,7 @@ static enum st remove_aliases(const struct setting *setting, struct directory_do
                      SLICE_ARG(setting->remove[i]));
             return ST_NOT_FOUND;
         }
-        document->aliases[at] = document->aliases[--document->alias_count];
+        document->aliases.at[at] = document->aliases.at[--document->aliases.count];
     }
     return ST_OK;
 }
@@ -161,11 +161,11 @@ static enum st add_aliases(const struct setting *setting, struct directory_docum
     for (size_t i = 0; i < setting->add_count; i++) {
         if (find_alias(document, setting->add[i]) != SIZE_MAX)
             continue;
-        if (document->alias_count == DIRECTORY_ALIASES_MAX) {
+        if (document->aliases.count == DIRECTORY_ALIASES_MAX) {
             buf_putf(why, "%.*s: a person may have 100 aliases", SLICE_ARG(setting->name));
             return ST_INVALID;
         }
-        document->aliases[document->alias_count++] = setting->add[i];
+        document->aliases.at[document->aliases.count++] = setting->add[i];
     }
     return ST_OK;
 }
@@ -229,8 +229,8 @@ static json_t *describe_person(const struct directory_document *document)
     const struct directory_person *person = &document->person;
     json_t *aliases = json_array();
 
-    for (size_t i = 0; i < document->alias_count; i++)
-        json_array_append_new(aliases, admin_json_text(document->aliases[i]));
+    for (size_t i = 0; i < document->aliases.count; i++)
+        json_array_append_new(aliases, admin_json_text(document->aliases.at[i]));
     return json_pack("{s:s, s:o, s:o, s:I, s:b, s:b, s:b}", "name", person->name, "full_name",
                      admin_json_text(slice_str(person->full_name)), "aliases", aliases,
                      "quota_bytes", (json_int_t)person->quota_bytes, "disabled", person->disabled,

@@ -35,17 +35,11 @@ bool admin_person_text_ok(struct slice text)
 struct slice admin_person_owner(struct arena *arena, struct slice address, struct slice self)
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    size_t at = slice_find(address, '@');
-    struct slice local = slice_sub(address, 0, at);
-    struct slice domain = at == SIZE_MAX ? directory_first_domain(directory)
-                                         : slice_sub(address, at + 1, address.len);
-    const struct directory_person *person = directory_address(directory, local, domain);
+    const char *owner = directory_owner(directory, address);
 
-    /* Somebody gets postmaster's mail always; that alone does not make the name taken. */
-    if (person == NULL || slice_eq(slice_str(person->name), self) ||
-        !directory_owns(directory, person, local, domain))
+    if (owner == NULL || slice_eq(slice_str(owner), self))
         return SLICE("");
-    return arena_copy(arena, slice_str(person->name));
+    return arena_copy(arena, slice_str(owner));
 }
 
 static enum st refuse(struct buf *why, enum st st, struct slice what, const char *text)
@@ -69,7 +63,7 @@ static enum st explain(struct buf *why, enum st st, struct slice name)
 enum st admin_person_alias_check(struct arena *arena, struct slice alias, struct slice self,
                                  struct buf *why)
 {
-    if (alias.len > TEXT_BYTES_MAX || !directory_alias_ok(alias))
+    if (alias.len > TEXT_BYTES_MAX || !directory_name_is_alias(alias))
         return refuse(why, ST_INVALID, alias,
                       "not an alias; write a name or name@domain in lower case");
     struct slice owner = admin_person_owner(arena, alias, self);
@@ -87,7 +81,7 @@ static enum st check_name(struct arena *arena, struct slice name, struct buf *wh
     struct slice owner = admin_person_owner(arena, name, name);
     if (owner.len == 0)
         return ST_OK;
-    buf_putf(why, "the name %.*s is an alias of %.*s", SLICE_ARG(name), SLICE_ARG(owner));
+    buf_putf(why, "the name %.*s belongs to %.*s already", SLICE_ARG(name), SLICE_ARG(owner));
     return ST_EXISTS;
 }
 
@@ -175,7 +169,7 @@ static enum st prepare(struct arena *arena, const struct admin_person *person,
                                                  .quota_bytes = person->quota_bytes,
                                                  .admin = person->admin};
     for (size_t i = 0; st == ST_OK && i < person->alias_count; i++)
-        document->aliases[document->alias_count++] = person->aliases[i];
+        document->aliases.at[document->aliases.count++] = person->aliases[i];
     if (st == ST_OK)
         st = make_verifiers(arena, person->name, person->password, &document->person, why);
     if (st != ST_OK)

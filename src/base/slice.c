@@ -59,6 +59,13 @@ size_t slice_find(struct slice s, char byte)
     return at != NULL ? (size_t)(at - s.ptr) : SIZE_MAX;
 }
 
+size_t slice_find_last(struct slice s, char byte)
+{
+    const char *at = s.len > 0 ? memrchr(s.ptr, byte, s.len) : NULL;
+
+    return at == NULL ? SIZE_MAX : (size_t)(at - s.ptr);
+}
+
 size_t slice_find_slice(struct slice s, struct slice needle)
 {
     if (needle.len == 0)

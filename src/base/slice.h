@@ -13,6 +13,7 @@ bool slice_istarts(struct slice s, struct slice prefix);
 int slice_cmp(struct slice a, struct slice b);
 /* Index of the byte, or SIZE_MAX. */
 size_t slice_find(struct slice s, char byte);
+size_t slice_find_last(struct slice s, char byte);
 /* Index of the bytes, or SIZE_MAX. */
 size_t slice_find_slice(struct slice s, struct slice needle);
 /* The bytes from start, at most len of them; both are cut to what is there. */

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "sys/sys_net.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -222,6 +223,21 @@ enum st conf_set(struct conf *conf, const struct conf_field *field, struct slice
     return ST_OK;
 }
 
+static enum st check_networks(const struct conf *conf, struct buf *why)
+{
+    struct slice rest = slice_str(conf->relay_networks);
+    struct slice network;
+
+    while (slice_split(&rest, ' ', &network))
+        if (network.len > 0 && !sys_net_ok(network)) {
+            buf_putf(why,
+                     "relay_networks: %.*s is not a network; write 10.0.0.0/8 or 2001:db8::/32",
+                     SLICE_ARG(network));
+            return ST_INVALID;
+        }
+    return ST_OK;
+}
+
 enum st conf_check(const struct conf *conf, struct buf *why)
 {
     bool tls = conf->tls_certificate_file[0] != '\0';
@@ -235,6 +251,8 @@ enum st conf_check(const struct conf *conf, struct buf *why)
         buf_put(why, SLICE("listen_imaps and listen_submissions need tls_certificate_file"));
         return ST_INVALID;
     }
+    if (check_networks(conf, why) != ST_OK)
+        return ST_INVALID;
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     for (size_t i = 0; i < COUNT(levels); i++)
         if (strcmp(conf->log_level, levels[i]) == 0)

@@ -5,7 +5,12 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "conf/conf.h"
+#include "directory/directory_connection.h"
+#include "directory/directory_group.h"
+#include "directory/directory_match.h"
+#include "directory/directory_names.h"
 #include "directory/directory_person.h"
+#include "directory/directory_settings.h"
 #include "log/log.h"
 #include "store/store_account.h"
 #include "store/store_document.h"
@@ -14,34 +19,27 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <uthash.h>
 
-#define SNAPSHOT_BYTES_MAX (1 * GIB)
-#define KEY_BYTES_MAX 400
+#define SNAPSHOT_BYTES_MAX (4 * GIB)
 #define DOMAINS_MAX 64
 
-struct entry {
-    UT_hash_handle by_name; /* key: person.name */
-    struct directory_person person;
-    struct entry *next; /* in the order of names */
-};
-
-struct alias {
-    UT_hash_handle hh;
-    const char *key; /* "local@domain", or "local" for every domain */
-    struct entry *entry;
+/* A group waits until all persons are in: where both have a name it is the person's. */
+struct waiting {
+    struct directory_group_document document;
+    struct waiting *next;
 };
 
 struct directory {
     atomic_int refs;
     struct arena *arena;
-    struct entry *names;
-    struct alias *aliases;
-    struct entry *first, **tail;
-    struct entry *postmaster;
+    struct directory_names names;
+    struct directory_match *connections;
+    struct directory_rules rules[DIRECTORY_REWRITE_MAX];
+    const struct directory_person *postmaster;
     struct slice domains[DOMAINS_MAX];
     size_t domain_count;
-    size_t person_count;
+    size_t connection_count;
+    struct waiting *groups, **groups_tail;
 };
 
 static struct {
@@ -54,8 +52,8 @@ static struct {
 
 static void snapshot_free(struct directory *directory)
 {
-    HASH_CLEAR(by_name, directory->names);
-    HASH_CLEAR(hh, directory->aliases);
+    directory_names_clear(&directory->names);
+    directory_match_clear(&directory->connections);
     arena_free(&directory->arena);
     mem_free(directory);
 }
@@ -71,104 +69,218 @@ void directory_unref(const struct directory **directory)
 
 /* --- making a snapshot --- */
 
-static void add_alias(struct directory *directory, struct slice key, struct entry *entry)
-{
-    struct alias *alias;
-
-    HASH_FIND(hh, directory->aliases, key.ptr, key.len, alias);
-    if (alias != NULL) {
-        log_event(EV_DIRECTORY_REFUSED, 0, LOG_C("person", entry->person.name), LOG_S("alias", key),
-                  LOG_C("why", "another person has it"));
-        return;
-    }
-    alias = arena_one(directory->arena, struct alias);
-    alias->key = slice_cstr(directory->arena, key);
-    alias->entry = entry;
-    HASH_ADD_KEYPTR(hh, directory->aliases, alias->key, key.len, alias);
-    if (slice_eq(key, SLICE("postmaster")))
-        directory->postmaster = entry;
-}
-
-static enum st add_person(struct directory *directory, const struct store_document *document)
+static enum st add_person(struct directory *directory, const struct store_document *document,
+                          struct buf *why)
 {
     struct directory_document *read = mem_new(struct directory_document);
-    struct entry *entry = arena_one(directory->arena, struct entry);
-    AUTO(buf) struct buf why = BUF(1 * KIB);
+    enum st st = directory_person_read(directory->arena, document->name, document->body, read, why);
 
-    enum st st =
-        directory_person_read(directory->arena, document->name, document->body, read, &why);
-    if (st != ST_OK) {
-        log_event(EV_DIRECTORY_REFUSED, 0, LOG_S("person", document->name),
-                  LOG_S("why", buf_slice(&why)));
-    } else {
-        entry->person = read->person;
-        HASH_ADD_KEYPTR(by_name, directory->names, entry->person.name, document->name.len, entry);
-        *directory->tail = entry;
-        directory->tail = &entry->next;
-        directory->person_count++;
-        for (size_t i = 0; i < read->alias_count; i++)
-            add_alias(directory, read->aliases[i], entry);
-        if (directory->postmaster == NULL && entry->person.admin)
-            directory->postmaster = entry;
-    }
+    if (st == ST_OK)
+        directory_names_add_person(&directory->names, directory->arena, &read->person,
+                                   &read->aliases);
     mem_free(read);
-    return ST_OK;
+    return st;
 }
 
+static enum st add_group(struct directory *directory, const struct store_document *document,
+                         struct buf *why)
+{
+    struct waiting *waiting = arena_one(directory->arena, struct waiting);
+    enum st st = directory_group_read(directory->arena, document->name, document->body,
+                                      &waiting->document, why);
+
+    if (st == ST_OK) {
+        *directory->groups_tail = waiting;
+        directory->groups_tail = &waiting->next;
+    }
+    return st;
+}
+
+static enum st add_connection(struct directory *directory, const struct store_document *document,
+                              struct buf *why)
+{
+    struct directory_connection_document *read =
+        arena_one(directory->arena, struct directory_connection_document);
+    enum st st =
+        directory_connection_read(directory->arena, document->name, document->body, read, why);
+
+    if (st == ST_OK) {
+        read->connection.modified_ms = document->modified_ms;
+        directory_match_add(&directory->connections, directory->arena, &read->connection,
+                            &read->domains);
+        directory->connection_count++;
+    }
+    return st;
+}
+
+static enum st add_settings(struct directory *directory, const struct store_document *document,
+                            struct buf *why)
+{
+    struct directory_settings_document *read =
+        arena_one(directory->arena, struct directory_settings_document);
+    enum st st =
+        directory_settings_read(directory->arena, document->name, document->body, read, why);
+
+    if (st == ST_OK)
+        directory_settings_add(directory->arena, read, directory->rules);
+    return st;
+}
+
+static const struct {
+    const char *name;
+    enum st (*add)(struct directory *, const struct store_document *, struct buf *);
+} kinds[] = {
+    [DIRECTORY_PERSON] = {"person", add_person},
+    [DIRECTORY_GROUP] = {"group", add_group},
+    [DIRECTORY_CONNECTION] = {"connection", add_connection},
+    [DIRECTORY_SETTINGS] = {"settings", add_settings},
+};
+static_assert(COUNT(kinds) == DIRECTORY_KIND_MAX, "one row for each kind");
+
+const char *directory_kind_name(enum directory_kind kind)
+{
+    return kinds[kind].name;
+}
+
+enum st directory_kind_find(struct slice name, enum directory_kind *kind_r)
+{
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (slice_eq(slice_str(kinds[i].name), name)) {
+            *kind_r = (enum directory_kind)i;
+            return ST_OK;
+        }
+    return ST_NOT_FOUND;
+}
+
+/* A document that cannot be read is told and left out; one of a kind that is not known is another
+ * version's. */
 static enum st take_document(void *ctx, const struct store_document *document)
 {
-    return slice_eq(document->kind, SLICE("person")) ? add_person(ctx, document) : ST_OK;
+    AUTO(buf) struct buf why = BUF(2 * KIB);
+    enum directory_kind kind;
+
+    if (directory_kind_find(document->kind, &kind) == ST_OK &&
+        kinds[kind].add(ctx, document, &why) != ST_OK)
+        log_event(EV_DIRECTORY_REFUSED, 0, LOG_S("kind", document->kind),
+                  LOG_S("name", document->name), LOG_S("why", buf_slice(&why)));
+    return ST_OK;
 }
 
 static enum st take_account(void *ctx, const struct store_account *account)
 {
-    struct directory *directory = ctx;
-    struct entry *entry;
-
-    HASH_FIND(by_name, directory->names, account->name, strlen(account->name), entry);
-    if (entry != NULL)
-        entry->person.account_id = account->account_id;
+    directory_add_account(ctx, slice_str(account->name), account->account_id);
     return ST_OK;
+}
+
+static void add_domains(struct directory *directory, struct slice domains)
+{
+    struct slice domain;
+
+    while (slice_split(&domains, ' ', &domain))
+        if (domain.len > 0 && directory->domain_count < DOMAINS_MAX)
+            directory->domains[directory->domain_count++] = slice_lower(directory->arena, domain);
 }
 
 static void snapshot_begin(struct directory *directory)
 {
-    HASH_CLEAR(by_name, directory->names);
-    HASH_CLEAR(hh, directory->aliases);
+    directory_names_clear(&directory->names);
+    directory_match_clear(&directory->connections);
     arena_reset(directory->arena);
-    directory->first = NULL;
-    directory->tail = &directory->first;
+    memset(directory->rules, 0, sizeof(directory->rules));
     directory->postmaster = NULL;
+    directory->groups = NULL;
+    directory->groups_tail = &directory->groups;
     directory->domain_count = 0;
-    directory->person_count = 0;
+    directory->connection_count = 0;
+}
+
+static const struct directory_person *find_postmaster(const struct directory *directory)
+{
+    const struct directory_person *first = NULL;
+
+    for (const struct directory_entry *entry = directory->names.first; entry != NULL;
+         entry = entry->next) {
+        const struct directory_person *person = entry->person;
+
+        if (person->account_id == 0)
+            continue;
+        if (person->admin)
+            return person;
+        if (first == NULL)
+            first = person;
+    }
+    return first;
+}
+
+static void snapshot_end(struct directory *directory)
+{
+    for (struct waiting *group = directory->groups; group != NULL; group = group->next)
+        directory_names_add_group(&directory->names, directory->arena, &group->document.group,
+                                  &group->document.aliases);
+    directory_match_end(directory->connections);
+    directory->postmaster = find_postmaster(directory);
 }
 
 static enum st read_snapshot(struct store_tx *tx, void *arg)
 {
     struct directory *directory = arg;
-    struct slice rest = slice_str(conf_get()->domains);
-    struct slice domain;
 
     snapshot_begin(directory);
-    while (slice_split(&rest, ' ', &domain))
-        if (domain.len > 0 && directory->domain_count < DOMAINS_MAX)
-            directory->domains[directory->domain_count++] = slice_lower(directory->arena, domain);
+    add_domains(directory, slice_str(conf_get()->domains));
     enum st st = store_document_each(tx, take_document, directory);
     if (st == ST_OK)
         st = store_account_each(tx, take_account, directory);
-    if (directory->postmaster == NULL)
-        directory->postmaster = directory->first;
+    snapshot_end(directory);
     return st;
+}
+
+static struct directory *snapshot_new(void)
+{
+    struct directory *directory = mem_new(struct directory);
+
+    directory->refs = 1;
+    directory->arena = arena_new("directory", SNAPSHOT_BYTES_MAX);
+    snapshot_begin(directory);
+    return directory;
+}
+
+struct directory *directory_new(struct slice domains)
+{
+    struct directory *directory = snapshot_new();
+
+    add_domains(directory, domains);
+    return directory;
+}
+
+void directory_add(struct directory *directory, struct slice kind, struct slice name,
+                   int64_t modified_ms, struct slice body)
+{
+    struct store_document document = {kind, name, modified_ms, body};
+    enum st st = take_document(directory, &document);
+
+    assert(st == ST_OK);
+}
+
+void directory_add_account(struct directory *directory, struct slice name, int64_t account_id)
+{
+    struct directory_entry *entry = directory_names_find(&directory->names, name);
+
+    if (entry != NULL && entry->person != NULL)
+        entry->person->account_id = account_id;
+}
+
+const struct directory *directory_end(struct directory *directory)
+{
+    snapshot_end(directory);
+    return directory;
 }
 
 /* Under here.lock. */
 static enum st make_snapshot(void)
 {
-    struct directory *directory = mem_new(struct directory);
+    struct directory *directory = snapshot_new();
     uint64_t begun_ms = sys_mono_ms();
 
-    directory->refs = 1;
-    directory->arena = arena_new("directory", SNAPSHOT_BYTES_MAX);
     atomic_store(&here.stale, false);
     enum st st = store_read(here.store, read_snapshot, directory);
     if (st != ST_OK) {
@@ -179,7 +291,9 @@ static enum st make_snapshot(void)
     const struct directory *older = here.latest;
     here.latest = directory;
     directory_unref(&older);
-    log_event(EV_DIRECTORY_LOADED, 0, LOG_U("persons", directory->person_count),
+    log_event(EV_DIRECTORY_LOADED, 0, LOG_U("persons", directory->names.person_count),
+              LOG_U("groups", directory->names.group_count),
+              LOG_U("connections", directory->connection_count),
               LOG_U("ms", sys_mono_ms() - begun_ms));
     return ST_OK;
 }
@@ -232,45 +346,6 @@ const struct directory *directory_ref(void)
 
 /* --- looking up --- */
 
-static struct slice key_of(char key[KEY_BYTES_MAX], struct slice local, struct slice domain)
-{
-    size_t len = 0;
-
-    if (local.len + domain.len + 1 >= KEY_BYTES_MAX)
-        return SLICE("");
-    for (size_t i = 0; i < local.len; i++)
-        key[len++] = local.ptr[i];
-    if (domain.len > 0)
-        key[len++] = '@';
-    for (size_t i = 0; i < domain.len; i++)
-        key[len++] = domain.ptr[i];
-    for (size_t i = 0; i < len; i++)
-        if (key[i] >= 'A' && key[i] <= 'Z')
-            key[i] = (char)(key[i] + ('a' - 'A'));
-    return (struct slice){key, len};
-}
-
-static struct entry *find_name(const struct directory *directory, struct slice name)
-{
-    struct entry *entry;
-    char room[KEY_BYTES_MAX];
-    struct slice key = key_of(room, name, SLICE(""));
-
-    HASH_FIND(by_name, directory->names, key.ptr, key.len, entry);
-    return entry;
-}
-
-static struct entry *find_alias(const struct directory *directory, struct slice local,
-                                struct slice domain)
-{
-    struct alias *alias;
-    char room[KEY_BYTES_MAX];
-    struct slice key = key_of(room, local, domain);
-
-    HASH_FIND(hh, directory->aliases, key.ptr, key.len, alias);
-    return alias != NULL ? alias->entry : NULL;
-}
-
 bool directory_domain_is_local(const struct directory *directory, struct slice domain)
 {
     for (size_t i = 0; i < directory->domain_count; i++)
@@ -287,57 +362,149 @@ struct slice directory_first_domain(const struct directory *directory)
 const struct directory_person *directory_login(const struct directory *directory, struct slice name)
 {
     size_t at = slice_find(name, '@');
-    struct entry *entry;
+    const struct directory_entry *entry = NULL;
 
     if (at == SIZE_MAX)
-        entry = find_name(directory, name);
+        entry = directory_names_find(&directory->names, name);
     else if (directory_domain_is_local(directory, slice_sub(name, at + 1, name.len)))
-        entry = find_name(directory, slice_sub(name, 0, at));
-    else
-        entry = NULL;
-    return entry != NULL ? &entry->person : NULL;
+        entry = directory_names_find(&directory->names, slice_sub(name, 0, at));
+    return entry != NULL ? entry->person : NULL;
 }
 
-static struct entry *find_exact(const struct directory *directory, struct slice local,
-                                struct slice domain)
+/* True, where entry is somebody. */
+static bool found(const struct directory_entry *entry, const char *via,
+                  struct directory_found *found_r)
 {
-    struct entry *entry = find_alias(directory, local, domain);
-
-    if (entry == NULL && directory_domain_is_local(directory, domain)) {
-        entry = find_name(directory, local);
-        if (entry == NULL)
-            entry = find_alias(directory, local, SLICE(""));
-    }
-    return entry;
+    if (entry == NULL)
+        return false;
+    *found_r = (struct directory_found){entry->person, entry->group, via};
+    return true;
 }
 
-const struct directory_person *directory_address(const struct directory *directory,
-                                                 struct slice local, struct slice domain)
+bool directory_find_name(const struct directory *directory, struct slice name,
+                         struct directory_found *found_r)
 {
-    struct entry *entry = find_exact(directory, local, domain);
+    const struct directory_names *names = &directory->names;
+
+    return found(directory_names_find(names, name), "direct", found_r) ||
+           found(directory_names_find_alias(names, name, SLICE("")), "alias", found_r);
+}
+
+static bool find_exact(const struct directory *directory, struct slice local, struct slice domain,
+                       struct directory_found *found_r)
+{
+    const struct directory_entry *entry =
+        directory_names_find_alias(&directory->names, local, domain);
+
+    if (slice_eq(local, SLICE("*")))
+        return false; /* a catch-all is nobody's address */
+    return found(entry, "alias", found_r) || (directory_domain_is_local(directory, domain) &&
+                                              directory_find_name(directory, local, found_r));
+}
+
+/* name+detail is name's. */
+static bool find_own(const struct directory *directory, struct slice local, struct slice domain,
+                     struct directory_found *found_r)
+{
     size_t plus = slice_find(local, '+');
 
-    if (entry == NULL && plus != SIZE_MAX && plus > 0)
-        entry = find_exact(directory, slice_sub(local, 0, plus), domain);
-    if (entry == NULL && slice_ieq(local, SLICE("postmaster")) &&
-        (domain.len == 0 || directory_domain_is_local(directory, domain)))
-        entry = directory->postmaster;
-    return entry != NULL ? &entry->person : NULL;
+    return find_exact(directory, local, domain, found_r) ||
+           (plus != SIZE_MAX && plus > 0 &&
+            find_exact(directory, slice_sub(local, 0, plus), domain, found_r));
+}
+
+static bool find_catch_all(const struct directory *directory, struct slice domain,
+                           struct directory_found *found_r)
+{
+    const struct directory_names *names = &directory->names;
+    const struct directory_entry *entry = directory_names_find_alias(names, SLICE("*"), domain);
+
+    if (entry == NULL && directory_domain_is_local(directory, domain))
+        entry = directory_names_find_alias(names, SLICE("*"), SLICE(""));
+    return found(entry, "catch-all", found_r);
+}
+
+bool directory_find(const struct directory *directory, struct slice local, struct slice domain,
+                    struct directory_found *found_r)
+{
+    if (find_own(directory, local, domain, found_r))
+        return true;
+    if (!slice_ieq(local, SLICE("postmaster")) || !directory_domain_is_local(directory, domain))
+        return find_catch_all(directory, domain, found_r);
+    *found_r = (struct directory_found){directory->postmaster, NULL, "postmaster"};
+    return directory->postmaster != NULL;
+}
+
+const struct directory_person *directory_postmaster(const struct directory *directory)
+{
+    return directory->postmaster;
 }
 
 bool directory_owns(const struct directory *directory, const struct directory_person *person,
                     struct slice local, struct slice domain)
 {
-    struct entry *entry = find_exact(directory, local, domain);
-    size_t plus = slice_find(local, '+');
+    struct directory_found owner;
 
-    if (entry == NULL && plus != SIZE_MAX && plus > 0)
-        entry = find_exact(directory, slice_sub(local, 0, plus), domain);
-    return entry != NULL && strcmp(entry->person.name, person->name) == 0;
+    return find_own(directory, local, domain, &owner) && owner.person != NULL &&
+           strcmp(owner.person->name, person->name) == 0;
+}
+
+const char *directory_owner(const struct directory *directory, struct slice alias)
+{
+    const struct directory_names *names = &directory->names;
+    const struct directory_entry *entry = NULL;
+    struct directory_found owner;
+    struct slice local;
+    struct slice domain;
+
+    directory_name_split(alias, &local, &domain);
+    if (directory_name_is_catch_all(alias))
+        entry = directory_names_find_alias(names, local, domain);
+    else if (find_exact(directory, local,
+                        domain.len > 0 ? domain : directory_first_domain(directory), &owner))
+        return owner.person != NULL ? owner.person->name : owner.group->name;
+    return entry != NULL ? entry->name : NULL;
+}
+
+size_t directory_connections(const struct directory *directory, struct slice domain,
+                             const struct directory_connection **list_r, size_t max)
+{
+    return directory_match_find(directory->connections, domain, list_r, max);
+}
+
+bool directory_rewrite(const struct directory *directory, enum directory_rewrite kind,
+                       struct arena *arena, struct slice *local, struct slice *domain)
+{
+    return directory_settings_rewrite(&directory->rules[kind], arena, local, domain);
+}
+
+static const char *const tls_names[] = {
+    [DIRECTORY_TLS_SETTING] = "setting",
+    [DIRECTORY_TLS_NONE] = "none",
+    [DIRECTORY_TLS_OPPORTUNISTIC] = "opportunistic",
+    [DIRECTORY_TLS_REQUIRED] = "required",
+    [DIRECTORY_TLS_VERIFIED] = "verified",
+};
+static_assert(COUNT(tls_names) == DIRECTORY_TLS_MAX, "one name for each");
+
+enum st directory_tls_find(struct slice name, enum directory_tls *tls_r)
+{
+    for (size_t i = DIRECTORY_TLS_NONE; i < COUNT(tls_names); i++)
+        if (slice_eq(slice_str(tls_names[i]), name)) {
+            *tls_r = (enum directory_tls)i;
+            return ST_OK;
+        }
+    return ST_INVALID;
+}
+
+const char *directory_tls_name(enum directory_tls tls)
+{
+    return tls_names[tls];
 }
 
 void directory_each(const struct directory *directory, directory_fn *fn, void *ctx)
 {
-    for (const struct entry *entry = directory->first; entry != NULL; entry = entry->next)
-        fn(ctx, &entry->person);
+    for (const struct directory_entry *entry = directory->names.first; entry != NULL;
+         entry = entry->next)
+        fn(ctx, entry->person);
 }

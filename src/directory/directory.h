@@ -1,16 +1,22 @@
-/* directory.h: the domain's documents as an immutable snapshot: who is who, and who has which
- * address.
+/* directory.h: the domain's documents as an immutable snapshot: who is who, who has which address,
+ * and how mail goes elsewhere.
  *
  * Log-in and recipient look-up read the snapshot in memory; no query. A change of a document makes
  * a new snapshot; readers of the old one go on undisturbed. */
 #pragma once
 #include "base/base.h"
 
+struct arena;
+struct buf;
 struct directory;
 struct store;
-struct buf;
 
-#define DIRECTORY_NAME_BYTES_MAX 255
+/* A list of texts in an arena. */
+struct directory_texts {
+    struct slice *at;
+    size_t count;
+    size_t cap;
+};
 
 struct directory_person {
     const char *name; /* log-in name and account name, lower case */
@@ -18,9 +24,49 @@ struct directory_person {
     const char *yescrypt; /* "" : no password, cannot log in with PLAIN */
     const char *scram;    /* "SCRAM-SHA-256$..." or "" */
     uint64_t quota_bytes; /* 0: the setting's */
-    bool disabled;        /* cannot log in; mail is still taken */
+    /* Where mail goes on to: names of persons and groups, and addresses. */
+    const struct slice *forwards;
+    unsigned forward_count;
+    bool forward_keep; /* a copy stays */
+    bool disabled;     /* cannot log in; mail is still taken */
     bool admin;
     int64_t account_id; /* the account in this store; 0: none here */
+};
+
+struct directory_group {
+    const char *name; /* lower case; its address is the name in every domain served here */
+    const char *full_name;
+    const struct slice *members; /* names of persons and groups (lower case), and addresses */
+    size_t member_count;
+};
+
+enum directory_tls {
+    DIRECTORY_TLS_SETTING, /* the document does not say: smtp_out_tls */
+    DIRECTORY_TLS_NONE,
+    DIRECTORY_TLS_OPPORTUNISTIC,
+    DIRECTORY_TLS_REQUIRED, /* any certificate */
+    DIRECTORY_TLS_VERIFIED,
+    DIRECTORY_TLS_MAX,
+};
+
+struct directory_host {
+    const char *name; /* lower case; an address of version 6 without brackets */
+    uint16_t port;    /* 0: the document does not say */
+    bool mx;          /* the hosts that the domain name system names for the destination */
+};
+
+/* How mail goes to a destination. */
+struct directory_connection {
+    const char *name;
+    struct directory_host *hosts; /* in order; none: as one that is mx */
+    size_t host_count;
+    const char *user; /* "": no log-in */
+    const char *password;
+    enum directory_tls tls;
+    bool tls_first;           /* TLS from the first byte */
+    uint64_t connections_max; /* 0: the setting's */
+    uint64_t priority;
+    int64_t modified_ms;
 };
 
 /* The newest snapshot, with a reference; never NULL after directory_open(). */
@@ -36,14 +82,69 @@ static inline void directory_cleanup(const struct directory **directory)
 /* By log-in name: "alice" or "alice@example.test" with a domain served here; without case. NULL. */
 const struct directory_person *directory_login(const struct directory *directory,
                                                struct slice name);
-/* By mail address (local part, domain): a person's own name, an alias, name+detail; postmaster
- * always reaches somebody. Without case. NULL: nobody. */
-const struct directory_person *directory_address(const struct directory *directory,
-                                                 struct slice local, struct slice domain);
+
+/* Who has an address or a name: one of person and group. */
+struct directory_found {
+    const struct directory_person *person;
+    const struct directory_group *group;
+    const char *via; /* "direct", "alias", "catch-all" or "postmaster"; a literal */
+};
+
+/* By mail address (local part, domain): a name, an alias, name+detail, postmaster (who always
+ * reaches somebody), at last a catch-all. Without case. False: nobody. */
+bool directory_find(const struct directory *directory, struct slice local, struct slice domain,
+                    struct directory_found *found_r);
+/* By the name that a group's member or a forward gives: a name, or an alias without a domain. */
+bool directory_find_name(const struct directory *directory, struct slice name,
+                         struct directory_found *found_r);
+/* Who reads postmaster's mail when nobody has the address: the first administrator with an account
+ * here, else the first person with one. NULL: there is none. */
+const struct directory_person *directory_postmaster(const struct directory *directory);
 /* Whether the person may send as this address (its own, or one of its aliases). */
 bool directory_owns(const struct directory *directory, const struct directory_person *person,
                     struct slice local, struct slice domain);
+/* The name of the person or group that has this name, address or alias ("*@domain" too) and no
+ * other way to it; NULL: free. */
+const char *directory_owner(const struct directory *directory, struct slice alias);
 bool directory_domain_is_local(const struct directory *directory, struct slice domain);
+/* The first of the domains served here. */
+struct slice directory_first_domain(const struct directory *directory);
+
+/* Connections for a domain, at most max into list_r: those that name the domain, then those for
+ * what lies below its parents, the nearest first, then those for everything; among equals by
+ * priority, then the newest first. They live as long as the snapshot. Returns how many. */
+#define DIRECTORY_CONNECTIONS_MAX 64
+size_t directory_connections(const struct directory *directory, struct slice domain,
+                             const struct directory_connection **list_r, size_t max);
+
+enum directory_rewrite {
+    DIRECTORY_REWRITE_RECIPIENT,
+    DIRECTORY_REWRITE_SENDER,
+    DIRECTORY_REWRITE_MAX,
+};
+/* Applies the first rule that fits, once: true, and both halves are texts in arena. */
+bool directory_rewrite(const struct directory *directory, enum directory_rewrite kind,
+                       struct arena *arena, struct slice *local, struct slice *domain);
+
+/* "none", "opportunistic", "required", "verified"; ST_INVALID. */
+MUST_USE enum st directory_tls_find(struct slice name, enum directory_tls *tls_r);
+const char *directory_tls_name(enum directory_tls tls); /* "setting" where it does not say */
+
+/* Calls fn for each person in the order of their names. */
+typedef void directory_fn(void *ctx, const struct directory_person *person);
+void directory_each(const struct directory *directory, directory_fn *fn, void *ctx);
+
+/* --- documents --- */
+
+enum directory_kind {
+    DIRECTORY_PERSON,
+    DIRECTORY_GROUP,
+    DIRECTORY_CONNECTION,
+    DIRECTORY_SETTINGS,
+    DIRECTORY_KIND_MAX,
+};
+const char *directory_kind_name(enum directory_kind kind); /* as in the store: "person" */
+MUST_USE enum st directory_kind_find(struct slice name, enum directory_kind *kind_r);
 
 /* --- life --- */
 
@@ -53,9 +154,11 @@ MUST_USE enum st directory_open(struct store *store);
 void directory_close(void);
 void directory_reload(void); /* the settings changed */
 
-/* Calls fn for each person in the order of their names. */
-typedef void directory_fn(void *ctx, const struct directory_person *person);
-void directory_each(const struct directory *directory, directory_fn *fn, void *ctx);
-
-/* The first of the domains served here. */
-struct slice directory_first_domain(const struct directory *directory);
+/* A snapshot from texts instead of a store, for whoever asks what would be: domains are separated
+ * by blanks, each document adds to it, each account gives a person its number. Unref ends it. */
+struct directory *directory_new(struct slice domains);
+void directory_add(struct directory *directory, struct slice kind, struct slice name,
+                   int64_t modified_ms, struct slice body);
+void directory_add_account(struct directory *directory, struct slice name, int64_t account_id);
+/* After the last one; from then on it may be looked at. */
+const struct directory *directory_end(struct directory *directory);

@@ -6,6 +6,7 @@
 #include "mime/mime_header.h"
 #include "mime/mime_lex.h"
 
+#define MESSAGE_ID_BYTES_MAX 500
 #define QUOTED_BYTES_MAX \
     512 /* a longer string is a literal: lines stay short, RFC 2683 3.2.1.5 \
          */
@@ -262,4 +263,18 @@ bool mime_envelope_check(struct slice text)
             !(is_list(slot) ? take_list(&text) : take_nstring(&text)))
             return false;
     return take(&text, SLICE(")")) && text.len == 0;
+}
+
+struct slice mime_envelope_message_id(struct slice envelope)
+{
+    if (envelope.len < 4 || envelope.ptr[envelope.len - 2] != '"')
+        return SLICE("");
+    size_t start = slice_find_last(slice_sub(envelope, 0, envelope.len - 2), '"');
+    if (start == SIZE_MAX)
+        return SLICE("");
+    struct slice id = slice_sub(envelope, start + 1, envelope.len - start - 3);
+    for (size_t i = 0; i < id.len; i++)
+        if (id.ptr[i] <= ' ' || id.ptr[i] > '~')
+            return SLICE("");
+    return id.len > MESSAGE_ID_BYTES_MAX ? SLICE("") : id;
 }

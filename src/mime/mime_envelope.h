@@ -19,3 +19,6 @@ bool mime_envelope_check(struct slice text);
 /* nstring of RFC 3501 section 9: NIL for a NULL ptr; quoted where that is allowed and short, else a
  * literal. A NUL, which neither may hold, becomes '?'. */
 void mime_nstring_write(struct slice text, struct buf *out);
+/* The Message-ID in such a structure, "<x@y>"; "" where there is none, or one that is no plain text
+ * (RFC 5322 section 3.6.4) of at most 500 bytes. */
+struct slice mime_envelope_message_id(struct slice envelope);

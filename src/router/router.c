@@ -5,41 +5,38 @@
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
+#include "router/router_plan.h"
 #include "store/store_message.h"
+#include "store/store_queue.h"
+#include "sys/sys_time.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum router_verdict router_resolve(const struct directory *directory, struct slice local,
-                                   struct slice domain, int64_t *account_id_r,
-                                   uint64_t *quota_bytes_r, const char **name_r)
-{
-    const struct directory_person *person = directory_address(directory, local, domain);
-
-    if (person == NULL)
-        return directory_domain_is_local(directory, domain) || domain.len == 0 ? ROUTER_NOBODY
-                                                                               : ROUTER_FOREIGN;
-    if (person->account_id == 0)
-        return ROUTER_NO_STORE;
-    *account_id_r = person->account_id;
-    *quota_bytes_r = person->quota_bytes != 0 ? person->quota_bytes : conf_get()->quota_bytes;
-    *name_r = person->name;
-    return ROUTER_LOCAL;
-}
+/* A recipient that stays in the queue. */
+struct row {
+    struct store_rcpt rcpt;
+    struct router_dest *dest; /* NULL: the reports' */
+};
 
 struct router_work {
     struct store_job job;
     struct store *store;
+    struct router_queue *queue;
     struct router_message *message;
     void (*done)(void *ctx);
     void *ctx;
+    struct row *rows;
+    struct store_rcpt *rcpts; /* of rows, for store_queue_add() */
+    size_t row_count;
     size_t count;
-    struct router_rcpt
+    struct router_target
         *order[]; /* by account, so that two transactions never wait for each other */
 };
 
 static enum st deliver_one(struct store_tx *tx, const struct router_work *work,
-                           struct router_rcpt *rcpt, int64_t blob_id)
+                           const struct router_target *target, int64_t blob_id)
 {
     const struct router_message *message = work->message;
     struct store_message row = {.blob_id = blob_id,
@@ -48,17 +45,72 @@ static enum st deliver_one(struct store_tx *tx, const struct router_work *work,
                                 .saved_ms = message->now_ms};
     struct store_account account;
     int64_t folder_id;
-    enum st st = store_account_inbox(tx, rcpt->account_id, &folder_id);
+    enum st st = store_account_inbox(tx, target->account_id, &folder_id);
 
-    if (st == ST_OK && message->enforce_quota && rcpt->quota_bytes != 0) {
-        st = store_account_get(tx, rcpt->account_id, &account);
-        if (st == ST_OK && account.bytes_used + row.bytes > rcpt->quota_bytes)
+    if (st == ST_OK && message->enforce_quota && target->quota_bytes != 0) {
+        st = store_account_get(tx, target->account_id, &account);
+        if (st == ST_OK && account.bytes_used + row.bytes > target->quota_bytes)
             st = ST_FULL;
     }
     if (st != ST_OK)
         return st;
     memcpy(row.guid, message->guid, sizeof(row.guid));
-    return store_message_add(tx, rcpt->account_id, folder_id, 0, &row);
+    return store_message_add(tx, target->account_id, folder_id, 0, &row);
+}
+
+static struct store_envelope envelope_of(const struct router_message *message, int64_t blob_id)
+{
+    static const uint64_t ret_flags[] = {
+        [ROUTER_RET_FULL] = STORE_ENVELOPE_RET_FULL, [ROUTER_RET_HDRS] = STORE_ENVELOPE_RET_HDRS};
+    struct store_envelope envelope = {.envelope_id = blob_id,
+                                      .sender = message->sender,
+                                      .envid = message->envid,
+                                      .message_id = message->message_id,
+                                      .origin = message->origin,
+                                      .flags = message->flags | ret_flags[message->ret],
+                                      .bytes = blob_writer_bytes(message->body),
+                                      .body_offset = message->body_offset,
+                                      .priority = message->priority > 0   ? STORE_PRIORITY_HIGH
+                                                  : message->priority < 0 ? STORE_PRIORITY_LOW
+                                                                          : STORE_PRIORITY_NORMAL,
+                                      .accepted_ms = message->now_ms};
+
+    memcpy(envelope.guid, message->guid, sizeof(envelope.guid));
+    return envelope;
+}
+
+static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t blob_id)
+{
+    const struct store_envelope envelope = envelope_of(work->message, blob_id);
+    int64_t server_id = router_queue_server_id(work->queue);
+    enum st st = ST_OK;
+
+    for (size_t i = 0; st == ST_OK && i < work->row_count; i++) {
+        const struct row *row = &work->rows[i];
+
+        work->rcpts[i] = row->rcpt;
+        work->rcpts[i].destination_id =
+            row->dest == NULL ? router_queue_report_id(work->queue) : router_dest_id(row->dest);
+        if (work->rcpts[i].destination_id == 0)
+            st = store_destination_need(tx, server_id, router_dest_key(row->dest),
+                                        &work->rcpts[i].destination_id);
+    }
+    return st == ST_OK ? store_queue_add(tx, &envelope, work->rcpts, work->row_count) : st;
+}
+
+static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_t blob_id,
+                           size_t *delivered_r)
+{
+    *delivered_r = 0;
+    for (size_t i = 0; i < work->count; i++) {
+        struct router_target *target = work->order[i];
+
+        target->st = deliver_one(tx, work, target, blob_id);
+        if (target->st != ST_OK && target->st != ST_FULL && target->st != ST_NOT_FOUND)
+            return target->st;
+        *delivered_r += target->st == ST_OK;
+    }
+    return ST_OK;
 }
 
 static enum st accept_body(struct store_tx *tx, void *arg)
@@ -66,30 +118,24 @@ static enum st accept_body(struct store_tx *tx, void *arg)
     struct router_work *work = arg;
     const struct router_message *message = work->message;
     int64_t blob_id;
+    size_t delivered = 0;
     enum st st =
         blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
-    size_t delivered = 0;
 
-    for (size_t i = 0; st == ST_OK && i < work->count; i++) {
-        struct router_rcpt *rcpt = work->order[i];
-
-        if (i > 0 && rcpt->account_id == work->order[i - 1]->account_id) {
-            rcpt->st = work->order[i - 1]->st; /* two addresses of one account: one copy */
-            continue;
-        }
-        rcpt->st = deliver_one(tx, work, rcpt, blob_id);
-        if (rcpt->st != ST_OK && rcpt->st != ST_FULL && rcpt->st != ST_NOT_FOUND)
-            return rcpt->st;
-        delivered += rcpt->st == ST_OK;
-    }
+    if (st == ST_OK)
+        st = deliver_all(tx, work, blob_id, &delivered);
     /* Nobody took it: the body is not kept, and the recipients tell why. */
-    return st != ST_OK ? st : delivered == 0 ? ST_DENIED : ST_OK;
+    if (st == ST_OK && delivered == 0 && work->row_count == 0)
+        st = ST_DENIED;
+    if (st == ST_OK && work->row_count > 0)
+        st = queue_rows(tx, work, blob_id);
+    return st == ST_OK && message->also != NULL ? message->also(tx, message->also_arg) : st;
 }
 
 static int by_account(const void *a, const void *b)
 {
-    const struct router_rcpt *const *x = a;
-    const struct router_rcpt *const *y = b;
+    const struct router_target *const *x = a;
+    const struct router_target *const *y = b;
 
     return ((*x)->account_id > (*y)->account_id) - ((*x)->account_id < (*y)->account_id);
 }
@@ -101,21 +147,95 @@ static void job_done(struct store_job *job)
     work->done(work->ctx);
 }
 
-struct router_work *router_accept_new(struct store *store, struct router_message *message,
-                                      void (*done)(void *ctx), void *ctx)
+/* --- what is queued --- */
+
+void router_plan_now(const struct router_queue *queue, const struct directory *directory,
+                     struct slice address, struct arena *arena, struct router_plan *plan_r)
 {
-    size_t count = message->rcpt_count;
-    struct router_work *work = mem_alloc(sizeof(*work) + count * sizeof(work->order[0]));
+    const struct conf *conf = conf_get();
+    const struct router_question question = {.directory = directory,
+                                             .health = router_queue_health(queue),
+                                             .address = address,
+                                             .tls = router_tls_find(conf->smtp_out_tls),
+                                             .mx_port = (uint16_t)conf->smtp_out_port,
+                                             .now_ms = sys_now_ms()};
+
+    router_plan(&question, arena, plan_r);
+}
+
+static void add_remote(struct router_work *work, const struct directory *directory,
+                       const struct router_target *target)
+{
+    const struct router_rcpt *given = &work->message->rcpts[target->rcpt];
+    struct row *row = &work->rows[work->row_count++];
+    struct router_plan plan;
+
+    router_plan_now(work->queue, directory, target->address, work->message->targets->arena, &plan);
+    row->rcpt = (struct store_rcpt){.address = target->address,
+                                    .orcpt = given->orcpt,
+                                    .notify = given->notify,
+                                    .answer = SLICE("")};
+    if (target->expanded) /* RFC 3461 section 5.2.7.3: the group's own report tells of success */
+        row->rcpt.notify &= ~(uint64_t)ROUTER_NOTIFY_SUCCESS;
+    row->dest = router_dest_ref(work->queue, slice_str(plan.key));
+}
+
+/* The sender wants to know: what became of the recipient here is reported. */
+static void add_report(struct router_work *work, const struct router_rcpt *given)
+{
+    enum store_rcpt_state state = STORE_RCPT_STATE_MAX;
+
+    if ((given->notify & ROUTER_NOTIFY_SUCCESS) == 0 || work->message->sender.len == 0)
+        return;
+    for (size_t i = 0; i < given->reach.count; i++) {
+        if (given->reach.targets[i]->expanded)
+            state = STORE_RCPT_EXPANDED;
+        else if (given->reach.targets[i]->kind == ROUTER_LOCAL && state != STORE_RCPT_EXPANDED)
+            state = STORE_RCPT_DELIVERED;
+    }
+    if (state == STORE_RCPT_STATE_MAX)
+        return;
+    work->rows[work->row_count++] = (struct row){.rcpt = {.address = given->address,
+                                                          .orcpt = given->orcpt,
+                                                          .notify = given->notify,
+                                                          .state = state,
+                                                          .answer = SLICE("")}};
+}
+
+static void add_rows(struct router_work *work)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    const struct router_message *message = work->message;
+    size_t max = message->targets->count + message->rcpt_count;
+
+    work->rows = mem_alloc(max * sizeof(work->rows[0]));
+    work->rcpts = mem_alloc(max * sizeof(work->rcpts[0]));
+    for (size_t i = 0; i < message->targets->count; i++)
+        if (message->targets->list[i]->kind == ROUTER_REMOTE)
+            add_remote(work, directory, message->targets->list[i]);
+    for (size_t i = 0; i < message->rcpt_count; i++)
+        add_report(work, &message->rcpts[i]);
+}
+
+struct router_work *router_accept_new(struct store *store, struct router_queue *queue,
+                                      struct router_message *message, void (*done)(void *ctx),
+                                      void *ctx)
+{
+    const struct router_targets *targets = message->targets;
+    struct router_work *work = mem_alloc(sizeof(*work) + targets->count * sizeof(work->order[0]));
 
     work->job = (struct store_job){.body = accept_body, .arg = work, .done = job_done};
     work->store = store;
+    work->queue = queue;
     work->message = message;
     work->done = done;
     work->ctx = ctx;
-    work->count = count;
-    for (size_t i = 0; i < count; i++)
-        work->order[i] = &message->rcpts[i];
-    qsort(work->order, count, sizeof(work->order[0]), by_account);
+    for (size_t i = 0; i < targets->count; i++)
+        if (targets->list[i]->kind == ROUTER_LOCAL)
+            work->order[work->count++] = targets->list[i];
+    qsort(work->order, work->count, sizeof(work->order[0]), by_account);
+    if (queue != NULL)
+        add_rows(work);
     return work;
 }
 
@@ -124,15 +244,42 @@ bool router_accept_begin(struct router_work *work)
     return store_write_begin(work->store, &work->job);
 }
 
-static void tell_delivered(const struct router_message *message, uint64_t sid)
+static void tell_delivered(const struct router_work *work, uint64_t sid)
 {
-    for (size_t i = 0; i < message->rcpt_count; i++) {
-        if (message->rcpts[i].st != ST_OK)
+    for (size_t i = 0; i < work->count; i++) {
+        if (work->order[i]->st != ST_OK)
             continue;
         count_add(COUNT_MESSAGES_DELIVERED, 1);
-        log_event(EV_DELIVERED, sid, LOG_C("account", message->rcpts[i].name),
-                  LOG_C("folder", "INBOX"), LOG_C("guid", message->guid));
+        log_event(EV_DELIVERED, sid, LOG_C("account", work->order[i]->name),
+                  LOG_C("folder", "INBOX"), LOG_C("guid", work->message->guid));
     }
+    for (size_t i = 0; i < work->row_count; i++)
+        if (work->rows[i].dest != NULL)
+            log_event(EV_QUEUED, sid, LOG_C("guid", work->message->guid),
+                      LOG_S("to", work->rows[i].rcpt.address),
+                      LOG_S("destination", router_dest_key(work->rows[i].dest)));
+}
+
+/* The destinations learn of their rows. */
+static void let_go(struct router_work *work, bool queued)
+{
+    bool reports = false;
+
+    for (size_t i = 0; i < work->row_count; i++) {
+        struct row *row = &work->rows[i];
+
+        if (row->dest == NULL) {
+            reports = true;
+            continue;
+        }
+        if (queued)
+            router_dest_set_id(work->queue, row->dest, work->rcpts[i].destination_id);
+        router_dest_unref(work->queue, &row->dest, queued);
+    }
+    if (reports && queued)
+        router_queue_look_reports(work->queue);
+    mem_free(work->rows);
+    mem_free(work->rcpts);
 }
 
 enum st router_accept_end(struct router_work **work, uint64_t sid)
@@ -142,9 +289,51 @@ enum st router_accept_end(struct router_work **work, uint64_t sid)
     if (st == ST_OK) {
         blob_writer_committed((*work)->message->body);
         count_add(COUNT_MESSAGES_ACCEPTED, 1);
-        tell_delivered((*work)->message, sid);
+        tell_delivered(*work, sid);
     }
+    let_go(*work, st == ST_OK);
     mem_free(*work);
     *work = NULL;
     return st == ST_DENIED ? ST_OK : st; /* nobody took it: the recipients tell why */
+}
+
+struct waiting {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool over;
+};
+
+static void note_over(void *ctx)
+{
+    struct waiting *waiting = ctx;
+
+    pthread_mutex_lock(&waiting->lock);
+    waiting->over = true;
+    pthread_cond_signal(&waiting->cond);
+    pthread_mutex_unlock(&waiting->lock);
+}
+
+enum st router_accept(struct store *store, struct router_queue *queue,
+                      struct router_message *message)
+{
+    struct waiting waiting = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    struct router_work *work = router_accept_new(store, queue, message, note_over, &waiting);
+
+    if (!router_accept_begin(work)) {
+        pthread_mutex_lock(&waiting.lock);
+        while (!waiting.over)
+            pthread_cond_wait(&waiting.cond, &waiting.lock);
+        pthread_mutex_unlock(&waiting.lock);
+    }
+    return router_accept_end(&work, 0);
+}
+
+enum st router_rcpt_st(const struct router_rcpt *rcpt)
+{
+    enum st worst = ST_OK;
+
+    for (size_t i = 0; i < rcpt->reach.count && worst != ST_NOT_FOUND; i++)
+        if (rcpt->reach.targets[i]->st != ST_OK)
+            worst = rcpt->reach.targets[i]->st;
+    return worst;
 }

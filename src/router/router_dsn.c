@@ -17,6 +17,14 @@
 #define ADDRESS_BYTES_MAX 800
 #define MESSAGE_ID_BYTES_MAX 800
 
+static const char *const actions[] = {"failed", "delayed", "delivered", "relayed", "expanded"};
+static_assert(COUNT(actions) == ROUTER_DSN_KIND_MAX, "one name for each kind");
+
+const char *router_dsn_kind_name(enum router_dsn_kind kind)
+{
+    return actions[kind];
+}
+
 bool router_dsn_wanted(enum router_dsn_kind kind, unsigned notify, bool null_sender)
 {
     static const unsigned bits[] = {
@@ -243,7 +251,6 @@ static void put_original_rcpt(struct report *report, const struct router_dsn_rcp
 /* RFC 3464 section 2.3. */
 static void put_rcpt(struct report *report, const struct router_dsn_rcpt *rcpt)
 {
-    static const char *const actions[] = {"failed", "delayed", "delivered", "relayed", "expanded"};
     static_assert(COUNT(actions) == ROUTER_DSN_KIND_MAX, "one action for each kind");
     const struct router_dsn *dsn = report->dsn;
     AUTO(buf) struct buf typed = BUF(PART_BYTES_MAX);

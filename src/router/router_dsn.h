@@ -12,6 +12,8 @@ enum router_dsn_kind {
     ROUTER_DSN_KIND_MAX,
 };
 
+const char *router_dsn_kind_name(enum router_dsn_kind kind); /* "failed" and so on */
+
 #define ROUTER_DSN_STATUS_BYTES 16
 
 /* Whatever is in these strings, the report stays whole: they are cleaned, cut and folded. */

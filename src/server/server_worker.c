@@ -9,6 +9,7 @@
 #include "imap/imap.h"
 #include "log/log.h"
 #include "net/net.h"
+#include "router/router_queue.h"
 #include "smtp/smtp.h"
 #include "store/store_blob.h"
 #include "sys/sys_cert.h"
@@ -30,6 +31,7 @@ struct worker {
     const struct server_options *options;
     struct store *store;
     struct net *net;
+    struct router_queue *queue;
     struct directory_auth auth;
     struct smtp_context smtp;
     struct imap_context imap;
@@ -148,6 +150,13 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
     return st;
 }
 
+static enum st open_queue(struct worker *worker, struct buf *why)
+{
+    const struct router_queue_options options = {worker->store, worker->server_name};
+
+    return router_queue_new(&options, why, &worker->queue);
+}
+
 static void listen_all(struct worker *worker, const struct conf *conf,
                        struct server_listeners *listeners)
 {
@@ -215,13 +224,20 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     enum st st = open_store(worker, conf, why);
     if (st == ST_OK)
         st = load_tls(worker, conf, why);
+    if (st == ST_OK)
+        st = open_queue(worker, why);
     if (st != ST_OK)
         return st;
-    worker->smtp = (struct smtp_context){worker->store, &worker->auth, worker->server_name};
+    worker->smtp =
+        (struct smtp_context){worker->store, worker->queue, &worker->auth, worker->server_name};
     worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
     st = net_start(worker->net);
-    return st != ST_OK ? st : start_admin(worker, listeners, why);
+    if (st == ST_OK)
+        st = start_admin(worker, listeners, why);
+    if (st == ST_OK)
+        router_queue_start(worker->queue);
+    return st;
 }
 
 /* --- while it serves --- */
@@ -247,6 +263,7 @@ static void reload(struct worker *worker)
     struct net_options net_options = net_options_of(&conf);
     net_set_options(worker->net, &net_options);
     directory_reload();
+    router_queue_look(worker->queue, true);
     if (load_tls(worker, &conf, &why) != ST_OK)
         log_event(EV_TLS_REFUSED, 0, LOG_S("why", buf_slice(&why)));
     log_event(EV_CONFIG_RELOADED, 0, LOG_C("file", worker->options->config_path));
@@ -272,6 +289,8 @@ static void stop(struct worker *worker)
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);
+    router_queue_stop(worker->queue, conf_get()->shutdown_timeout_ms);
+    router_queue_free(&worker->queue);
     directory_close();
     store_close(&worker->store);
     net_free(&worker->net);

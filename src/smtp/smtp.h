@@ -2,12 +2,14 @@
 #pragma once
 #include "net/net.h"
 
+struct router_queue;
 struct store;
 struct directory_auth;
 
 /* What the sessions share; the context given to net_listen(). */
 struct smtp_context {
     struct store *store;
+    struct router_queue *queue;
     struct directory_auth *auth;
     const char *server_name;
 };

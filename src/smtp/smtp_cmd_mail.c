@@ -1,6 +1,7 @@
 #include "base/arena.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "directory/directory_name.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_dsn.h"
 #include "smtp/smtp_path.h"
@@ -8,6 +9,7 @@
 struct params {
     uint64_t bytes;
     bool utf8;
+    bool eight_bit;
     struct smtp_dsn_mail dsn;
 };
 
@@ -17,10 +19,10 @@ static enum st read_param(struct slice keyword, struct slice value, struct param
 {
     if (slice_ieq(keyword, SLICE("SIZE")))
         return slice_to_u64(value, &params->bytes) == ST_OK ? ST_OK : ST_NOT_FOUND;
-    if (slice_ieq(keyword, SLICE("BODY")))
-        return slice_ieq(value, SLICE("7BIT")) || slice_ieq(value, SLICE("8BITMIME"))
-                   ? ST_OK
-                   : ST_NOT_FOUND;
+    if (slice_ieq(keyword, SLICE("BODY"))) {
+        params->eight_bit = slice_ieq(value, SLICE("8BITMIME"));
+        return params->eight_bit || slice_ieq(value, SLICE("7BIT")) ? ST_OK : ST_NOT_FOUND;
+    }
     if (slice_ieq(keyword, SLICE("AUTH")))
         return ST_OK;
     if (!slice_ieq(keyword, SLICE("SMTPUTF8")) || value.len > 0)
@@ -74,6 +76,20 @@ static bool sender_ok(struct smtp_session *session, const struct smtp_path *path
     return false;
 }
 
+/* The sender as the directory's rules want it. */
+static struct slice rewritten(struct smtp_session *session, const struct smtp_path *path)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct arena *arena = session->mail->arena;
+    struct slice local = path->local;
+    struct slice domain = path->domain;
+
+    if (path->null ||
+        !directory_rewrite(directory, DIRECTORY_REWRITE_SENDER, arena, &local, &domain))
+        return arena_copy(arena, path->text);
+    return directory_name_join(arena, local, domain);
+}
+
 /* Takes path and parameters; false: it has replied why not. */
 static bool read_mail(struct smtp_session *session, struct slice args, struct smtp_path *path,
                       struct params *params)
@@ -112,8 +128,9 @@ void smtp_cmd_mail(struct smtp_session *session, struct slice args)
         return;
     smtp_mail_new(session);
     struct smtp_mail *mail = session->mail;
-    mail->from = arena_copy(mail->arena, path.text);
+    mail->from = rewritten(session, &path);
     mail->utf8 = params.utf8;
+    mail->said_8bit = params.eight_bit;
     mail->declared_bytes = params.bytes;
     mail->ret = params.dsn.ret;
     mail->envid = arena_copy(mail->arena, params.dsn.envid);

@@ -2,11 +2,13 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "log/log.h"
 #include "mime/mime_utf8.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_dsn.h"
 #include "smtp/smtp_path.h"
 #include "store/store_account.h"
+#include "sys/sys_net.h"
 
 struct room {
     int64_t account_id;
@@ -23,16 +25,27 @@ static enum st read_used(struct store_tx *tx, void *arg)
     return st;
 }
 
-/* A full mailbox is told here: after DATA one reply stands for all recipients. */
-static enum st check_quota(struct smtp_session *session, const struct router_rcpt *rcpt)
+/* A full mailbox is told here: after DATA one reply stands for all recipients. Members of groups
+ * are not asked: the group is there, whoever of it is full. */
+static enum st check_quota(struct smtp_session *session, const struct router_target *target)
 {
-    struct room room = {.account_id = rcpt->account_id};
+    struct room room = {.account_id = target->account_id};
 
-    if (rcpt->quota_bytes == 0)
+    if (target->kind != ROUTER_LOCAL || target->quota_bytes == 0 || target->expanded ||
+        target->forwarded)
         return ST_OK;
     enum st st = store_read(session->context->store, read_used, &room);
-    if (st == ST_OK && room.bytes_used + session->mail->declared_bytes >= rcpt->quota_bytes)
+    if (st == ST_OK && room.bytes_used + session->mail->declared_bytes >= target->quota_bytes)
         st = ST_FULL;
+    return st;
+}
+
+static enum st check_quotas(struct smtp_session *session, const struct router_reach *reach)
+{
+    enum st st = ST_OK;
+
+    for (size_t i = 0; i < reach->count && st == ST_OK; i++)
+        st = check_quota(session, reach->targets[i]);
     return st;
 }
 
@@ -43,7 +56,41 @@ static void add_rcpt(struct smtp_mail *mail, const struct router_rcpt *rcpt)
         mail->rcpts = mem_grow(mail->rcpts, mail->rcpt_cap, sizeof(*mail->rcpts));
     }
     mail->rcpts[mail->rcpt_count] = *rcpt;
-    mail->rcpts[mail->rcpt_count++].name = slice_cstr(mail->arena, slice_str(rcpt->name));
+    mail->rcpts[mail->rcpt_count++].address = arena_copy(mail->arena, rcpt->address);
+}
+
+/* --- what becomes of an address --- */
+
+static const struct {
+    int code;
+    const char *enhanced;
+    const char *text;
+} refusals[] = {
+    [ROUTER_OK] = {250, "2.1.5", "OK"},
+    [ROUTER_FOREIGN] = {550, "5.7.1", "relaying denied: the domain is not served here"},
+    [ROUTER_NOBODY] = {550, "5.1.1", "no such mailbox"},
+    [ROUTER_NO_STORE] = {451, "4.3.0", "the mailbox is not in this store"},
+    [ROUTER_EMPTY] = {550, "5.2.4", "leads to nobody: no members, or forwards in a circle"},
+    [ROUTER_TOO_MANY] = {550, "5.2.4", "leads to more recipients than group_members_max allows"},
+    [ROUTER_LATER] = {452, "4.5.3", "too many recipients together; send it in another transaction"},
+};
+static_assert(COUNT(refusals) == ROUTER_VERDICT_MAX, "one reply for each verdict");
+
+static void refuse(struct smtp_session *session, const struct smtp_path *path,
+                   enum router_verdict verdict)
+{
+    smtp_reply(session, refusals[verdict].code, refusals[verdict].enhanced, "<%.*s>: %s",
+               SLICE_ARG(path->text), refusals[verdict].text);
+}
+
+/* Whether the peer may send to other domains at all. */
+static bool may_relay(const struct smtp_session *session)
+{
+    if (session->kind == SMTP_KIND_SUBMISSION)
+        return session->login != NULL;
+    return session->kind == SMTP_KIND_SMTP &&
+           sys_net_contains(slice_str(conf_get()->relay_networks),
+                            slice_str(conn_peer(session->conn)));
 }
 
 /* True when mail for the path is taken; otherwise it has replied why not. */
@@ -51,27 +98,24 @@ static bool resolve(struct smtp_session *session, const struct smtp_path *path,
                     struct router_rcpt *rcpt)
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct router_targets *targets = &session->mail->targets;
     struct slice domain = path->domain.len > 0 ? path->domain : directory_first_domain(directory);
-    const char *name = "";
+    enum router_verdict verdict =
+        router_resolve(directory, path->local, domain, targets, &rcpt->reach);
 
-    switch (router_resolve(directory, path->local, domain, &rcpt->account_id, &rcpt->quota_bytes,
-                           &name)) {
-    case ROUTER_LOCAL:
-        rcpt->name = slice_cstr(conn_arena(session->conn), slice_str(name));
-        return true;
-    case ROUTER_FOREIGN:
-        smtp_reply(session, 550, "5.7.1", "<%.*s>: relaying denied: the domain is not served here",
-                   SLICE_ARG(path->text));
+    if (verdict != ROUTER_OK && verdict != ROUTER_FOREIGN) {
+        refuse(session, path, verdict);
         return false;
-    case ROUTER_NO_STORE:
-        smtp_reply(session, 451, "4.3.0", "<%.*s>: the mailbox is not in this store",
-                   SLICE_ARG(path->text));
-        return false;
-    case ROUTER_NOBODY:
-        break;
     }
-    smtp_reply(session, 550, "5.1.1", "<%.*s>: no such mailbox", SLICE_ARG(path->text));
-    return false;
+    if (verdict == ROUTER_FOREIGN && !may_relay(session)) {
+        router_resolve_undo(targets);
+        refuse(session, path, ROUTER_FOREIGN);
+        return false;
+    }
+    if (rcpt->reach.lost_count > 0)
+        log_event(EV_ROUTER_LOST, conn_sid(session->conn), LOG_S("rcpt", path->text),
+                  LOG_U("lost", rcpt->reach.lost_count), LOG_C("first", rcpt->reach.lost));
+    return true;
 }
 
 /* ST_NOT_FOUND: one is not understood; ST_INVALID: one of RFC 3461 is bad. */
@@ -116,7 +160,7 @@ static bool read_rcpt(struct smtp_session *session, struct slice args, struct sm
 void smtp_cmd_rcpt(struct smtp_session *session, struct slice args)
 {
     struct smtp_mail *mail = session->mail;
-    struct router_rcpt rcpt = {.st = ST_OK};
+    struct router_rcpt rcpt = {.notify = 0};
     struct smtp_dsn_rcpt dsn = {0};
     struct smtp_path path;
 
@@ -127,10 +171,12 @@ void smtp_cmd_rcpt(struct smtp_session *session, struct slice args)
                    "Too many recipients; send the others in another transaction");
         return;
     }
+    rcpt.address = path.text;
     if (!resolve(session, &path, &rcpt))
         return;
-    enum st st = check_quota(session, &rcpt);
+    enum st st = check_quotas(session, &rcpt.reach);
     if (st != ST_OK) {
+        router_resolve_undo(&mail->targets);
         smtp_reply_st(session, st);
         return;
     }

@@ -2,13 +2,17 @@
 #include "conf/conf.h"
 #include "log/log.h"
 #include "mime/mime_date.h"
+#include "mime/mime_envelope.h"
 #include "mime/mime_structure.h"
+#include "mime/mime_utf8.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_header.h"
+#include "store/store_queue.h"
 #include "sys/sys_random.h"
 #include "sys/sys_time.h"
 
 #define TRACE_BYTES_MAX 4096
+#define ORIGIN_BYTES_MAX 400
 #define STRUCTURE_BYTES_MAX (4 * MIB)
 
 /* Text of the message as it will lie in the store. */
@@ -24,6 +28,7 @@ static void store_text(void *ctx, struct slice text)
         return;
     }
     mime_scan_feed(mail->scan, text);
+    mail->eight_bit = mail->eight_bit || (mail->said_8bit && !mime_utf8_ascii(text));
     mail->failed = blob_writer_add(mail->body, text) != ST_OK;
 }
 
@@ -91,6 +96,7 @@ void smtp_data_begin(struct smtp_session *session)
     int64_t now_ms = sys_now_ms();
 
     put_trace(session, now_ms, &trace);
+    mail->trace_offset = slice_find(buf_slice(&trace), '\n') + 1;
     mail->body = blob_writer_new(session->context->store);
     mail->scan = mime_scan_new(NULL);
     store_text(mail, buf_slice(&trace));
@@ -103,6 +109,20 @@ static void wake_session(void *ctx)
     struct smtp_session *session = ctx; /* it waits, so it is there */
 
     net_wake(conn_net(session->conn), conn_id(session->conn));
+}
+
+static void put_origin(const struct smtp_session *session, struct buf *out)
+{
+    static const char *const kinds[] = {"smtp", "submission", "lmtp"};
+
+    buf_init(out, ORIGIN_BYTES_MAX);
+    buf_putf(out, "%s %s", kinds[session->kind],
+             session->login != NULL ? session->login : conn_peer(session->conn));
+}
+
+static uint64_t flags_of(const struct smtp_mail *mail)
+{
+    return (mail->utf8 ? STORE_ENVELOPE_UTF8 : 0) | (mail->eight_bit ? STORE_ENVELOPE_8BIT : 0);
 }
 
 /* The text is complete: what becomes of the message before it is offered to the store. */
@@ -121,26 +141,35 @@ static enum st end_text(struct smtp_session *session)
         return ST_DENIED;
     buf_init(&mail->structure, STRUCTURE_BYTES_MAX);
     mime_structure_write(root, &mail->structure);
+    put_origin(session, &mail->origin);
     mail->message = (struct router_message){.body = mail->body,
                                             .envelope = root->envelope,
                                             .structure = buf_slice(&mail->structure),
                                             .now_ms = sys_now_ms(),
+                                            .sender = mail->from,
+                                            .message_id = mime_envelope_message_id(root->envelope),
+                                            .origin = buf_slice(&mail->origin),
+                                            .flags = flags_of(mail),
+                                            .body_offset = mail->trace_offset,
                                             .envid = mail->envid,
                                             .ret = mail->ret,
                                             .priority = mail->priority,
                                             .enforce_quota = session->kind == SMTP_KIND_LMTP,
                                             .rcpts = mail->rcpts,
-                                            .rcpt_count = mail->rcpt_count};
+                                            .rcpt_count = mail->rcpt_count,
+                                            .targets = &mail->targets};
     sys_guid(mail->message.guid);
     return ST_OK;
 }
 
 static void reply_rcpt(struct smtp_session *session, const struct router_rcpt *rcpt)
 {
-    if (rcpt->st == ST_OK)
-        smtp_reply(session, 250, "2.1.5", "%s Delivered", rcpt->name);
+    enum st st = router_rcpt_st(rcpt);
+
+    if (st == ST_OK)
+        smtp_reply(session, 250, "2.1.5", "<%.*s> Delivered", SLICE_ARG(rcpt->address));
     else
-        smtp_reply_st(session, rcpt->st);
+        smtp_reply_st(session, st);
 }
 
 /* RFC 2033 section 4.2: LMTP replies once for each recipient. */
@@ -169,7 +198,7 @@ static void end_mail(struct smtp_session *session, enum st st)
         log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn),
                   LOG_C("peer", conn_peer(session->conn)), LOG_S("from", mail->from),
                   LOG_U("rcpts", mail->rcpt_count), LOG_U("bytes", blob_writer_bytes(mail->body)),
-                  LOG_C("guid", mail->message.guid));
+                  LOG_C("guid", mail->message.guid), LOG_S("message_id", mail->message.message_id));
     reply_all(session, st);
     smtp_mail_free(session);
     session->state = SMTP_READY;
@@ -189,7 +218,8 @@ static void finish(struct smtp_session *session)
         end_mail(session, st);
         return;
     }
-    mail->work = router_accept_new(session->context->store, &mail->message, wake_session, session);
+    mail->work = router_accept_new(session->context->store, session->context->queue, &mail->message,
+                                   wake_session, session);
     session->state = SMTP_COMMIT;
     if (router_accept_begin(mail->work))
         smtp_data_committed(session);

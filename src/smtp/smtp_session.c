@@ -12,7 +12,7 @@
 
 #define LINE_BYTES_MAX 4096       /* RFC 5321 section 4.5.3.1.4 with what extensions add */
 #define AUTH_LINE_BYTES_MAX 12288 /* RFC 4954 section 4 */
-#define MAIL_BYTES_MAX (256 * MIB)
+#define MAIL_BYTES_MAX (4 * GIB)  /* beyond what group_members_max lets recipients become */
 
 static const char *const kind_names[] = {"smtp", "submission", "lmtp"};
 
@@ -85,6 +85,7 @@ void smtp_mail_new(struct smtp_session *session)
 
     assert(session->mail == NULL);
     mail->arena = arena_new("mail transaction", MAIL_BYTES_MAX);
+    mail->targets.arena = mail->arena;
     session->mail = mail;
 }
 
@@ -98,6 +99,7 @@ void smtp_mail_free(struct smtp_session *session)
     blob_writer_free(&mail->body);
     mime_scan_free(&mail->scan);
     buf_fini(&mail->structure);
+    buf_fini(&mail->origin);
     smtp_header_free(&mail->header);
     mem_free(mail->rcpts);
     arena_free(&mail->arena);

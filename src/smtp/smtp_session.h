@@ -32,6 +32,8 @@ struct smtp_mail {
     struct arena *arena; /* from, envid, recipients */
     struct slice from;
     bool utf8;
+    bool said_8bit; /* BODY=8BITMIME */
+    bool eight_bit; /* and there are such bytes */
     bool chunk_last;
     uint64_t chunk_left;
     uint64_t declared_bytes; /* SIZE= */
@@ -41,11 +43,14 @@ struct smtp_mail {
     struct router_rcpt *rcpts;
     size_t rcpt_count;
     size_t rcpt_cap;
+    struct router_targets targets;
     struct smtp_dot dot;
     struct blob_writer *body;
     struct mime_scan *scan;
     struct smtp_header *header; /* submission: mends the header while it passes */
+    uint64_t trace_offset;      /* where Return-Path ends and the trace begins */
     struct buf structure;       /* of the scanned message */
+    struct buf origin;
     struct router_message message;
     struct router_work *work;
     bool too_big;

@@ -37,7 +37,7 @@ static const struct table {
     {"tombstone", S_DUMP_TOMBSTONE, S_TOMBSTONE_ADD, "iii", 3},
     {"server", S_DUMP_SERVER, S_RESTORE_SERVER, "iti", 1},
     {"destination", S_DUMP_DESTINATION, S_RESTORE_DESTINATION, "iitiit", 1},
-    {"envelope", S_DUMP_ENVELOPE, S_ENVELOPE_ADD, "itttttiiiii", 1},
+    {"envelope", S_DUMP_ENVELOPE, S_ENVELOPE_ADD, "itttttiiiiii", 1},
     {"rcpt", S_DUMP_RCPT, S_RESTORE_RCPT, "iiittiiiiiit", 2},
 };
 

@@ -42,9 +42,11 @@ enum st store_destination_need(struct store_tx *tx, int64_t server_id, struct sl
     enum st st =
         store_get_i64(tx, S_DESTINATION_FIND, destination_id_r, SV_I(server_id), SV_T(name));
 
-    if (st == ST_NOT_FOUND)
-        st = store_get_i64(tx, S_DESTINATION_ADD, destination_id_r, SV_I(server_id), SV_T(name));
-    return st;
+    if (st == ST_OK)
+        return store_exec(tx, S_DESTINATION_WAKE, NULL, SV_I(*destination_id_r));
+    return st != ST_NOT_FOUND ? st
+                              : store_get_i64(tx, S_DESTINATION_ADD, destination_id_r,
+                                              SV_I(server_id), SV_T(name));
 }
 
 enum st store_destination_due(struct store_tx *tx, int64_t server_id, int64_t now_ms,
@@ -68,10 +70,16 @@ enum st store_destination_due(struct store_tx *tx, int64_t server_id, int64_t no
     return st != ST_OK ? st : told;
 }
 
-/* What a peer said is cut to its length and cleaned before it comes here. */
+/* Cut to its length, between two characters. */
 static struct slice answer_of(struct slice answer)
 {
-    return slice_sub(answer, 0, STORE_ANSWER_BYTES_MAX);
+    size_t len = answer.len;
+
+    if (len > STORE_ANSWER_BYTES_MAX)
+        for (len = STORE_ANSWER_BYTES_MAX;
+             len > 0 && ((unsigned char)answer.ptr[len] & 0xc0) == 0x80;)
+            len--;
+    return slice_sub(answer, 0, len);
 }
 
 enum st store_destination_set(struct store_tx *tx, const struct store_destination *destination)
@@ -81,36 +89,63 @@ enum st store_destination_set(struct store_tx *tx, const struct store_destinatio
                       SV_T(answer_of(destination->answer)));
 }
 
-enum st store_destination_drop(struct store_tx *tx, int64_t destination_id)
+enum st store_destination_reset(struct store_tx *tx, int64_t server_id)
 {
-    int64_t changed = 0;
-    enum st st = store_exec(tx, S_DESTINATION_DROP, &changed, SV_I(destination_id));
+    enum st st = store_exec(tx, S_DESTINATION_SWEEP, NULL, SV_I(server_id));
 
-    return st != ST_OK ? st : changed == 1 ? ST_OK : ST_CONFLICT;
+    return st != ST_OK ? st : store_exec(tx, S_DESTINATION_WAKE_ALL, NULL, SV_I(server_id));
+}
+
+enum st store_destination_merge(struct store_tx *tx, int64_t from_id, int64_t to_id)
+{
+    enum st st = store_exec(tx, S_DESTINATION_MERGE, NULL, SV_I(from_id), SV_I(to_id));
+
+    return st != ST_OK ? st : store_exec(tx, S_DESTINATION_DELETE, NULL, SV_I(from_id));
 }
 
 /* --- rows --- */
 
-enum st store_queue_add(struct store_tx *tx, const struct store_envelope *envelope,
-                        struct store_rcpt *rcpts, size_t count)
+static enum st add_rcpts(struct store_tx *tx, const struct store_envelope *envelope,
+                         struct store_rcpt *rcpts, size_t count, int64_t first_no)
 {
-    enum st st =
-        store_exec(tx, S_ENVELOPE_ADD, NULL, SV_I(envelope->envelope_id), SV_C(envelope->guid),
-                   SV_T(envelope->sender), SV_T(envelope->envid), SV_T(envelope->message_id),
-                   SV_T(envelope->origin), SV_I(envelope->flags), SV_I(envelope->bytes),
-                   SV_I(envelope->priority), SV_I(envelope->accepted_ms), SV_I(count));
+    enum st st = ST_OK;
 
     for (size_t i = 0; st == ST_OK && i < count; i++) {
         struct store_rcpt *rcpt = &rcpts[i];
 
         rcpt->envelope_id = envelope->envelope_id;
-        rcpt->rcpt_no = (int64_t)i + 1;
+        rcpt->rcpt_no = first_no + (int64_t)i;
         st = store_exec(tx, S_RCPT_ADD, NULL, SV_I(rcpt->envelope_id), SV_I(rcpt->rcpt_no),
                         SV_I(rcpt->destination_id), SV_T(rcpt->address), SV_T(rcpt->orcpt),
                         SV_I(rcpt->notify), SV_I(rcpt->state), SV_I(envelope->priority),
                         SV_I(rcpt->attempts), SV_I(rcpt->next_ms), SV_T(answer_of(rcpt->answer)));
     }
     return st;
+}
+
+enum st store_queue_add(struct store_tx *tx, const struct store_envelope *envelope,
+                        struct store_rcpt *rcpts, size_t count)
+{
+    enum st st = store_exec(tx, S_ENVELOPE_ADD, NULL, SV_I(envelope->envelope_id),
+                            SV_C(envelope->guid), SV_T(envelope->sender), SV_T(envelope->envid),
+                            SV_T(envelope->message_id), SV_T(envelope->origin),
+                            SV_I(envelope->flags), SV_I(envelope->bytes), SV_I(envelope->priority),
+                            SV_I(envelope->accepted_ms), SV_I(envelope->body_offset), SV_I(count));
+
+    return st == ST_OK ? add_rcpts(tx, envelope, rcpts, count, 1) : st;
+}
+
+enum st store_queue_more(struct store_tx *tx, const struct store_envelope *envelope,
+                         struct store_rcpt *rcpts, size_t count)
+{
+    int64_t last_no = 0;
+    int64_t total = 0;
+    enum st st = store_get_i64(tx, S_ENVELOPE_LOCK, &total, SV_I(envelope->envelope_id),
+                               SV_I(-(int64_t)count));
+
+    if (st == ST_OK)
+        st = store_get_i64(tx, S_RCPT_LAST, &last_no, SV_I(envelope->envelope_id));
+    return st == ST_OK ? add_rcpts(tx, envelope, rcpts, count, last_no + 1) : st;
 }
 
 static void read_queued(struct store_rows *rows, struct store_queued *queued)
@@ -128,16 +163,17 @@ static void read_queued(struct store_rows *rows, struct store_queued *queued)
     envelope->bytes = (uint64_t)store_rows_i64(rows, 7);
     envelope->priority = (uint64_t)store_rows_i64(rows, 8);
     envelope->accepted_ms = store_rows_i64(rows, 9);
-    rcpt->rcpt_no = store_rows_i64(rows, 10);
-    rcpt->destination_id = store_rows_i64(rows, 11);
-    rcpt->address = store_rows_bytes(rows, 12);
-    rcpt->orcpt = store_rows_bytes(rows, 13);
-    rcpt->notify = (uint64_t)store_rows_i64(rows, 14);
-    rcpt->state = (enum store_rcpt_state)store_rows_i64(rows, 15);
-    rcpt->warned = store_rows_i64(rows, 16) != 0;
-    rcpt->attempts = (uint64_t)store_rows_i64(rows, 17);
-    rcpt->next_ms = store_rows_i64(rows, 18);
-    rcpt->answer = store_rows_bytes(rows, 19);
+    envelope->body_offset = (uint64_t)store_rows_i64(rows, 10);
+    rcpt->rcpt_no = store_rows_i64(rows, 11);
+    rcpt->destination_id = store_rows_i64(rows, 12);
+    rcpt->address = store_rows_bytes(rows, 13);
+    rcpt->orcpt = store_rows_bytes(rows, 14);
+    rcpt->notify = (uint64_t)store_rows_i64(rows, 15);
+    rcpt->state = (enum store_rcpt_state)store_rows_i64(rows, 16);
+    rcpt->warned = store_rows_i64(rows, 17) != 0;
+    rcpt->attempts = (uint64_t)store_rows_i64(rows, 18);
+    rcpt->next_ms = store_rows_i64(rows, 19);
+    rcpt->answer = store_rows_bytes(rows, 20);
 }
 
 /* joined: the destination's columns stand behind. */
@@ -150,9 +186,10 @@ static enum st each_row(struct store_rows *rows, bool joined, store_queue_fn *fn
 
         read_queued(rows, &queued);
         if (joined) {
-            queued.destination = store_rows_bytes(rows, 20);
-            queued.destination_answer = store_rows_bytes(rows, 21);
-            queued.destination_next_ms = store_rows_i64(rows, 22);
+            queued.destination = store_rows_bytes(rows, 21);
+            queued.destination_answer = store_rows_bytes(rows, 22);
+            queued.destination_next_ms = store_rows_i64(rows, 23);
+            queued.server_id = store_rows_i64(rows, 24);
         }
         told = queued.rcpt.state < STORE_RCPT_STATE_MAX ? fn(ctx, &queued) : ST_IO;
     }

@@ -25,6 +25,7 @@ enum {
     STORE_ENVELOPE_RET_HDRS = 1 << 2, /* RET=HDRS, RFC 3461 section 4.3 */
     STORE_ENVELOPE_RET_FULL = 1 << 3,
     STORE_ENVELOPE_REPORT = 1 << 4, /* a delivery report of ours */
+    STORE_ENVELOPE_LAST = 1 << 5,   /* the postmaster's: of what becomes of it nobody is told */
 };
 
 enum { STORE_PRIORITY_HIGH, STORE_PRIORITY_NORMAL, STORE_PRIORITY_LOW, STORE_PRIORITY_MAX };
@@ -41,7 +42,8 @@ struct store_envelope {
     struct slice message_id;
     struct slice origin; /* who gave it: "smtp 192.0.2.1", "submission alice" */
     uint64_t flags;
-    uint64_t bytes;
+    uint64_t bytes;       /* of the body */
+    uint64_t body_offset; /* what lies before is for mailboxes here (Return-Path), not for others */
     uint64_t priority;
     int64_t accepted_ms;
 };
@@ -80,7 +82,7 @@ MUST_USE enum st store_server_take_over(struct store_tx *tx, int64_t server_id, 
 
 /* --- destinations --- */
 
-/* The server's destination of this name; made where it is missing. */
+/* The server's destination of this name, made where it is missing; it may be tried at once. */
 MUST_USE enum st store_destination_need(struct store_tx *tx, int64_t server_id, struct slice name,
                                         int64_t *destination_id_r);
 typedef enum st store_destination_fn(void *ctx, const struct store_destination *destination);
@@ -92,8 +94,10 @@ MUST_USE enum st store_destination_due(struct store_tx *tx, int64_t server_id, i
 /* Keeps what a try found: attempts, next_ms, answer. */
 MUST_USE enum st store_destination_set(struct store_tx *tx,
                                        const struct store_destination *destination);
-/* Drops it if nothing is queued for it; ST_CONFLICT if something is. */
-MUST_USE enum st store_destination_drop(struct store_tx *tx, int64_t destination_id);
+/* At the server's start: those nothing is queued for go, the others may be tried at once. */
+MUST_USE enum st store_destination_reset(struct store_tx *tx, int64_t server_id);
+/* What is queued for the one is queued for the other; the first goes. */
+MUST_USE enum st store_destination_merge(struct store_tx *tx, int64_t from_id, int64_t to_id);
 
 /* --- rows --- */
 
@@ -102,12 +106,18 @@ MUST_USE enum st store_destination_drop(struct store_tx *tx, int64_t destination
 MUST_USE enum st store_queue_add(struct store_tx *tx, const struct store_envelope *envelope,
                                  struct store_rcpt *rcpts, size_t count);
 
+/* More recipients of a message that is queued. */
+MUST_USE enum st store_queue_more(struct store_tx *tx, const struct store_envelope *envelope,
+                                  struct store_rcpt *rcpts, size_t count);
+
 struct store_queued {
     struct store_envelope envelope;
     struct store_rcpt rcpt;
-    struct slice destination; /* its name; only from store_queue_each() */
+    /* only from store_queue_each() and store_queue_get(): the destination's */
+    struct slice destination;
     struct slice destination_answer;
     int64_t destination_next_ms;
+    int64_t server_id;
 };
 typedef enum st store_queue_fn(void *ctx, const struct store_queued *queued);
 /* Rows of the destination that are due, the most urgent first, then the longest due; fn's slices

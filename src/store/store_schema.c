@@ -56,7 +56,7 @@ static const char *const migrations[] = {
     " guid @TEXT@ NOT NULL, sender @TEXT@ NOT NULL, envid @TEXT@ NOT NULL, "
     " message_id @TEXT@ NOT NULL, origin @TEXT@ NOT NULL, flags BIGINT NOT NULL, "
     " bytes BIGINT NOT NULL, priority BIGINT NOT NULL, accepted_ms BIGINT NOT NULL, "
-    " rcpt_count BIGINT NOT NULL) @END@;"
+    " body_offset BIGINT NOT NULL, rcpt_count BIGINT NOT NULL) @END@;"
     "CREATE TABLE rcpt (envelope_id BIGINT NOT NULL, rcpt_no BIGINT NOT NULL, "
     " destination_id BIGINT NOT NULL, address @TEXT@ NOT NULL, orcpt @TEXT@ NOT NULL, "
     " notify BIGINT NOT NULL, state BIGINT NOT NULL, warned BIGINT NOT NULL, "

@@ -36,7 +36,7 @@ static void check_person(struct arena *arena, struct slice text)
         return;
     directory_person_write(read, &body);
     must(directory_person_read(arena, SLICE("bob"), buf_slice(&body), again, &why) == ST_OK);
-    must(again->alias_count == read->alias_count &&
+    must(again->aliases.count == read->aliases.count &&
          again->person.quota_bytes == read->person.quota_bytes);
 }
 

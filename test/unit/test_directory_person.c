@@ -62,7 +62,7 @@ static void test_names_and_aliases(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         T_ROW(i, rows[i].text);
         assert_int_equal(directory_name_ok(slice_str(rows[i].text)), rows[i].name);
-        assert_int_equal(directory_alias_ok(slice_str(rows[i].text)), rows[i].alias);
+        assert_int_equal(directory_name_is_alias(slice_str(rows[i].text)), rows[i].alias);
     }
 }
 

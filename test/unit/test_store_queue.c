@@ -254,9 +254,9 @@ static enum st take_over(struct store_tx *tx, void *arg)
     return store_server_take_over(tx, leasing->server_id, leasing->now_ms, &leasing->count);
 }
 
-static enum st drop(struct store_tx *tx, void *arg)
+static enum st reset(struct store_tx *tx, void *arg)
 {
-    return store_destination_drop(tx, *(int64_t *)arg);
+    return store_destination_reset(tx, *(int64_t *)arg);
 }
 
 static void test_a_dead_servers_destinations_are_taken_over(struct t_store *t)
@@ -273,7 +273,10 @@ static void test_a_dead_servers_destinations_are_taken_over(struct t_store *t)
     assert_int_equal(store_write(t->store, take_over, &leasing), ST_OK);
     assert_int_equal(leasing.count, 1);
     assert_int_equal(destination(t, here, SLICE("domain example.net")), net);
-    assert_int_equal(store_write(t->store, drop, &net), ST_CONFLICT);
+    int64_t org = destination(t, here, SLICE("domain example.org"));
+    assert_int_equal(store_write(t->store, reset, &here), ST_OK);
+    assert_int_equal(destination(t, here, SLICE("domain example.net")), net);
+    assert_int_not_equal(destination(t, here, SLICE("domain example.org")), org); /* was empty */
 }
 
 int main(void)

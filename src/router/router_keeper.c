@@ -1,0 +1,297 @@
+#include "base/mem.h"
+#include "base/slice.h"
+#include "conf/conf.h"
+#include "log/log.h"
+#include "router/router_run.h"
+#include "sys/sys_time.h"
+
+#include <stdio.h>
+
+#define LOOK_MS_MAX 1000
+#define SCAN_MS 60000
+#define SCAN_COUNT 500
+#define LEASE_EVERY_MS 10000
+#define AGE_LOOK_MS_MAX 30000
+#define UNUSED_MS 60000
+
+/* --- destinations that come due --- */
+
+/* Lock held. When to look again. */
+static int64_t kick_due(struct router_queue *queue, int64_t now_ms)
+{
+    int64_t wake_ms = now_ms + LOOK_MS_MAX;
+
+    for (struct router_dest *dest = queue->dests; dest != NULL; dest = dest->hh.next) {
+        if (dest->due_ms <= now_ms) {
+            dest->due_ms = STORE_NEVER_MS;
+            dest->more = true;
+        }
+        router_dest_kick(queue, dest, now_ms);
+        if (dest->due_ms < wake_ms)
+            wake_ms = dest->due_ms;
+        if ((dest->more || dest->first != NULL) && dest->pace.next_ms > now_ms &&
+            dest->pace.next_ms < wake_ms)
+            wake_ms = dest->pace.next_ms;
+    }
+    return wake_ms;
+}
+
+/* --- destinations of the store that are not in memory --- */
+
+struct scanning {
+    struct router_queue *queue;
+    int64_t now_ms;
+    size_t count;
+    struct found {
+        int64_t id;
+        char *name;
+        char *answer;
+        uint64_t attempts;
+    } found[SCAN_COUNT];
+};
+
+static void drop_found(struct scanning *scanning)
+{
+    for (size_t i = 0; i < scanning->count; i++) {
+        mem_free(scanning->found[i].name);
+        mem_free(scanning->found[i].answer);
+    }
+    scanning->count = 0;
+}
+
+static enum st take_found(void *ctx, const struct store_destination *destination)
+{
+    struct scanning *scanning = ctx;
+
+    scanning->found[scanning->count++] =
+        (struct found){destination->destination_id, mem_copy(destination->name),
+                       mem_copy(destination->answer), destination->attempts};
+    return scanning->count < SCAN_COUNT ? ST_OK : ST_AGAIN;
+}
+
+static enum st scan_body(struct store_tx *tx, void *arg)
+{
+    struct scanning *scanning = arg;
+
+    drop_found(scanning);
+    enum st st =
+        store_destination_due(tx, scanning->queue->server_id, scanning->now_ms,
+                              scanning->queue->scan_after_id, SCAN_COUNT, take_found, scanning);
+    return st == ST_AGAIN ? ST_OK : st;
+}
+
+struct merging {
+    int64_t from_id;
+    int64_t to_id;
+};
+
+static enum st merge_body(struct store_tx *tx, void *arg)
+{
+    const struct merging *merging = arg;
+
+    return store_destination_merge(tx, merging->from_id, merging->to_id);
+}
+
+/* Two of one name: made at one moment, or taken over from another server. */
+static void merge(struct router_queue *queue, int64_t from_id, int64_t to_id)
+{
+    struct merging merging = {from_id, to_id};
+
+    pthread_mutex_unlock(&queue->lock);
+    if (store_write(queue->store, merge_body, &merging) != ST_OK)
+        log_event(EV_STORE_FAILED, 0, LOG_C("what", "queue destinations"));
+    pthread_mutex_lock(&queue->lock);
+}
+
+static void take_in(struct router_queue *queue, const struct found *found)
+{
+    struct router_dest *dest = router_dest_find(queue, slice_str(found->name));
+
+    if (dest->id == 0) {
+        dest->id = found->id;
+        dest->pace.attempts = found->attempts;
+        snprintf(dest->answer, sizeof(dest->answer), "%s", found->answer);
+    }
+    if (dest->id != found->id)
+        merge(queue, found->id, dest->id);
+    dest->more = true;
+    router_dest_kick(queue, dest, sys_now_ms());
+}
+
+/* A page of them. Lock held, let go while it reads. */
+static void scan(struct router_queue *queue)
+{
+    struct scanning *scanning = mem_new(struct scanning);
+
+    scanning->queue = queue;
+    scanning->now_ms = sys_now_ms();
+    pthread_mutex_unlock(&queue->lock);
+    enum st st = store_read(queue->store, scan_body, scanning);
+    pthread_mutex_lock(&queue->lock);
+    for (size_t i = 0; st == ST_OK && i < scanning->count; i++) {
+        if (HASH_COUNT(queue->dests) >= ROUTER_DESTS_MAX)
+            break; /* the others when these are done */
+        queue->scan_after_id = scanning->found[i].id;
+        take_in(queue, &scanning->found[i]);
+    }
+    if (st == ST_OK && scanning->count < SCAN_COUNT) {
+        queue->scan = false;
+        queue->scan_after_id = 0;
+    }
+    drop_found(scanning);
+    mem_free(scanning);
+}
+
+/* --- destinations that are done with --- */
+
+static enum st set_body(struct store_tx *tx, void *arg)
+{
+    return store_destination_set(tx, arg);
+}
+
+static bool unused(const struct router_queue *queue, const struct router_dest *dest, int64_t now_ms)
+{
+    return dest->refs == 0 && dest->active == 0 && dest->item_count == 0 && !dest->waiting &&
+           !dest->reading && dest->id != queue->report_id && now_ms - dest->used_ms > UNUSED_MS &&
+           (!dest->more || dest->pace.next_ms > now_ms + UNUSED_MS) &&
+           dest->due_ms > now_ms + UNUSED_MS;
+}
+
+/* When its row comes up again: never, where nothing is queued; who queues something resets that. */
+static int64_t next_of(const struct router_dest *dest)
+{
+    if (dest->more)
+        return dest->pace.next_ms;
+    return dest->due_ms > dest->pace.next_ms ? dest->due_ms : dest->pace.next_ms;
+}
+
+/* Lock held. */
+static void put_unused_away(struct router_queue *queue, int64_t now_ms)
+{
+    struct router_dest *dest;
+    struct router_dest *next;
+    struct router_dest *away = NULL;
+
+    HASH_ITER(hh, queue->dests, dest, next)
+    if (unused(queue, dest, now_ms)) {
+        HASH_DEL(queue->dests, dest);
+        dest->next_waiting = away;
+        away = dest;
+    }
+    pthread_mutex_unlock(&queue->lock);
+    for (dest = away; dest != NULL; dest = next) {
+        struct store_destination row = {.destination_id = dest->id,
+                                        .attempts = dest->pace.attempts,
+                                        .next_ms = next_of(dest),
+                                        .answer = slice_str(dest->answer)};
+
+        next = dest->next_waiting;
+        if (dest->id != 0 && store_write(queue->store, set_body, &row) != ST_OK)
+            log_event(EV_STORE_FAILED, 0, LOG_C("what", "queue destination"));
+        mem_free(dest->key);
+        mem_free(dest);
+    }
+    pthread_mutex_lock(&queue->lock);
+}
+
+/* --- leases --- */
+
+struct leasing {
+    struct router_queue *queue;
+    int64_t now_ms;
+    int64_t taken;
+};
+
+static enum st lease_body(struct store_tx *tx, void *arg)
+{
+    struct leasing *leasing = arg;
+    int64_t server_id = leasing->queue->server_id;
+    enum st st = store_server_renew(tx, server_id, leasing->now_ms + ROUTER_LEASE_MS);
+
+    leasing->taken = 0;
+    return st != ST_OK ? st
+                       : store_server_take_over(tx, server_id, leasing->now_ms, &leasing->taken);
+}
+
+static void renew_lease(struct router_queue *queue, int64_t now_ms)
+{
+    struct leasing leasing = {queue, now_ms, 0};
+
+    if (store_write(queue->store, lease_body, &leasing) != ST_OK)
+        log_event(EV_STORE_FAILED, 0, LOG_C("what", "queue lease"));
+    if (leasing.taken == 0)
+        return;
+    log_event(EV_QUEUE_TAKEN_OVER, 0, LOG_I("destinations", leasing.taken));
+    pthread_mutex_lock(&queue->lock);
+    queue->scan = true;
+    queue->scan_after_id = 0;
+    pthread_mutex_unlock(&queue->lock);
+}
+
+/* --- the thread --- */
+
+static uint64_t age_look_ms(void)
+{
+    const struct conf *conf = conf_get();
+    uint64_t ms = conf->queue_timeout_ms / 10;
+
+    if (conf->queue_warn_ms != 0 && conf->queue_warn_ms / 10 < ms)
+        ms = conf->queue_warn_ms / 10;
+    return ms > AGE_LOOK_MS_MAX ? AGE_LOOK_MS_MAX : ms < 100 ? 100 : ms;
+}
+
+struct rounds {
+    int64_t lease_ms;
+    int64_t scan_ms;
+    int64_t age_ms;
+};
+
+/* What is to be done now and then. Without lock. */
+static void do_rounds(struct router_queue *queue, struct rounds *rounds, int64_t now_ms)
+{
+    if (now_ms >= rounds->lease_ms) {
+        rounds->lease_ms = now_ms + LEASE_EVERY_MS;
+        if (store_is_shared(queue->store))
+            renew_lease(queue, now_ms);
+    }
+    if (now_ms >= rounds->age_ms) {
+        rounds->age_ms = now_ms + (int64_t)age_look_ms();
+        router_age_look(queue, now_ms);
+    }
+    if (now_ms >= rounds->scan_ms) {
+        rounds->scan_ms = now_ms + SCAN_MS;
+        pthread_mutex_lock(&queue->lock);
+        queue->scan = true;
+        put_unused_away(queue, now_ms);
+        pthread_mutex_unlock(&queue->lock);
+    }
+}
+
+void *router_keeper_main(void *arg)
+{
+    struct router_queue *queue = arg;
+    struct rounds rounds = {0};
+
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->stopping) {
+        int64_t now_ms = sys_now_ms();
+
+        if (queue->undone != NULL)
+            router_settle_undone(queue);
+        if (queue->scan)
+            scan(queue);
+        queue->wake_ms = kick_due(queue, now_ms);
+        pthread_mutex_unlock(&queue->lock);
+        if (atomic_exchange(&queue->documents_changed, false))
+            router_queue_look(queue, true);
+        do_rounds(queue, &rounds, now_ms);
+        pthread_mutex_lock(&queue->lock);
+        int64_t wait_ms = queue->wake_ms - sys_now_ms();
+        if (rounds.age_ms - now_ms < wait_ms)
+            wait_ms = rounds.age_ms - now_ms;
+        if (!queue->stopping && wait_ms > 0)
+            sys_cond_wait_ms(&queue->keeper_cond, &queue->lock, (uint64_t)wait_ms);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return NULL;
+}

@@ -1,0 +1,143 @@
+#include "router/router_local.h"
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "directory/directory.h"
+#include "log/log.h"
+#include "router/router.h"
+#include "router/router_plan.h"
+#include "router/router_run.h"
+#include "store/store_message.h"
+#include "sys/sys_time.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct local {
+    struct router_queue *queue;
+    struct router_item *item;
+    struct router_targets targets;
+    struct store_rcpt *rcpts; /* of the remote ones */
+    const char **keys;
+    size_t rcpt_count;
+    int64_t now_ms;
+};
+
+static enum st deliver(struct store_tx *tx, const struct local *local,
+                       const struct router_target *target)
+{
+    const struct store_envelope *envelope = &local->item->row.envelope;
+    struct store_message row = {.blob_id = envelope->envelope_id,
+                                .bytes = envelope->bytes,
+                                .date_s = local->now_ms / 1000,
+                                .saved_ms = local->now_ms};
+    int64_t folder_id;
+    enum st st = store_account_inbox(tx, target->account_id, &folder_id);
+
+    memcpy(row.guid, envelope->guid, sizeof(row.guid));
+    return st != ST_OK ? st : store_message_add(tx, target->account_id, folder_id, 0, &row);
+}
+
+static enum st local_body(struct store_tx *tx, void *arg)
+{
+    struct local *local = arg;
+    struct store_settle done = {.what = STORE_SETTLE_DONE, .rcpt = local->item->row.rcpt};
+    enum st st = ST_OK;
+
+    for (size_t i = 0; st == ST_OK && i < local->targets.count; i++)
+        if (local->targets.list[i]->kind == ROUTER_LOCAL)
+            st = deliver(tx, local, local->targets.list[i]);
+    for (size_t i = 0; st == ST_OK && i < local->rcpt_count; i++)
+        st = store_destination_need(tx, local->queue->server_id, slice_str(local->keys[i]),
+                                    &local->rcpts[i].destination_id);
+    if (st == ST_OK && local->rcpt_count > 0)
+        st = store_queue_more(tx, &local->item->row.envelope, local->rcpts, local->rcpt_count);
+    return st == ST_OK ? store_queue_settle(tx, &done, 1) : st;
+}
+
+static void add_remote(struct local *local, const struct directory *directory,
+                       const struct router_target *target)
+{
+    struct router_plan plan;
+
+    router_plan_now(local->queue, directory, target->address, local->targets.arena, &plan);
+    local->keys[local->rcpt_count] = plan.key;
+    local->rcpts[local->rcpt_count++] = (struct store_rcpt){.address = target->address,
+                                                            .orcpt = local->item->row.rcpt.orcpt,
+                                                            .notify = local->item->row.rcpt.notify,
+                                                            .answer = SLICE("")};
+}
+
+static int by_account(const void *a, const void *b)
+{
+    const struct router_target *const *x = a;
+    const struct router_target *const *y = b;
+
+    return ((*x)->account_id > (*y)->account_id) - ((*x)->account_id < (*y)->account_id);
+}
+
+/* What is done is done with; otherwise it is read again in a moment. */
+static void conclude(struct local *local, enum st st)
+{
+    struct router_queue *queue = local->queue;
+    struct router_item *item = local->item;
+
+    if (st == ST_OK)
+        log_event(EV_REROUTED, 0, LOG_C("guid", item->row.envelope.guid),
+                  LOG_S("to", item->row.rcpt.address), LOG_C("by", "here"));
+    pthread_mutex_lock(&queue->lock);
+    if (st != ST_OK)
+        router_dest_due(queue, item->dest, sys_now_ms() + (int64_t)SEC_MS);
+    for (size_t i = 0; st == ST_OK && i < local->rcpt_count; i++) {
+        struct router_dest *dest = router_dest_find(queue, slice_str(local->keys[i]));
+        if (dest->id == 0)
+            dest->id = local->rcpts[i].destination_id;
+        dest->more = true;
+        router_dest_kick(queue, dest, sys_now_ms());
+    }
+    router_item_forget(queue, item);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static void nobody(struct router_queue *queue, struct router_item *item)
+{
+    snprintf(item->said, sizeof(item->said), "550 5.1.1 no such mailbox any more");
+    item->settle = (struct store_settle){.what = STORE_SETTLE_REPORT, .rcpt = item->row.rcpt};
+    item->settle.rcpt.state = STORE_RCPT_FAILED;
+    item->settle.rcpt.destination_id = queue->report_id;
+    item->settle.rcpt.answer = slice_str(item->said);
+    log_event(EV_FAILED, 0, LOG_C("guid", item->row.envelope.guid),
+              LOG_S("to", item->row.rcpt.address), LOG_C("answer", item->said));
+    router_settle(queue, item);
+}
+
+void router_local(struct router_queue *queue, const struct directory *directory,
+                  struct router_item *item)
+{
+    struct arena *arena = arena_new("local", 256 * MIB);
+    struct local local = {.queue = queue, .item = item, .now_ms = sys_now_ms()};
+    struct slice address = item->row.rcpt.address;
+    struct router_reach reach;
+    size_t at = slice_find_last(address, '@');
+
+    item->next = NULL;
+    local.targets.arena = arena;
+    enum router_verdict verdict =
+        at == SIZE_MAX
+            ? ROUTER_NOBODY
+            : router_resolve(directory, slice_sub(address, 0, at),
+                             slice_sub(address, at + 1, SIZE_MAX), &local.targets, &reach);
+    if (verdict != ROUTER_OK && verdict != ROUTER_FOREIGN) {
+        nobody(queue, item);
+        arena_free(&arena);
+        return;
+    }
+    local.rcpts = arena_many(arena, struct store_rcpt, local.targets.count);
+    local.keys = arena_many(arena, const char *, local.targets.count);
+    qsort(local.targets.list, local.targets.count, sizeof(local.targets.list[0]), by_account);
+    for (size_t i = 0; i < local.targets.count; i++)
+        if (local.targets.list[i]->kind == ROUTER_REMOTE)
+            add_remote(&local, directory, local.targets.list[i]);
+    conclude(&local, store_write(queue->store, local_body, &local));
+    arena_free(&arena);
+}

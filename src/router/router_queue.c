@@ -1,0 +1,421 @@
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "conf/conf.h"
+#include "log/log.h"
+#include "router/router_client.h"
+#include "router/router_run.h"
+#include "store/store_document.h"
+#include "sys/sys_dns.h"
+#include "sys/sys_time.h"
+#include "sys/sys_tls.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- destinations --- */
+
+struct router_pace_limits router_dest_limits(const struct router_dest *dest)
+{
+    const struct conf *conf = conf_get();
+    struct router_pace_limits limits = {.connections_max = conf->smtp_out_per_destination_max,
+                                        .retry_min_ms = conf->queue_retry_min_ms,
+                                        .retry_max_ms = conf->queue_retry_max_ms};
+
+    if (dest->connections_max != 0)
+        limits.connections_max = dest->connections_max;
+    if (dest->retry_max_ms != 0 && dest->retry_max_ms < limits.retry_max_ms)
+        limits.retry_max_ms = dest->retry_max_ms;
+    if (limits.retry_min_ms > limits.retry_max_ms)
+        limits.retry_min_ms = limits.retry_max_ms;
+    return limits;
+}
+
+struct router_dest *router_dest_find(struct router_queue *queue, struct slice key)
+{
+    struct router_dest *dest;
+
+    HASH_FIND(hh, queue->dests, key.ptr, key.len, dest);
+    if (dest != NULL)
+        return dest;
+    dest = mem_new(struct router_dest);
+    dest->key = mem_copy(key);
+    dest->tail = &dest->first;
+    dest->due_ms = STORE_NEVER_MS;
+    HASH_ADD_KEYPTR(hh, queue->dests, dest->key, key.len, dest);
+    return dest;
+}
+
+struct router_dest *router_dest_ref(struct router_queue *queue, struct slice key)
+{
+    pthread_mutex_lock(&queue->lock);
+    struct router_dest *dest = router_dest_find(queue, key);
+    dest->refs++;
+    pthread_mutex_unlock(&queue->lock);
+    return dest;
+}
+
+struct slice router_dest_key(const struct router_dest *dest)
+{
+    return slice_str(dest->key);
+}
+
+int64_t router_dest_id(const struct router_dest *dest)
+{
+    return __atomic_load_n(&dest->id, __ATOMIC_RELAXED);
+}
+
+void router_dest_set_id(struct router_queue *queue, struct router_dest *dest,
+                        int64_t destination_id)
+{
+    int64_t none = 0;
+
+    if (__atomic_compare_exchange_n(&dest->id, &none, destination_id, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED) ||
+        none == destination_id)
+        return;
+    pthread_mutex_lock(&queue->lock); /* two were made at one moment: they are made one */
+    queue->scan = true;
+    queue->scan_after_id = 0;
+    pthread_cond_signal(&queue->keeper_cond);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void router_dest_unref(struct router_queue *queue, struct router_dest **dest, bool queued)
+{
+    pthread_mutex_lock(&queue->lock);
+    (*dest)->refs--;
+    if (queued) {
+        int64_t now_ms = sys_now_ms();
+
+        (*dest)->more = true;
+        (*dest)->used_ms = now_ms;
+        router_dest_kick(queue, *dest, now_ms);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    *dest = NULL;
+}
+
+void router_dest_due(struct router_queue *queue, struct router_dest *dest, int64_t due_ms)
+{
+    if (due_ms >= dest->due_ms)
+        return;
+    dest->due_ms = due_ms;
+    if (due_ms < queue->wake_ms)
+        pthread_cond_signal(&queue->keeper_cond);
+}
+
+/* --- items --- */
+
+void router_item_add(struct router_dest *dest, struct router_item *item)
+{
+    item->next = NULL;
+    *dest->tail = item;
+    dest->tail = &item->next;
+}
+
+void router_item_forget(struct router_queue *queue, struct router_item *item)
+{
+    HASH_DEL(queue->items, item);
+    item->dest->item_count--;
+    mem_free(item);
+}
+
+void router_items_forget(struct router_queue *queue, struct router_item **list)
+{
+    while (*list != NULL) {
+        struct router_item *item = *list;
+
+        *list = item->next;
+        router_item_forget(queue, item);
+    }
+}
+
+/* --- giving work out --- */
+
+static struct router_sender *idle_sender(struct router_queue *queue, const struct router_dest *dest)
+{
+    struct router_sender *any = NULL;
+
+    if (queue->idle_count == 0)
+        return NULL;
+    for (struct router_sender *s = queue->senders; s != NULL; s = s->next) {
+        if (!s->idle || s->work != NULL)
+            continue;
+        if (s->last == dest)
+            return s;
+        if (any == NULL || any->last != NULL)
+            any = s; /* rather one without a connection that may still be of use */
+    }
+    return any;
+}
+
+static struct router_sender *new_sender(struct router_queue *queue)
+{
+    struct router_sender *sender;
+
+    if (queue->sender_count >= conf_get()->smtp_out_connections_max)
+        return NULL;
+    sender = mem_new(struct router_sender);
+    sender->queue = queue;
+    sys_cond_init(&sender->cond);
+    if (pthread_create(&sender->thread, NULL, router_sender_main, sender) != 0) {
+        mem_free(sender);
+        return NULL;
+    }
+    pthread_detach(sender->thread);
+    sender->next = queue->senders;
+    queue->senders = sender;
+    queue->sender_count++;
+    return sender;
+}
+
+static bool wants_sender(const struct router_dest *dest)
+{
+    const struct router_pace_limits limits = router_dest_limits(dest);
+
+    return (dest->more || dest->first != NULL) &&
+           dest->active < router_pace_limit(&dest->pace, &limits);
+}
+
+static void wait_for_sender(struct router_queue *queue, struct router_dest *dest)
+{
+    if (dest->waiting)
+        return;
+    dest->waiting = true;
+    dest->next_waiting = NULL;
+    *queue->waiting_tail = dest;
+    queue->waiting_tail = &dest->next_waiting;
+}
+
+struct router_dest *router_dest_waiting(struct router_queue *queue, int64_t now_ms)
+{
+    while (queue->waiting != NULL) {
+        struct router_dest *dest = queue->waiting;
+
+        queue->waiting = dest->next_waiting;
+        if (queue->waiting == NULL)
+            queue->waiting_tail = &queue->waiting;
+        queue->health = router_health_new();
+        dest->waiting = false;
+        if (wants_sender(dest) && dest->pace.next_ms <= now_ms) {
+            dest->active++;
+            return dest;
+        }
+    }
+    return NULL;
+}
+
+void router_dest_kick(struct router_queue *queue, struct router_dest *dest, int64_t now_ms)
+{
+    if (queue->stopping || !queue->started || !wants_sender(dest))
+        return;
+    if (dest->pace.next_ms > now_ms) {
+        if (dest->pace.next_ms < queue->wake_ms)
+            pthread_cond_signal(&queue->keeper_cond);
+        return;
+    }
+    struct router_sender *sender = idle_sender(queue, dest);
+    if (sender == NULL)
+        sender = new_sender(queue);
+    if (sender == NULL) {
+        wait_for_sender(queue, dest);
+        return;
+    }
+    sender->work = dest;
+    dest->active++;
+    pthread_cond_signal(&sender->cond);
+}
+
+void router_queue_look_reports(struct router_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    struct router_dest *report = router_dest_find(queue, SLICE(ROUTER_REPORT_KEY));
+    report->more = true;
+    router_dest_kick(queue, report, sys_now_ms());
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void router_queue_look(struct router_queue *queue, bool now)
+{
+    int64_t now_ms = sys_now_ms();
+
+    pthread_mutex_lock(&queue->lock);
+    queue->scan = true;
+    queue->scan_after_id = 0;
+    for (struct router_dest *dest = queue->dests; dest != NULL; dest = dest->hh.next) {
+        dest->more = true;
+        if (now)
+            dest->pace.next_ms = 0;
+        router_dest_kick(queue, dest, now_ms);
+    }
+    pthread_cond_signal(&queue->keeper_cond);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+/* --- life --- */
+
+static void documents_changed(void *ctx, int64_t account_id, int64_t folder_id)
+{
+    struct router_queue *queue = ctx;
+
+    (void)account_id;
+    (void)folder_id;
+    atomic_store(&queue->documents_changed, true);
+    pthread_cond_signal(&queue->keeper_cond);
+}
+
+struct entering {
+    struct router_queue *queue;
+    int64_t lease_until_ms;
+};
+
+static enum st enter(struct store_tx *tx, void *arg)
+{
+    struct entering *entering = arg;
+    struct router_queue *queue = entering->queue;
+    enum st st = store_server_enter(tx, slice_str(queue->server_name), entering->lease_until_ms,
+                                    &queue->server_id);
+
+    if (st == ST_OK)
+        st = store_destination_need(tx, queue->server_id, SLICE(ROUTER_REPORT_KEY),
+                                    &queue->report_id);
+    return st == ST_OK ? store_destination_reset(tx, queue->server_id) : st;
+}
+
+static enum st open_all(struct router_queue *queue, struct buf *why)
+{
+    const struct conf *conf = conf_get();
+    struct entering entering = {queue, sys_now_ms() + ROUTER_LEASE_MS};
+    enum st st = store_write(queue->store, enter, &entering);
+
+    if (st != ST_OK) {
+        buf_put(why, SLICE("the queue cannot be read from the store"));
+        return st;
+    }
+    st = sys_tls_client_new(conf->smtp_out_trust_file[0] != '\0' ? conf->smtp_out_trust_file : NULL,
+                            conf->tls_priorities, why, &queue->tls);
+    if (st == ST_OK)
+        st = sys_dns_new(slice_str(conf->dns_servers), why, &queue->dns);
+    if (st == ST_OK && pipe2(queue->stop_fds, O_CLOEXEC) != 0) {
+        buf_put(why, SLICE("no pipe can be made"));
+        st = ST_IO;
+    }
+    return st;
+}
+
+enum st router_queue_new(const struct router_queue_options *options, struct buf *why,
+                         struct router_queue **queue_r)
+{
+    struct router_queue *queue = mem_new(struct router_queue);
+
+    queue->store = options->store;
+    queue->server_name = options->server_name;
+    queue->stop_fds[0] = queue->stop_fds[1] = -1;
+    queue->scan = true;
+    queue->waiting_tail = &queue->waiting;
+    queue->health = router_health_new();
+    pthread_mutex_init(&queue->lock, NULL);
+    sys_cond_init(&queue->idle_cond);
+    sys_cond_init(&queue->keeper_cond);
+    enum st st = open_all(queue, why);
+    if (st != ST_OK) {
+        router_queue_free(&queue);
+        return st;
+    }
+    struct router_dest *report = router_dest_find(queue, SLICE(ROUTER_REPORT_KEY));
+    report->id = queue->report_id;
+    report->more = true;
+    *queue_r = queue;
+    return ST_OK;
+}
+
+void router_queue_start(struct router_queue *queue)
+{
+    queue->started = pthread_create(&queue->keeper, NULL, router_keeper_main, queue) == 0;
+    if (!queue->started)
+        return;
+    queue->watch = store_watch_new(queue->store, STORE_DOCUMENTS_ACCOUNT, documents_changed, queue);
+    router_queue_look(queue, false);
+}
+
+/* Waits until only the keeper is left, or the time is over. */
+static bool await_quiet(struct router_queue *queue, uint64_t timeout_ms)
+{
+    uint64_t until_ms = sys_mono_ms() + timeout_ms;
+
+    while (queue->sender_count > 0 || queue->settling_count > 0) {
+        uint64_t now_ms = sys_mono_ms();
+
+        if (now_ms >= until_ms)
+            return false;
+        sys_cond_wait_ms(&queue->idle_cond, &queue->lock, until_ms - now_ms);
+    }
+    return true;
+}
+
+void router_queue_stop(struct router_queue *queue, uint64_t timeout_ms)
+{
+    store_watch_free(&queue->watch);
+    pthread_mutex_lock(&queue->lock);
+    queue->stopping = true;
+    for (struct router_sender *s = queue->senders; s != NULL; s = s->next)
+        pthread_cond_signal(&s->cond);
+    pthread_cond_signal(&queue->keeper_cond);
+    if (!await_quiet(queue, timeout_ms)) {
+        if (write(queue->stop_fds[1], "S", 1) != 1)
+            log_event(EV_QUEUE_TROUBLE, 0, LOG_C("what", "senders cannot be told to stop"));
+        (void)await_quiet(queue, timeout_ms);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    if (queue->started)
+        pthread_join(queue->keeper, NULL);
+    queue->started = false;
+}
+
+static void free_dest(struct router_queue *queue, struct router_dest *dest)
+{
+    router_items_forget(queue, &dest->first);
+    HASH_DEL(queue->dests, dest);
+    mem_free(dest->key);
+    mem_free(dest);
+}
+
+void router_queue_free(struct router_queue **queue)
+{
+    struct router_queue *q = *queue;
+    struct router_dest *dest;
+    struct router_dest *next;
+
+    if (q == NULL)
+        return;
+    HASH_ITER(hh, q->dests, dest, next)
+    free_dest(q, dest);
+    router_health_free(&q->health);
+    sys_dns_free(&q->dns);
+    sys_tls_client_free(&q->tls);
+    for (size_t i = 0; i < COUNT(q->stop_fds); i++)
+        if (q->stop_fds[i] >= 0)
+            close(q->stop_fds[i]);
+    pthread_mutex_destroy(&q->lock);
+    pthread_cond_destroy(&q->idle_cond);
+    pthread_cond_destroy(&q->keeper_cond);
+    mem_free(q);
+    *queue = NULL;
+}
+
+int64_t router_queue_server_id(const struct router_queue *queue)
+{
+    return queue->server_id;
+}
+
+const struct router_health *router_queue_health(const struct router_queue *queue)
+{
+    return queue->health;
+}
+
+int64_t router_queue_report_id(const struct router_queue *queue)
+{
+    return queue->report_id;
+}

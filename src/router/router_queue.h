@@ -1,0 +1,47 @@
+/* router_queue.h: the queue at work: what lies in the store for other servers is sent on, tried
+ * again, and reported on.
+ *
+ * A destination is what messages share the way to: "domain example.net", "connection relay". In
+ * memory are the destinations at work and, of each, the rows that its senders are about to take;
+ * the rest stays in the store, however much it is. */
+#pragma once
+#include "base/base.h"
+
+struct buf;
+struct router_dest;
+struct router_health;
+struct router_queue;
+struct store;
+
+struct router_queue_options {
+    struct store *store;
+    const char *server_name;
+};
+
+/* ST_IO and others with a sentence in why. */
+MUST_USE enum st router_queue_new(const struct router_queue_options *options, struct buf *why,
+                                  struct router_queue **queue_r);
+void router_queue_start(struct router_queue *queue);
+/* Lets transactions under way end, at most timeout_ms; keeps what they came to. */
+void router_queue_stop(struct router_queue *queue, uint64_t timeout_ms);
+void router_queue_free(struct router_queue **queue);
+
+/* The destination of this key, kept in memory until router_dest_unref(). */
+struct router_dest *router_dest_ref(struct router_queue *queue, struct slice key);
+struct slice router_dest_key(const struct router_dest *dest);
+/* Its id in the store, 0 where it has none yet: then router_dest_set_id(), once it is durable. */
+int64_t router_dest_id(const struct router_dest *dest);
+void router_dest_set_id(struct router_queue *queue, struct router_dest *dest,
+                        int64_t destination_id);
+/* queued: rows were added for it, look. */
+void router_dest_unref(struct router_queue *queue, struct router_dest **dest, bool queued);
+int64_t router_queue_server_id(const struct router_queue *queue);
+int64_t router_queue_report_id(const struct router_queue *queue);
+
+const struct router_health *router_queue_health(const struct router_queue *queue);
+/* Reports were queued. */
+void router_queue_look_reports(struct router_queue *queue);
+
+/* Rows were changed by hand, or documents: everything is looked at anew. now: destinations that are
+ * left alone for a time are tried at once. */
+void router_queue_look(struct router_queue *queue, bool now);
