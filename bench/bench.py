@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import machine
+import processes
 import peers
 import report
 from cases import Case
@@ -90,7 +91,7 @@ def main() -> int:
     args = arguments()
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    machine.prepare()
+    processes.prepare()
     build_tools(args.build)
     if args.install and (missing := peers.missing_packages()):
         peers.install(missing)
@@ -103,7 +104,7 @@ def main() -> int:
         say(f"ended; what was complete is in {out}")
         return 130
     finally:
-        machine.end_descendants()
+        processes.end_descendants()
         shutil.rmtree(folder, ignore_errors=True)
     print(page)
     say(f"the page, results.json and the drawings are in {out}")

@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from machine import CannotStart, Process, wait_for
+from processes import CannotStart, Process, wait_for
 
 USERS = 600
 EXTRA_USERS = ("big", "bulk")

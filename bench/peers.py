@@ -13,9 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
-import machine
+import machine  # it makes the modules of test/ known
+import processes
 from imap import Imap, ImapError
-from machine import CannotStart, Process, free_port, wait_listening
+from processes import CannotStart, Process, free_port, wait_listening
 from ours import account_names
 
 DOMAIN = "example.test"
@@ -408,11 +409,11 @@ class Cyrus:
 
 
 def main() -> None:
-    machine.prepare()
+    processes.prepare()
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="posthorse-peer.", dir="/var/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        stack.callback(machine.end_descendants)
+        stack.callback(processes.end_descendants)
         folder.chmod(0o755)
         known: dict[str, Server] = {"dovecot": Dovecot(folder), "postfix": PostfixDovecot(folder),
                                     "cyrus": Cyrus(folder, folder)}

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import machine
+import processes
 from cases import OURS, Case, number
 from imap import Imap, ImapError
-from machine import CannotStart, PeakSampler
+from machine import PeakSampler
+from processes import CannotStart
 from ours import USERS, Posthorse
 from peers import Cyrus, Dovecot, PostfixDovecot, Server
 
@@ -284,7 +286,7 @@ def idle_kb(server: Server, count: int, tls: bool, settled: Callable[[], bool]) 
     """PSS of one more connection in IDLE, KB."""
     def pss() -> int:
         time.sleep(2)
-        machine.wait_for(settled, 60, 0.5)
+        processes.wait_for(settled, 60, 0.5)
         return machine.memory(server.roots(), server.skip).pss
 
     warm = idle_open(server, 3, tls)
@@ -361,7 +363,7 @@ def peak_over_idle(server: Server) -> Iterator[Used]:
 def big_send(plan: Plan, server: Server, watcher: Imap, size: int) -> None:
     before = watcher.message_count()
     plan.load("smtp", server.ports["smtp"], count=1, size=size, user="big", timeout=600)
-    if not machine.wait_for(lambda: watcher.message_count() > before, VISIBLE_WAIT_S):
+    if not processes.wait_for(lambda: watcher.message_count() > before, VISIBLE_WAIT_S):
         raise RunFailed("the message did not arrive")
 
 
