@@ -54,8 +54,7 @@ def plan_from(args: argparse.Namespace, folder: Path) -> Plan:
     sides = tuple(side for side, left_out in (("ours", args.peers_only), ("peers", args.ours_only))
                   if not left_out)
     build = args.build.resolve()
-    return Plan(folder=folder, build=build, cache=build / "bench-cache",
-                store=args.store, rounds=args.rounds or (1 if args.quick else 3),
+    return Plan(folder=folder, build=build, store=args.store, rounds=args.rounds or (1 if args.quick else 3),
                 seconds=args.seconds or (1 if args.quick else 5), quick=args.quick, sides=sides,
                 waits=not args.no_wait)
 

@@ -40,7 +40,6 @@ class Plan:
     """What one run of bench.py is to do."""
     folder: Path
     build: Path
-    cache: Path
     store: str = "sqlite"
     rounds: int = 3
     seconds: float = 5  # of one timed run, about
@@ -254,7 +253,7 @@ def share_of_disk(case: Case, sessions: int, disk: float) -> Case:
 def bench_lmtp(plan: Plan) -> Iterator[Case]:
     goals = {1: 2.5, 10: 4, 100: 8}
     lost: dict[str, str] = {}
-    peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder, plan.cache)]
+    peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder)]
     with serving(plan.ours() + plan.peers(*peers), lost) as up:
         for sessions in plan.pick([1, 10, 100], [10, 100]):
             case = Case("lmtp", f"10 KB, {plural(sessions)}", "msg/s", notes=dict(lost),
@@ -520,7 +519,7 @@ def folder_side(server: Server, count: int, cases: dict[str, Case]) -> Callable[
 def bench_folder(plan: Plan) -> Iterator[Case]:
     count = 5000 if plan.quick else 100000
     lost: dict[str, str] = {}
-    peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder, plan.cache)]
+    peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder)]
     cases = {name: Case("folder", f"{count:,} messages: {name}", "s", more_is_better=False,
                         beside=tuple(p.side for p in peers)) for name, _ in FOLDER_STEPS}
     with serving(plan.ours() + plan.peers(*peers), lost) as up:

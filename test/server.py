@@ -292,6 +292,7 @@ class Smtp(Line):
     def __init__(self, port, greet="EHLO", **more):
         super().__init__(port, **more)
         self.greeting = self.reply()
+        self.extensions = []
         if greet:
             self.extensions = self.command(f"{greet} test.example")[1]
 
@@ -307,10 +308,16 @@ class Smtp(Line):
         self.send(text + "\r\n")
         return self.reply()
 
-    def mail(self, sender, rcpts, data, lmtp=False):
-        """The codes of MAIL, each RCPT, DATA and the end of the text (LMTP: one for each accepted)."""
-        self.send(f"MAIL FROM:<{sender}>\r\n" + "".join(f"RCPT TO:<{r}>\r\n" for r in rcpts) + "DATA\r\n")
-        codes = [self.reply()[0] for _ in range(len(rcpts) + 2)]
+    def mail(self, sender, rcpts, data, lmtp=False, params="", rcpt_params=""):
+        """The codes of MAIL, each RCPT, DATA and the end of the text (LMTP: one for each accepted). The
+        parameters are what follows the addresses."""
+        commands = [f"MAIL FROM:<{sender}> {params}".rstrip()] + \
+            [f"RCPT TO:<{r}> {rcpt_params}".rstrip() for r in rcpts] + ["DATA"]
+        if "PIPELINING" in self.extensions:
+            self.send("".join(c + "\r\n" for c in commands))
+            codes = [self.reply()[0] for _ in commands]
+        else:
+            codes = [self.command(c)[0] for c in commands]
         if codes[-1] != 354:
             return codes
         self.send(data + (b"" if data.endswith(b"\r\n") else b"\r\n") + b".\r\n")
