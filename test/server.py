@@ -74,7 +74,7 @@ def alive(pid):
 class Server:
     """`posthorse sandbox`, or with config `posthorse serve -c`, and what it says."""
 
-    def __init__(self, store="sqlite", dir=None, base_port=0, accounts=None, config=None, env=None):
+    def __init__(self, store="sqlite", dir=None, base_port=0, accounts=None, config=None, env=None, settings=None):
         self.own_dir = dir is None
         self.dir = pathlib.Path(dir or make_dir())
         self.store, self.base_port, self.config, self.env = store, base_port, config, env
@@ -82,6 +82,8 @@ class Server:
         if accounts:
             self.accounts = self.dir / "accounts"
             self.accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in accounts))
+        self.settings = self.dir / "settings"    # of the sandbox, besides its own
+        self.settings.write_text("".join(f"{name} = {value}\n" for name, value in (settings or {}).items()))
         self.process = None
         self.ports = {}
         self.lines = []
@@ -92,7 +94,7 @@ class Server:
             return [BINARY, "serve", "-c", str(self.config)]
         more = ["--accounts", str(self.accounts)] if self.accounts else []
         return [BINARY, "sandbox", "--dir", str(self.dir), "--store", self.store,
-                "--base-port", str(self.base_port), *more]
+                "--base-port", str(self.base_port), "--settings", str(self.settings), *more]
 
     def start(self, wait=True):
         self.lines = []
