@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import processes
-from relaying import HOME, Relay, message, new_id  # noqa: for the tests
+from relaying import HOME, Relay
 from server import Smtp
 from sink import Sink
 
