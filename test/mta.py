@@ -37,7 +37,8 @@ def make_certificate(folder: Path, name: str) -> None:
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "30", "-subj",
-         f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"], cwd=folder, check=True, capture_output=True)
+         f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"],
+        cwd=folder, check=True, capture_output=True)
     (folder / "key.pem").chmod(0o600)
 
 
@@ -241,6 +242,7 @@ action "keep" maildir "{folder}/mail/all" virtual <keeper>
 
 
 class OpenSmtpd(RoomMta):
+    """As it is in Debian 12 it offers TLS, and every handshake fails in it ("EVP lib"): so do servers out there."""
     side = "opensmtpd"
     package = "opensmtpd"
     extensions = ("8BITMIME", "DSN")
@@ -254,8 +256,8 @@ class OpenSmtpd(RoomMta):
             relay = f'action "relay" relay host "smtp{"" if self.tls else "+notls"}://127.0.0.1:{self.next_hop}"\n'
             match = 'match from any for any action "relay"\n'
         if self.tls:
-            pki = f'pki mx cert "{self.folder}/cert.pem"\npki mx key "{self.folder}/key.pem"\n'
-            tls = " tls pki mx"
+            pki = f'pki peer cert "{self.folder}/cert.pem"\npki peer key "{self.folder}/key.pem"\n'
+            tls = " tls pki peer"
         (self.folder / "etc/smtpd.conf").write_text(OPENSMTPD_CONF.format(
             pki=pki, tls=tls, port=self.port, domain=self.domain, folder=self.folder, relay=relay, match=match))
         (self.folder / "spool").mkdir(exist_ok=True)

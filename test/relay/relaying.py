@@ -22,6 +22,11 @@ def new_id():
     return f"<{next(numbers)}.relay@{HOME}>"
 
 
+def stuffed(data):
+    """As it is sent after DATA (RFC 5321, 4.5.2)."""
+    return re.sub(rb"(?m)^\.", b"..", data)
+
+
 class Relay(Server):
     def __init__(self, store="sqlite", settings=None, **more):
         super().__init__(store, settings={**FAST, **(settings or {})}, **more)
@@ -55,12 +60,20 @@ class Relay(Server):
         ident = ident or new_id()
         rcpts = [rcpts] if isinstance(rcpts, str) else rcpts
         with Smtp(self.port("smtp")) as smtp:
-            codes = smtp.mail(sender, rcpts, data or message(ident), params=params, rcpt_params=rcpt_params)
+            codes = smtp.mail(sender, rcpts, stuffed(data or message(ident)), params=params, rcpt_params=rcpt_params)
         assert codes == [250] * (len(rcpts) + 1) + [354, 250], codes
         return ident
 
     def worker_log(self, text):
         return [line for line in self.lines if text in line]
+
+
+def blocks(part):
+    """Of message/delivery-status, and of its international kind, which Python does not read."""
+    if part.get_content_type() == "message/delivery-status":
+        return part.get_payload()
+    text = part.get_payload(decode=True) or part.get_payload()[0].as_bytes()
+    return [email.message_from_string(b) for b in re.split(r"\n\n+", text.decode().replace("\r\n", "\n").strip())]
 
 
 class Report:
@@ -75,7 +88,7 @@ class Report:
         assert [p.get_content_type() for p in parts[:2]] in (
             ["text/plain", "message/delivery-status"], ["text/plain", "message/global-delivery-status"])
         self.words = parts[0].get_payload(decode=True).decode("utf-8", "replace")
-        self.about, *self.rcpts = [dict((k.lower(), v) for k, v in b.items()) for b in parts[1].get_payload()]
+        self.about, *self.rcpts = [dict((k.lower(), v) for k, v in b.items()) for b in blocks(parts[1])]
         self.original = parts[2] if len(parts) > 2 else None
 
     def rcpt(self, address):
