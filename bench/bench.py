@@ -19,7 +19,8 @@ import processes
 import peers
 import report
 from cases import Case
-from work import BENCHES, Plan, say
+from benches import BENCHES
+from work import Plan, say
 
 ROOT = Path(__file__).resolve().parent.parent
 

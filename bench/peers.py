@@ -154,7 +154,8 @@ class Dovecot:
     synced before the answer. `always` only adds the cache, which can be made anew."""
     skip = ""
 
-    def __init__(self, folder: Path, mode: str = "") -> None:
+    def __init__(self, folder: Path, mode: str = "", names: list[str] | None = None) -> None:
+        self.names = names or account_names()
         self.side = f"dovecot {mode}".strip()
         self.folder = folder / self.side.replace(" ", "-")
         self.mode = mode
@@ -168,7 +169,7 @@ class Dovecot:
         os.chown(self.folder / "mail", MAIL_UID, MAIL_UID)
         make_certificate(self.folder, DOMAIN)
         (self.folder / "users").write_text(
-            "".join(f"{name}:{{PLAIN}}pass::::::\n" for name in account_names()))
+            "".join(f"{name}:{{PLAIN}}pass::::::\n" for name in self.names))
         self.ports = {name: free_port() for name in ("imap", "imaps", "lmtp")}
         conf = self.folder / "dovecot.conf"
         conf.write_text(DOVECOT_CONF.format(folder=self.folder, uid=MAIL_UID, domain=DOMAIN,
@@ -189,9 +190,9 @@ class PostfixDovecot(Postfix):
     """Postfix with its default limits, handing everything to a Dovecot by LMTP."""
     side = "postfix + dovecot"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: list[str] | None = None) -> None:
         super().__init__(folder, DOMAIN)
-        self.dovecot = Dovecot(self.folder)
+        self.dovecot = Dovecot(self.folder, names=names)
 
     def prepare(self) -> list[str]:
         self.dovecot.start()

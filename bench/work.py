@@ -529,24 +529,3 @@ def bench_folder(plan: Plan) -> Iterator[Case]:
     for case in cases.values():
         case.notes.update(cases["SELECT"].notes)
     yield from cases.values()
-
-
-@dataclass(frozen=True)
-class Bench:
-    title: str
-    about: str  # one sentence for the reader of the table
-    run: Callable[[Plan], Iterator[Case]]
-
-
-BENCHES = {
-    "smtp": Bench("SMTP in until it is in the mailbox",
-                  "From the first connection until IMAP STATUS shows every message in its mailbox.",
-                  bench_smtp),
-    "lmtp": Bench("LMTP delivery", "Durable before the answer, on every side.", bench_lmtp),
-    "idle": Bench("An idle IMAP connection",
-                  "Growth of PSS per connection in IDLE after SELECT INBOX.", bench_idle),
-    "big": Bench("One big message", "Sent by SMTP, fetched by IMAP.", bench_big),
-    "login": Bench("Log-in to first FETCH",
-                   "Connect, LOGIN, SELECT, FETCH 1 (FLAGS ENVELOPE), LOGOUT.", bench_login),
-    "folder": Bench("A large folder", "For information; there is no goal.", bench_folder),
-}

@@ -234,6 +234,15 @@ class RoomMta(Mta):
 OPENSMTPD_CONF = """\
 {pki}queue ttl 4d
 smtp max-message-size 200M
+smtp limit max-mails 1000000
+mta limit session-mail-max 10000
+mta limit conn-delay-host 0
+mta limit conn-delay-route 0
+mta limit conn-delay-source 0
+mta limit conn-delay-connector 0
+mta limit conn-delay-relay 0
+mta limit conn-delay-domain 0
+mta limit session-transaction-delay 0
 table keeper {{ "@" = "keeper" }}
 listen on 127.0.0.1 port {port} hostname mx.{domain}{tls}
 action "keep" maildir "{folder}/mail/all" virtual <keeper>
