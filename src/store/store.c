@@ -38,6 +38,8 @@ enum st store_open(const struct store_options *options, struct buf *why, struct 
 
     store->engine = strcmp(options->where, "sqlite") == 0 ? &store_sqlite : &store_postgres;
     pthread_mutex_init(&store->watch_lock, NULL);
+    pthread_mutex_init(&store->inbox_lock, NULL);
+    store->inboxes = mem_alloc(STORE_INBOXES * sizeof(store->inboxes[0]));
     store->views = store_views_new();
     enum st st = store->engine->open(store, options, why);
     if (st == ST_OK)
@@ -57,6 +59,8 @@ void store_close(struct store **store)
     assert((*store)->watched == NULL);
     store_views_free(&(*store)->views);
     pthread_mutex_destroy(&(*store)->watch_lock);
+    pthread_mutex_destroy(&(*store)->inbox_lock);
+    mem_free((*store)->inboxes);
     mem_free(*store);
     *store = NULL;
 }

@@ -129,6 +129,12 @@ struct store_engine {
 };
 extern const struct store_engine store_sqlite, store_postgres;
 
+struct store_inbox {
+    int64_t account_id;
+    int64_t folder_id;
+};
+#define STORE_INBOXES 16384 /* remembered, by account_id */
+
 struct store {
     const struct store_engine *engine;
     void *handle; /* the engine's */
@@ -136,6 +142,8 @@ struct store {
     struct store_watched *watched; /* by account */
     struct store_views *views;
     bool migrated; /* the schema is there */
+    pthread_mutex_t inbox_lock;
+    struct store_inbox *inboxes;
 };
 
 /* Tells watchers and views; after the transaction is durable. */
