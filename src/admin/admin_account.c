@@ -189,8 +189,7 @@ static enum st set_fields(void *ctx, struct arena *arena, struct directory_docum
 static enum st check_new_aliases(struct admin_call *call, const struct setting *setting)
 {
     for (size_t i = 0; i < setting->add_count; i++) {
-        enum st st =
-            admin_person_alias_check(call->arena, setting->add[i], setting->name, &call->why);
+        enum st st = admin_person_alias_check(setting->add[i], setting->name, &call->why);
         if (st != ST_OK)
             return st;
     }
@@ -224,17 +223,26 @@ struct listing {
     json_t *by_name;
 };
 
+static json_t *texts(const struct slice *list, size_t count)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, admin_json_text(list[i]));
+    return array;
+}
+
 static json_t *describe_person(const struct directory_document *document)
 {
     const struct directory_person *person = &document->person;
-    json_t *aliases = json_array();
 
-    for (size_t i = 0; i < document->aliases.count; i++)
-        json_array_append_new(aliases, admin_json_text(document->aliases.at[i]));
-    return json_pack("{s:s, s:o, s:o, s:I, s:b, s:b, s:b}", "name", person->name, "full_name",
-                     admin_json_text(slice_str(person->full_name)), "aliases", aliases,
-                     "quota_bytes", (json_int_t)person->quota_bytes, "disabled", person->disabled,
-                     "admin", person->admin, "password", person->yescrypt[0] != '\0');
+    return json_pack("{s:s, s:o, s:o, s:o, s:b, s:I, s:b, s:b, s:b}", "name", person->name,
+                     "full_name", admin_json_text(slice_str(person->full_name)), "aliases",
+                     texts(document->aliases.at, document->aliases.count), "forwards",
+                     texts(person->forwards, person->forward_count), "forward_keep",
+                     person->forward_keep, "quota_bytes", (json_int_t)person->quota_bytes,
+                     "disabled", person->disabled, "admin", person->admin, "password",
+                     person->yescrypt[0] != '\0');
 }
 
 static json_t *describe_document(struct arena *arena, const struct store_document *stored)

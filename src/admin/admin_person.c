@@ -32,14 +32,14 @@ bool admin_person_text_ok(struct slice text)
     return true;
 }
 
-struct slice admin_person_owner(struct arena *arena, struct slice address, struct slice self)
+void admin_person_lock(void)
 {
-    AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    const char *owner = directory_owner(directory, address);
+    pthread_mutex_lock(&changing);
+}
 
-    if (owner == NULL || slice_eq(slice_str(owner), self))
-        return SLICE("");
-    return arena_copy(arena, slice_str(owner));
+void admin_person_unlock(void)
+{
+    pthread_mutex_unlock(&changing);
 }
 
 static enum st refuse(struct buf *why, enum st st, struct slice what, const char *text)
@@ -60,34 +60,43 @@ static enum st explain(struct buf *why, enum st st, struct slice name)
     return st;
 }
 
-enum st admin_person_alias_check(struct arena *arena, struct slice alias, struct slice self,
-                                 struct buf *why)
+enum st admin_person_alias_check(struct slice alias, struct slice self, struct buf *why)
 {
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+
     if (alias.len > TEXT_BYTES_MAX || !directory_name_is_alias(alias))
         return refuse(why, ST_INVALID, alias,
                       "not an alias; write a name or name@domain in lower case");
-    struct slice owner = admin_person_owner(arena, alias, self);
-    if (owner.len == 0)
+    const char *owner = directory_owner(directory, alias);
+    if (owner == NULL || slice_eq(slice_str(owner), self))
         return ST_OK;
-    buf_putf(why, "the alias %.*s belongs to %.*s", SLICE_ARG(alias), SLICE_ARG(owner));
+    buf_putf(why, "the alias %.*s belongs to %s", SLICE_ARG(alias), owner);
     return ST_EXISTS;
 }
 
-static enum st check_name(struct arena *arena, struct slice name, struct buf *why)
+enum st admin_person_name_check(struct slice name, bool group, struct buf *why)
 {
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct directory_found found;
+
     if (!directory_name_ok(name))
         return refuse(why, ST_INVALID, name,
                       "not a name; it may hold a-z, 0-9, dot, hyphen and underscore, at most 64");
-    struct slice owner = admin_person_owner(arena, name, name);
-    if (owner.len == 0)
+    const char *owner = directory_owner(directory, name);
+    if (owner != NULL && !slice_eq(slice_str(owner), name)) {
+        buf_putf(why, "the name %.*s is an alias of %s", SLICE_ARG(name), owner);
+        return ST_EXISTS;
+    }
+    if (owner == NULL || !directory_find_name(directory, name, &found) ||
+        (found.group != NULL) == group)
         return ST_OK;
-    buf_putf(why, "the name %.*s belongs to %.*s already", SLICE_ARG(name), SLICE_ARG(owner));
+    buf_putf(why, "the name %.*s is a %s's already", SLICE_ARG(name), group ? "person" : "group");
     return ST_EXISTS;
 }
 
-static enum st check_person(struct arena *arena, const struct admin_person *person, struct buf *why)
+static enum st check_person(const struct admin_person *person, struct buf *why)
 {
-    enum st st = check_name(arena, person->name, why);
+    enum st st = admin_person_name_check(person->name, false, why);
 
     if (st == ST_OK && !admin_person_text_ok(person->full_name))
         st = refuse(why, ST_INVALID, person->full_name,
@@ -95,7 +104,7 @@ static enum st check_person(struct arena *arena, const struct admin_person *pers
     if (st == ST_OK && person->alias_count > DIRECTORY_ALIASES_MAX)
         st = refuse(why, ST_INVALID, person->name, "a person may have 100 aliases");
     for (size_t i = 0; st == ST_OK && i < person->alias_count; i++)
-        st = admin_person_alias_check(arena, person->aliases[i], person->name, why);
+        st = admin_person_alias_check(person->aliases[i], person->name, why);
     return st;
 }
 
@@ -163,7 +172,7 @@ static enum st prepare(struct arena *arena, const struct admin_person *person,
 {
     struct directory_document *document = arena_one(arena, struct directory_document);
     AUTO(buf) struct buf body = BUF(DOCUMENT_BYTES_MAX);
-    enum st st = check_person(arena, person, why);
+    enum st st = check_person(person, why);
 
     document->person = (struct directory_person){.full_name = slice_cstr(arena, person->full_name),
                                                  .quota_bytes = person->quota_bytes,
@@ -192,12 +201,12 @@ enum st admin_person_add(struct store *store, const struct admin_person *persons
     enum st st = ST_OK;
 
     assert(count <= ADMIN_PERSONS_MAX);
-    pthread_mutex_lock(&changing);
+    admin_person_lock();
     for (size_t i = 0; st == ST_OK && i < count; i++)
         st = prepare(arena, &persons[i], &adding.persons[i], why);
     if (st == ST_OK)
         st = store_write(store, add_body, &adding);
-    pthread_mutex_unlock(&changing);
+    admin_person_unlock();
     arena_free(&arena);
     return count == 0 ? ST_OK : explain(why, st, persons[0].name);
 }
@@ -255,9 +264,9 @@ enum st admin_person_change(struct store *store, struct slice name, admin_person
                               .now_ms = sys_now_ms()};
 
     buf_init(&change.body, DOCUMENT_BYTES_MAX);
-    pthread_mutex_lock(&changing);
+    admin_person_lock();
     enum st st = store_write(store, change_body, &change);
-    pthread_mutex_unlock(&changing);
+    admin_person_unlock();
     buf_fini(&change.body);
     arena_free(&change.arena);
     return explain(why, st, name);
@@ -340,11 +349,11 @@ enum st admin_person_rename(struct store *store, struct slice name, struct slice
     struct arena *arena = arena_new("rename", WORK_BYTES_MAX);
     struct renaming renaming = {.name = name, .to = to, .arena = arena, .now_ms = sys_now_ms()};
 
-    pthread_mutex_lock(&changing);
-    enum st st = check_name(arena, to, why);
+    admin_person_lock();
+    enum st st = admin_person_name_check(to, false, why);
     if (st == ST_OK)
         st = store_write(store, rename_body, &renaming);
-    pthread_mutex_unlock(&changing);
+    admin_person_unlock();
     arena_free(&arena);
     return explain(why, st, st == ST_EXISTS ? to : name);
 }
@@ -365,8 +374,8 @@ static enum st remove_body(struct store_tx *tx, void *arg)
 
 enum st admin_person_remove(struct store *store, struct slice name, struct buf *why)
 {
-    pthread_mutex_lock(&changing);
+    admin_person_lock();
     enum st st = store_write(store, remove_body, &name);
-    pthread_mutex_unlock(&changing);
+    admin_person_unlock();
     return explain(why, st, name);
 }

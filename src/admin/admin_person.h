@@ -34,11 +34,16 @@ MUST_USE enum st admin_person_rename(struct store *store, struct slice name, str
 /* With all mail. */
 MUST_USE enum st admin_person_remove(struct store *store, struct slice name, struct buf *why);
 
-/* The person who has the address or name already, other than `self`; its name is copied to arena.
- * Empty: nobody. */
-struct slice admin_person_owner(struct arena *arena, struct slice address, struct slice self);
-/* Whether the person `self` may have the alias. ST_INVALID, ST_EXISTS: somebody else has it. */
-MUST_USE enum st admin_person_alias_check(struct arena *arena, struct slice alias,
-                                          struct slice self, struct buf *why);
+/* Whether the person or group `name` may be called so: nobody of the other kind is, and no alias
+ * is. ST_INVALID, ST_EXISTS. */
+MUST_USE enum st admin_person_name_check(struct slice name, bool group, struct buf *why);
+/* Whether the person or group `self` may have the alias. ST_INVALID, ST_EXISTS: somebody else has
+ * it. */
+MUST_USE enum st admin_person_alias_check(struct slice alias, struct slice self, struct buf *why);
 /* Text for a line of a document: no control characters, nothing the INI reader would cut. */
 bool admin_person_text_ok(struct slice text);
+
+/* One change of a name or an alias at a time, whatever the document: held while the change is
+ * checked and made. */
+void admin_person_lock(void);
+void admin_person_unlock(void);

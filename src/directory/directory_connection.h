@@ -8,7 +8,9 @@
  *   tls = verified                (none, opportunistic, required, verified)
  *   tls_first = yes               (TLS from the first byte)
  *   connections_max = 4
- *   priority = 10                 (of several for one domain: lower first) */
+ *   priority = 10                 (of several for one domain: lower first)
+ *
+ * As in every document, what stands behind a blank and a semicolon is a comment. */
 #pragma once
 #include "directory/directory_text.h"
 

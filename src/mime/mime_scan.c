@@ -127,6 +127,31 @@ void mime_scan_free(struct mime_scan **scan)
     *scan = NULL;
 }
 
+static struct slice next_word(struct slice *rest)
+{
+    size_t len = 0;
+
+    *rest = slice_trim(*rest);
+    while (len < rest->len && strchr(" \t\r\n", rest->ptr[len]) == NULL)
+        len++;
+    struct slice word = slice_sub(*rest, 0, len);
+    *rest = slice_sub(*rest, len, rest->len);
+    return word;
+}
+
+/* Whether a Received line's "by" names the host (RFC 5321 section 4.4). */
+static bool received_by(struct slice value, struct slice name)
+{
+    struct slice rest = value;
+    struct slice word = next_word(&rest);
+
+    if (name.len == 0)
+        return false;
+    while (word.len > 0 && !slice_ieq(word, SLICE("by")))
+        word = next_word(&rest);
+    return slice_ieq(next_word(&rest), name);
+}
+
 static void read_facts(struct mime_scan *scan, struct slice header, uint64_t body_start)
 {
     struct mime_facts *facts = &scan->facts;
@@ -136,6 +161,7 @@ static void read_facts(struct mime_scan *scan, struct slice header, uint64_t bod
     while (mime_field_next(&rest, &field)) {
         if (slice_ieq(field.name, SLICE("Received"))) {
             facts->received_count++;
+            facts->received_own_count += received_by(field.value, scan->limits.own_name);
         } else if (slice_ieq(field.name, SLICE("From"))) {
             facts->has_from = true;
         } else if (slice_ieq(field.name, SLICE("Date")) && !facts->has_date) {

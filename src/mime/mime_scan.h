@@ -13,6 +13,7 @@ struct mime_limits {
     size_t header_bytes_max; /* of each header block, the first so many are looked at */
     size_t header_lines_max; /* likewise */
     size_t kept_bytes_max;   /* for all strings of the tree together */
+    struct slice own_name;   /* counted where a Received line says "by" it; borrowed; may be empty */
 };
 extern const struct mime_limits mime_limits_default;
 
@@ -21,6 +22,7 @@ struct mime_facts {
     uint64_t header_bytes; /* up to and with the blank line */
     bool header_over;      /* a limit was met: the header was not looked at to its end */
     uint32_t received_count;
+    uint32_t received_own_count; /* of these, by limits.own_name */
     bool has_from;
     bool has_date;
     bool date_valid;

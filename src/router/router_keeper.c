@@ -230,20 +230,20 @@ static void renew_lease(struct router_queue *queue, int64_t now_ms)
 
 /* --- the thread --- */
 
-static uint64_t age_look_ms(void)
+static int64_t age_look_ms(void)
 {
     const struct conf *conf = conf_get();
     uint64_t ms = conf->queue_timeout_ms / 10;
 
     if (conf->queue_warn_ms != 0 && conf->queue_warn_ms / 10 < ms)
         ms = conf->queue_warn_ms / 10;
-    return ms > AGE_LOOK_MS_MAX ? AGE_LOOK_MS_MAX : ms < 100 ? 100 : ms;
+    return ms > AGE_LOOK_MS_MAX ? AGE_LOOK_MS_MAX : ms < 100 ? 100 : (int64_t)ms;
 }
 
 struct rounds {
     int64_t lease_ms;
     int64_t scan_ms;
-    int64_t age_ms;
+    int64_t aged_ms; /* when it was looked */
 };
 
 /* What is to be done now and then. Without lock. */
@@ -254,8 +254,8 @@ static void do_rounds(struct router_queue *queue, struct rounds *rounds, int64_t
         if (store_is_shared(queue->store))
             renew_lease(queue, now_ms);
     }
-    if (now_ms >= rounds->age_ms) {
-        rounds->age_ms = now_ms + (int64_t)age_look_ms();
+    if (now_ms - rounds->aged_ms >= age_look_ms()) {
+        rounds->aged_ms = now_ms;
         router_age_look(queue, now_ms);
     }
     if (now_ms >= rounds->scan_ms) {
@@ -287,8 +287,8 @@ void *router_keeper_main(void *arg)
         do_rounds(queue, &rounds, now_ms);
         pthread_mutex_lock(&queue->lock);
         int64_t wait_ms = queue->wake_ms - sys_now_ms();
-        if (rounds.age_ms - now_ms < wait_ms)
-            wait_ms = rounds.age_ms - now_ms;
+        if (age_look_ms() < wait_ms)
+            wait_ms = age_look_ms();
         if (!queue->stopping && wait_ms > 0)
             sys_cond_wait_ms(&queue->keeper_cond, &queue->lock, (uint64_t)wait_ms);
     }

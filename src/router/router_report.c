@@ -95,7 +95,7 @@ static void read_answer(struct report *r, struct slice answer, struct router_dsn
     router_dsn_status(code != 0 ? (int)code : digit * 100, enhanced, status);
     rcpt->status = arena_copy(r->arena, slice_str(status));
     size_t colon = slice_find_slice(answer, SLICE("]: "));
-    if (colon != SIZE_MAX) {
+    if (code != 0 && colon != SIZE_MAX) {
         rcpt->remote = slice_sub(answer, 0, slice_find(answer, ' '));
         answer = slice_sub(answer, colon + 3, SIZE_MAX);
     }

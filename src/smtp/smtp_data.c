@@ -98,7 +98,9 @@ void smtp_data_begin(struct smtp_session *session)
     put_trace(session, now_ms, &trace);
     mail->trace_offset = slice_find(buf_slice(&trace), '\n') + 1;
     mail->body = blob_writer_new(session->context->store);
-    mail->scan = mime_scan_new(NULL);
+    struct mime_limits limits = mime_limits_default;
+    limits.own_name = slice_str(session->context->server_name);
+    mail->scan = mime_scan_new(&limits);
     store_text(mail, buf_slice(&trace));
     if (session->kind == SMTP_KIND_SUBMISSION)
         mail->header = header_mender(session, now_ms);
@@ -125,6 +127,15 @@ static uint64_t flags_of(const struct smtp_mail *mail)
     return (mail->utf8 ? STORE_ENVELOPE_UTF8 : 0) | (mail->eight_bit ? STORE_ENVELOPE_8BIT : 0);
 }
 
+/* RFC 5321 section 6.3: too many servers, or this one too often (the line it just wrote is one). */
+static bool loops(const struct mime_facts *facts)
+{
+    const struct conf *conf = conf_get();
+
+    return facts->received_count > conf->smtp_received_max ||
+           facts->received_own_count > conf->smtp_received_own_max + 1;
+}
+
 /* The text is complete: what becomes of the message before it is offered to the store. */
 static enum st end_text(struct smtp_session *session)
 {
@@ -137,7 +148,7 @@ static enum st end_text(struct smtp_session *session)
     if (mail->failed || blob_writer_end(mail->body) != ST_OK)
         return ST_IO;
     const struct mime_part *root = mime_scan_end(mail->scan);
-    if (mime_scan_facts(mail->scan)->received_count > conf_get()->smtp_received_max)
+    if (loops(mime_scan_facts(mail->scan)))
         return ST_DENIED;
     buf_init(&mail->structure, STRUCTURE_BYTES_MAX);
     mime_structure_write(root, &mail->structure);

@@ -88,83 +88,84 @@ static void describe(const struct router_reach *reach, struct buf *out)
     }
 }
 
+static const struct {
+    const char *address;
+    enum router_verdict verdict;
+    const char *reach;
+} reaches[] = {
+    {"alice@example.test", ROUTER_OK, "alice(direct)"},
+    {"ALICE@Second.Test", ROUTER_OK, "alice(direct)"},
+    {"al@second.test", ROUTER_OK, "alice(alias)"},
+    {"info@second.test", ROUTER_OK, "alice(alias)"},
+    {"info@example.test", ROUTER_NOBODY, ""},
+    {"boss@foreign.test", ROUTER_OK, "alice(alias)"},
+    {"alice+x.y@example.test", ROUTER_OK, "alice(direct)"},
+    {"al+@example.test", ROUTER_OK, "alice(alias)"},
+    {"+x@example.test", ROUTER_NOBODY, ""},
+    {"nobody@example.test", ROUTER_NOBODY, ""},
+    {"*@example.test", ROUTER_NOBODY, ""},
+    {"nobody@second.test", ROUTER_OK, "dave(catch-all)"},
+    {"nobody+x@second.test", ROUTER_OK, "dave(catch-all)"},
+    {"alice+x@second.test", ROUTER_OK, "alice(direct)"},
+    {"postmaster@example.test", ROUTER_OK, "admin(postmaster)"},
+    {"PostMaster@second.test", ROUTER_OK, "admin(postmaster)"},
+    {"postmaster@far.test", ROUTER_FOREIGN, "<postmaster@far.test>(direct)"},
+    {"x@far.test", ROUTER_FOREIGN, "<x@far.test>(direct)"},
+    {"a b@Far.Test", ROUTER_FOREIGN, "<\"a b\"@far.test>(direct)"},
+    {"away@example.test", ROUTER_NO_STORE, ""},
+    /* forwards */
+    {"bob@example.test", ROUTER_OK, "bob(direct) <bob@elsewhere.test>(forward of bob, forwarded)"},
+    {"carol@example.test", ROUTER_OK, "<Carol.C@elsewhere.test>(forward of carol, forwarded)"},
+    {"ping@example.test", ROUTER_EMPTY, ""},
+    {"tick@example.test", ROUTER_OK, "tick(direct) tock(forward of tick, forwarded)"},
+    {"gone@example.test", ROUTER_EMPTY, ""},
+    /* groups */
+    {"sales@example.test", ROUTER_OK,
+     "alice(group sales, expanded) bob(group sales, expanded) "
+     "<bob@elsewhere.test>(forward of bob, expanded, forwarded)"},
+    {"Sales+2024@second.test", ROUTER_OK,
+     "alice(group sales, expanded) bob(group sales, expanded) "
+     "<bob@elsewhere.test>(forward of bob, expanded, forwarded)"},
+    {"shop@second.test", ROUTER_OK,
+     "alice(group sales, expanded) bob(group sales, expanded) "
+     "<bob@elsewhere.test>(forward of bob, expanded, forwarded)"},
+    {"shop@example.test", ROUTER_NOBODY, ""},
+    {"all@example.test", ROUTER_OK,
+     "alice(group all, expanded) <x@far.test>(group all, expanded) "
+     "bob(group sales, expanded) "
+     "<bob@elsewhere.test>(forward of bob, expanded, forwarded)"},
+    {"empty@example.test", ROUTER_EMPTY, ""},
+    {"hollow@example.test", ROUTER_EMPTY, ""},
+    {"circle1@example.test", ROUTER_EMPTY, ""},
+    {"partly@example.test", ROUTER_OK, "alice(group partly, expanded)"},
+    {"absent@example.test", ROUTER_NO_STORE, ""},
+    /* rules */
+    {"old@example.test", ROUTER_OK, "alice(rewritten)"},
+    {"OLD@example.test", ROUTER_OK, "alice(rewritten)"},
+    {"dave@old.test", ROUTER_OK, "dave(rewritten)"},
+    {"dave@very.old.test", ROUTER_FOREIGN, "<dave@old.test>(rewritten)"},
+    {"out-Eve@example.test", ROUTER_OK, "<Eve.out@far.test>(rewritten)"},
+    {"y@abroad.test", ROUTER_FOREIGN, "<y@far.test>(rewritten)"},
+};
+
 static void test_each_address_reaches_whom_it_means(void **state)
 {
-    static const struct {
-        const char *address;
-        enum router_verdict verdict;
-        const char *reach;
-    } rows[] = {
-        {"alice@example.test", ROUTER_OK, "alice(direct)"},
-        {"ALICE@Second.Test", ROUTER_OK, "alice(direct)"},
-        {"al@second.test", ROUTER_OK, "alice(alias)"},
-        {"info@second.test", ROUTER_OK, "alice(alias)"},
-        {"info@example.test", ROUTER_NOBODY, ""},
-        {"boss@foreign.test", ROUTER_OK, "alice(alias)"},
-        {"alice+x.y@example.test", ROUTER_OK, "alice(direct)"},
-        {"al+@example.test", ROUTER_OK, "alice(alias)"},
-        {"+x@example.test", ROUTER_NOBODY, ""},
-        {"nobody@example.test", ROUTER_NOBODY, ""},
-        {"*@example.test", ROUTER_NOBODY, ""},
-        {"nobody@second.test", ROUTER_OK, "dave(catch-all)"},
-        {"nobody+x@second.test", ROUTER_OK, "dave(catch-all)"},
-        {"alice+x@second.test", ROUTER_OK, "alice(direct)"},
-        {"postmaster@example.test", ROUTER_OK, "admin(postmaster)"},
-        {"PostMaster@second.test", ROUTER_OK, "admin(postmaster)"},
-        {"postmaster@far.test", ROUTER_FOREIGN, "<postmaster@far.test>(direct)"},
-        {"x@far.test", ROUTER_FOREIGN, "<x@far.test>(direct)"},
-        {"a b@Far.Test", ROUTER_FOREIGN, "<\"a b\"@far.test>(direct)"},
-        {"away@example.test", ROUTER_NO_STORE, ""},
-        /* forwards */
-        {"bob@example.test", ROUTER_OK,
-         "bob(direct) <bob@elsewhere.test>(forward of bob, forwarded)"},
-        {"carol@example.test", ROUTER_OK, "<Carol.C@elsewhere.test>(forward of carol, forwarded)"},
-        {"ping@example.test", ROUTER_EMPTY, ""},
-        {"tick@example.test", ROUTER_OK, "tick(direct) tock(forward of tick, forwarded)"},
-        {"gone@example.test", ROUTER_EMPTY, ""},
-        /* groups */
-        {"sales@example.test", ROUTER_OK,
-         "alice(group sales, expanded) bob(group sales, expanded) "
-         "<bob@elsewhere.test>(forward of bob, expanded, forwarded)"},
-        {"Sales+2024@second.test", ROUTER_OK,
-         "alice(group sales, expanded) bob(group sales, expanded) "
-         "<bob@elsewhere.test>(forward of bob, expanded, forwarded)"},
-        {"shop@second.test", ROUTER_OK,
-         "alice(group sales, expanded) bob(group sales, expanded) "
-         "<bob@elsewhere.test>(forward of bob, expanded, forwarded)"},
-        {"shop@example.test", ROUTER_NOBODY, ""},
-        {"all@example.test", ROUTER_OK,
-         "alice(group all, expanded) <x@far.test>(group all, expanded) "
-         "bob(group sales, expanded) "
-         "<bob@elsewhere.test>(forward of bob, expanded, forwarded)"},
-        {"empty@example.test", ROUTER_EMPTY, ""},
-        {"hollow@example.test", ROUTER_EMPTY, ""},
-        {"circle1@example.test", ROUTER_EMPTY, ""},
-        {"partly@example.test", ROUTER_OK, "alice(group partly, expanded)"},
-        {"absent@example.test", ROUTER_NO_STORE, ""},
-        /* rules */
-        {"old@example.test", ROUTER_OK, "alice(rewritten)"},
-        {"OLD@example.test", ROUTER_OK, "alice(rewritten)"},
-        {"dave@old.test", ROUTER_OK, "dave(rewritten)"},
-        {"dave@very.old.test", ROUTER_FOREIGN, "<dave@old.test>(rewritten)"},
-        {"out-Eve@example.test", ROUTER_OK, "<Eve.out@far.test>(rewritten)"},
-        {"y@abroad.test", ROUTER_FOREIGN, "<y@far.test>(rewritten)"},
-    };
     const struct directory *directory = directory_of(docs, COUNT(docs));
 
     (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
+    for (size_t i = 0; i < COUNT(reaches); i++) {
         struct router_targets targets = {.arena = arena_new("test", 16 * MIB)};
         struct router_reach reach;
         AUTO(buf) struct buf out = BUF(64 * KIB);
 
-        T_ROW(i, rows[i].address);
-        assert_int_equal(resolve(directory, rows[i].address, &targets, &reach), rows[i].verdict);
-        if (rows[i].reach[0] != '\0')
+        T_ROW(i, reaches[i].address);
+        assert_int_equal(resolve(directory, reaches[i].address, &targets, &reach),
+                         reaches[i].verdict);
+        if (reaches[i].reach[0] != '\0')
             describe(&reach, &out);
         else
             assert_int_equal(targets.count, 0);
-        T_EQ_SLICE(buf_slice(&out), slice_str(rows[i].reach));
+        T_EQ_SLICE(buf_slice(&out), slice_str(reaches[i].reach));
         arena_free(&targets.arena);
     }
     directory_unref(&directory);

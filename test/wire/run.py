@@ -14,6 +14,7 @@ A case's lines (NAME is a connection, `1` where left out):
     include FILE              the lines of a file beside the case
     sleep SECONDS
     message NAME              the lines up to a lone "." are a message; lines end in CRLF
+    document KIND NAME        the lines up to a lone "." become a document of the directory
     C: text                   sends a line                     C(NAME): text   on another connection
     R: text                   sends bytes, \\r \\n \\x00 understood, no line end is added
     D: message                sends a message's bytes
@@ -43,6 +44,7 @@ class Failure(Exception):
 
 class Server:
     def __init__(self, args, users):
+        self.binary = args.server
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="posthorse-wire-"))
         self.dir.chmod(0o755)  # the worker is another user
         accounts = self.dir / "accounts"
@@ -74,6 +76,12 @@ class Server:
             if time.monotonic() > end:
                 sys.exit(f"the settings were not reloaded; see {self.dir}/log")
             time.sleep(0.01)
+
+    def document(self, kind, name, text):
+        done = subprocess.run([self.binary, "--dir", str(self.dir / "data"), "directory", "edit", kind, name],
+                              input=text.encode(), capture_output=True, timeout=60)
+        if done.returncode != 0:
+            raise Failure(done.stderr.decode("utf-8", "replace"))
 
     def stop(self):
         self.process.terminate()
@@ -242,6 +250,14 @@ class Case:
         name, proto = words if len(words) == 2 else ("1", words[0])
         self.connections[name] = Connection(server, proto)
 
+    def lines_to_dot(self, rest):
+        lines = []
+        for _, text in rest:
+            if text == ".":
+                break
+            lines.append(self.expand(text))
+        return lines
+
     def step(self, line, rest, server):
         found = re.match(r"([CRDS])(?:\((\w+)\))?(?:([-*?]):?|:) ?(.*)$", line)
         words = line.split()
@@ -265,12 +281,9 @@ class Case:
         elif words[0] == "sleep":
             time.sleep(float(words[1]))
         elif words[0] == "message":
-            body = []
-            for _, text in rest:
-                if text == ".":
-                    break
-                body.append(self.expand(text))
-            self.messages[words[1]] = "".join(l + "\r\n" for l in body).encode()
+            self.messages[words[1]] = "".join(l + "\r\n" for l in self.lines_to_dot(rest)).encode()
+        elif words[0] == "document":
+            server.document(words[1], self.expand(words[2]), "".join(l + "\n" for l in self.lines_to_dot(rest)))
         elif line != "server own" and words[0] != "setting":
             raise Failure("this is no line of a case")
 
