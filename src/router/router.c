@@ -11,6 +11,7 @@
 #include "sys/sys_time.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 struct row {
     struct store_rcpt rcpt;
     struct router_dest *dest; /* NULL: the reports' */
+    const char *why;          /* of the plan */
 };
 
 struct router_work {
@@ -199,6 +201,7 @@ static void add_remote(struct router_work *work, const struct directory *directo
     if (target->expanded) /* RFC 3461 section 5.2.7.3: the group's own report tells of success */
         row->rcpt.notify &= ~(uint64_t)ROUTER_NOTIFY_SUCCESS;
     row->dest = router_dest_ref(work->queue, slice_str(plan.key));
+    row->why = plan.why;
 }
 
 /* The sender wants to know: what became of the recipient here is reported. */
@@ -288,6 +291,16 @@ bool router_accept_begin(struct router_work *work)
     return store_write_begin(work->store, &work->job);
 }
 
+void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *rcpt,
+                       struct slice destination, const char *why)
+{
+    char id[64];
+
+    snprintf(id, sizeof(id), "%lld.%lld", (long long)rcpt->envelope_id, (long long)rcpt->rcpt_no);
+    log_event(EV_QUEUED, sid, LOG_C("guid", guid), LOG_S("to", rcpt->address), LOG_C("id", id),
+              LOG_S("destination", destination), LOG_C("why", why));
+}
+
 static void tell_delivered(const struct router_work *work, uint64_t sid)
 {
     for (size_t i = 0; i < work->count; i++) {
@@ -299,9 +312,8 @@ static void tell_delivered(const struct router_work *work, uint64_t sid)
     }
     for (size_t i = 0; i < work->row_count; i++)
         if (work->rows[i].dest != NULL)
-            log_event(EV_QUEUED, sid, LOG_C("guid", work->message->guid),
-                      LOG_S("to", work->rows[i].rcpt.address),
-                      LOG_S("destination", router_dest_key(work->rows[i].dest)));
+            router_log_queued(sid, work->message->guid, &work->rcpts[i],
+                              router_dest_key(work->rows[i].dest), work->rows[i].why);
 }
 
 /* The destinations learn of their rows. */

@@ -82,5 +82,9 @@ struct router_plan;
 /* router_plan() as things are now. address: local@domain. */
 void router_plan_now(const struct router_queue *queue, const struct directory *directory,
                      struct slice address, struct arena *arena, struct router_plan *plan_r);
+struct store_rcpt;
+/* One way for all who queue: the event that says which way a recipient's message goes, and why. */
+void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *rcpt,
+                       struct slice destination, const char *why);
 /* The worst that became of those the recipient leads to. */
 enum st router_rcpt_st(const struct router_rcpt *rcpt);

@@ -197,7 +197,6 @@ struct router_dest *router_dest_waiting(struct router_queue *queue, int64_t now_
         queue->waiting = dest->next_waiting;
         if (queue->waiting == NULL)
             queue->waiting_tail = &queue->waiting;
-        queue->health = router_health_new();
         dest->waiting = false;
         if (wants_sender(dest) && dest->pace.next_ms <= now_ms) {
             dest->active++;

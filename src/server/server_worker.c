@@ -8,6 +8,7 @@
 #include "directory/directory_auth.h"
 #include "imap/imap.h"
 #include "log/log.h"
+#include "log/log_trace.h"
 #include "net/net.h"
 #include "router/router_queue.h"
 #include "router/router_spool.h"
@@ -72,6 +73,22 @@ static struct net_options net_options_of(const struct conf *conf)
     return (struct net_options){.threads_max = conf->threads_max,
                                 .connections_max = conf->connections_max,
                                 .write_timeout_ms = conf->write_timeout_ms};
+}
+
+static struct log_trace_limits trace_limits_of(const struct conf *conf)
+{
+    return (struct log_trace_limits){.days = conf->trace_days, .bytes_max = conf->trace_bytes_max};
+}
+
+/* Without it mail goes on all the same. */
+static void open_trace(const struct conf *conf)
+{
+    const struct log_trace_limits limits = trace_limits_of(conf);
+    AUTO(buf) struct buf folder = BUF(8 * KIB);
+
+    buf_putf(&folder, "%s/trace", conf->data_dir);
+    if (log_trace_open(folder.ptr, &limits, sys_now_ms()) != ST_OK)
+        log_event(EV_TRACE_TROUBLE, 0, LOG_C("folder", folder.ptr));
 }
 
 static void use_log_level(const struct conf *conf)
@@ -195,6 +212,7 @@ static enum st start_admin(struct worker *worker, const struct server_listeners 
                            struct buf *why)
 {
     const struct admin_context context = {.store = worker->store,
+                                          .queue = worker->queue,
                                           .auth = &worker->auth,
                                           .server_name = worker->server_name,
                                           .config_path = worker->options->config_path,
@@ -223,6 +241,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
 
     raise_file_limit();
     use_log_level(conf);
+    open_trace(conf);
     name_server(worker, conf);
     directory_auth_init(&worker->auth);
     worker->net = net_new(&net_options);
@@ -267,6 +286,8 @@ static void reload(struct worker *worker)
     }
     conf_use(&conf);
     use_log_level(&conf);
+    const struct log_trace_limits limits = trace_limits_of(&conf);
+    log_trace_limit(&limits, sys_now_ms());
     struct net_options net_options = net_options_of(&conf);
     net_set_options(worker->net, &net_options);
     store_set_retry(worker->store, conf.store_retry_ms);
@@ -307,6 +328,7 @@ static void stop(struct worker *worker)
     sys_tls_server_free(&worker->tls);
     directory_auth_fini(&worker->auth);
     log_event(EV_WORKER_STOP, 0, LOG_I("pid", getpid()));
+    log_trace_close();
 }
 
 int server_worker_run(const struct server_options *options, struct server_listeners *listeners,

@@ -216,7 +216,8 @@ static void end_mail(struct smtp_session *session, enum st st)
         log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn),
                   LOG_C("peer", conn_peer(session->conn)), LOG_S("from", mail->from),
                   LOG_U("rcpts", mail->rcpt_count), LOG_U("bytes", blob_writer_bytes(mail->body)),
-                  LOG_C("guid", mail->message.guid), LOG_S("message_id", mail->message.message_id));
+                  LOG_C("guid", mail->message.guid), LOG_S("message_id", mail->message.message_id),
+                  LOG_S("origin", mail->message.origin));
     reply_all(session, st);
     smtp_mail_free(session);
     session->state = SMTP_READY;
