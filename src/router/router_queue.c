@@ -122,6 +122,16 @@ void router_item_forget(struct router_queue *queue, struct router_item *item)
     mem_free(item);
 }
 
+void router_item_over(struct router_queue *queue, struct router_item *item)
+{
+    if (!item->dest->reading) {
+        router_item_forget(queue, item);
+        return;
+    }
+    item->over = true;
+    item->dest->over_count++;
+}
+
 void router_items_forget(struct router_queue *queue, struct router_item **list)
 {
     while (*list != NULL) {

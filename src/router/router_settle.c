@@ -57,12 +57,7 @@ static void forget_settled(struct router_queue *queue, struct router_settling *s
         struct router_item *next = item->next;
 
         follow_up(queue, item, &settling->list[i]);
-        if (item->dest->reading) { /* the rows being read may still show it */
-            item->over = true;
-            item->dest->over_count++;
-        } else {
-            router_item_forget(queue, item);
-        }
+        router_item_over(queue, item);
         item = next;
     }
 }
