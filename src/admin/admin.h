@@ -7,11 +7,13 @@
 struct admin;
 struct buf;
 struct directory_auth;
+struct router_queue;
 struct store;
 
 /* Borrowed; all of it outlives the admin. */
 struct admin_context {
     struct store *store;         /* directory_open() was called with it */
+    struct router_queue *queue;  /* NULL: what asks for it is refused */
     struct directory_auth *auth; /* may be NULL */
     const char *server_name;
     const char *config_path;   /* for the answer of status; may be NULL */

@@ -1,10 +1,14 @@
 #include "admin/admin_call.h"
+#include "base/arena.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
+#include "router/router_hand.h"
 #include "store/store.h"
 #include "sys/sys_time.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define VALUE_BYTES_MAX 4096
@@ -29,6 +33,125 @@ __attribute__((constructor)) static void note_start(void)
     started_ms = sys_mono_ms();
 }
 
+/* --- the queue --- */
+
+/* Counting reads as much as there is. It is done anew once a hundred times as long has passed as it
+ * took: always for a short queue, now and then for a million messages. */
+#define COUNT_SHARE 100
+#define DOWN_MAX 100
+#define DOWN_ROWS_MAX 10000 /* a destination's recipients are not counted further */
+
+static struct {
+    pthread_mutex_t lock;
+    struct store_queue_totals totals;
+    uint64_t at_ms; /* 0: never */
+    uint64_t took_ms;
+} counted = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static enum st totals_body(struct store_tx *tx, void *arg)
+{
+    return store_queue_totals(tx, arg);
+}
+
+static enum st count_queue(struct store *store, json_t *queue)
+{
+    enum st st = ST_OK;
+
+    pthread_mutex_lock(&counted.lock);
+    uint64_t begun_ms = sys_mono_ms();
+    if (counted.at_ms == 0 || begun_ms - counted.at_ms >= COUNT_SHARE * counted.took_ms) {
+        st = store_read(store, totals_body, &counted.totals);
+        counted.at_ms = sys_mono_ms();
+        counted.took_ms = counted.at_ms - begun_ms;
+    }
+    const struct store_queue_totals totals = counted.totals;
+    json_object_set_new(queue, "counted_ms_ago", number(sys_mono_ms() - counted.at_ms));
+    pthread_mutex_unlock(&counted.lock);
+    json_object_set_new(queue, "recipients", json_integer(totals.recipients));
+    json_object_set_new(queue, "held", json_integer(totals.held));
+    json_object_set_new(queue, "messages", json_integer(totals.messages));
+    json_object_set_new(queue, "bytes", json_integer(totals.bytes));
+    if (totals.oldest_ms != 0)
+        json_object_set_new(queue, "oldest_ms", json_integer(sys_now_ms() - totals.oldest_ms));
+    return st;
+}
+
+struct downs {
+    struct admin_call *call;
+    struct router_down *list;
+    size_t count;
+    int64_t rows[DOWN_MAX];
+};
+
+static bool is_known(const struct downs *downs, const struct store_destination *destination)
+{
+    struct router_dest_look look;
+
+    return router_dest_look(downs->call->context->queue, destination->name, &look);
+}
+
+/* Of those that are not at work only the store knows. */
+static enum st take_down(void *ctx, const struct store_destination *destination)
+{
+    struct downs *downs = ctx;
+    struct arena *arena = downs->call->arena;
+
+    if (is_known(downs, destination))
+        return ST_OK;
+    struct router_down *down = &downs->list[downs->count++];
+    *down = (struct router_down){slice_cstr(arena, destination->name),
+                                 destination->destination_id,
+                                 {destination->attempts, destination->next_ms, 0, ""}};
+    snprintf(down->look.answer, sizeof(down->look.answer), "%.*s", SLICE_ARG(destination->answer));
+    return downs->count < DOWN_MAX ? ST_OK : ST_AGAIN;
+}
+
+static enum st downs_body(struct store_tx *tx, void *arg)
+{
+    struct downs *downs = arg;
+    struct router_queue *queue = downs->call->context->queue;
+    enum st st = ST_OK;
+
+    downs->count = router_down_list(queue, downs->call->arena, downs->list, DOWN_MAX);
+    if (downs->count < DOWN_MAX)
+        st = store_destination_down(tx, router_queue_server_id(queue), DOWN_MAX, take_down, downs);
+    if (st == ST_AGAIN)
+        st = ST_OK;
+    for (size_t i = 0; st == ST_OK && i < downs->count; i++)
+        st = store_queue_count_up_to(tx, downs->list[i].destination_id, DOWN_ROWS_MAX + 1,
+                                     &downs->rows[i]);
+    return st;
+}
+
+static json_t *down_json(const struct router_down *down, int64_t rows)
+{
+    int64_t left_ms = down->look.next_ms - sys_now_ms();
+
+    return json_pack(
+        "{s:o, s:I, s:I, s:o, s:I, s:b}", "destination", admin_json_text(slice_str(down->key)),
+        "attempts", (json_int_t)down->look.attempts, "next_in_ms",
+        (json_int_t)(left_ms > 0 ? left_ms : 0), "answer",
+        admin_json_text(slice_str(down->look.answer)), "recipients",
+        (json_int_t)(rows > DOWN_ROWS_MAX ? DOWN_ROWS_MAX : rows), "more", rows > DOWN_ROWS_MAX);
+}
+
+static enum st put_queue(struct admin_call *call)
+{
+    struct downs downs = {.call = call,
+                          .list = arena_many(call->arena, struct router_down, DOWN_MAX)};
+    json_t *list = json_array();
+    json_t *queue = json_pack("{s:o}", "down", list);
+
+    json_object_set_new(call->reply, "queue", queue);
+    enum st st = count_queue(call->context->store, queue);
+    if (st == ST_OK)
+        st = store_read(call->context->store, downs_body, &downs);
+    for (size_t i = 0; st == ST_OK && i < downs.count; i++)
+        if (downs.rows[i] > 0)
+            json_array_append_new(list, down_json(&downs.list[i], downs.rows[i]));
+    return st;
+}
+
 enum st admin_status(struct admin_call *call)
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
@@ -47,7 +170,13 @@ enum st admin_status(struct admin_call *call)
         number(count_of(COUNT_MESSAGES_ACCEPTED)), "messages_delivered",
         number(count_of(COUNT_MESSAGES_DELIVERED)), "store_commits",
         number(count_of(COUNT_STORE_COMMITS)));
-    return call->reply != NULL ? ST_OK : ST_IO;
+    if (call->reply == NULL)
+        return ST_IO;
+    json_object_set_new(call->reply, "messages_sent", number(count_of(COUNT_MESSAGES_SENT)));
+    json_object_set_new(call->reply, "messages_deferred",
+                        number(count_of(COUNT_MESSAGES_DEFERRED)));
+    json_object_set_new(call->reply, "messages_failed", number(count_of(COUNT_MESSAGES_FAILED)));
+    return call->context->queue == NULL ? ST_OK : put_queue(call);
 }
 
 /* --- settings --- */

@@ -59,7 +59,8 @@ void ctl_args_count(const char *usage, size_t *min_r, size_t *max_r)
                 (void)next_word(&rest, &word, &optional);
             continue;
         }
-        *max_r += 1;
+        bool many = word.len > 3 && slice_eq(slice_sub(word, word.len - 3, 3), SLICE("..."));
+        *max_r = many || *max_r == SIZE_MAX ? SIZE_MAX : *max_r + 1;
         *min_r += !optional;
     }
 }

@@ -9,7 +9,8 @@ struct buf;
  * where words name no command, and ctl->args holds the words. */
 MUST_USE enum st ctl_args_read(struct ctl *ctl, int argc, char **argv, struct buf *why);
 
-/* How many arguments besides options a usage wants: "NAME [FILE] [--json]" is 1 to 2. */
+/* How many arguments besides options a usage wants: "NAME [FILE] [--json]" is 1 to 2, "ID..." 1 to
+ * SIZE_MAX. */
 void ctl_args_count(const char *usage, size_t *min_r, size_t *max_r);
 /* Whether the usage names the option; those for all commands always. */
 bool ctl_args_allows(const char *usage, enum ctl_opt_id id);

@@ -18,11 +18,32 @@ void ctl_progress_begin(struct ctl_progress *progress, const char *unit, uint64_
                                       .terminal = isatty(STDERR_FILENO) == 1};
 }
 
+/* Of work that has no bytes. */
+static void write_counts(const struct ctl_progress *progress, uint64_t passed_ms, struct buf *out)
+{
+    char room[CTL_QUANTITY_BYTES];
+    uint64_t rate = passed_ms == 0 ? 0 : progress->count * SEC_MS / passed_ms;
+
+    buf_putf(out, "%s", ctl_table_number(room, progress->count));
+    if (progress->total_count > 0)
+        buf_putf(out, " of %s", ctl_table_number(room, progress->total_count));
+    buf_putf(out, " %s, ", progress->unit);
+    buf_putf(out, "%s a second", ctl_table_number(room, rate));
+    if (progress->total_count > progress->count && rate > 0)
+        buf_putf(
+            out, ", %s left",
+            ctl_table_duration(room, (progress->total_count - progress->count) * SEC_MS / rate));
+}
+
 void ctl_progress_write(const struct ctl_progress *progress, uint64_t passed_ms, struct buf *out)
 {
     char room[CTL_QUANTITY_BYTES];
     uint64_t rate = passed_ms == 0 ? 0 : progress->bytes * SEC_MS / passed_ms;
 
+    if (progress->bytes == 0 && progress->total_bytes == 0) {
+        write_counts(progress, passed_ms, out);
+        return;
+    }
     buf_putf(out, "%s %s, ", ctl_table_number(room, progress->count), progress->unit);
     buf_putf(out, "%s", ctl_table_size(room, progress->bytes));
     if (progress->total_bytes > 0)

@@ -7,6 +7,7 @@ struct buf;
 struct ctl_progress {
     const char *unit;     /* "messages" */
     uint64_t total_bytes; /* 0: not known */
+    uint64_t total_count; /* 0: not known; of work that has no bytes */
     uint64_t count;
     uint64_t bytes;
     uint64_t begun_ms;

@@ -18,7 +18,45 @@ static void print_count(const json_t *status, const char *key, const char *name)
            ctl_table_number(room, (uint64_t)json_integer_value(json_object_get(status, key))));
 }
 
-static void print_status(const json_t *status)
+static uint64_t number(const json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+/* Those that are down, with what they said. */
+static void print_down(struct ctl *ctl, const json_t *down)
+{
+    const json_t *answer = json_object_get(down, "answer");
+    char room[CTL_QUANTITY_BYTES];
+
+    printf("  %s: down, %s%s waiting", json_string_value(json_object_get(down, "destination")),
+           json_is_true(json_object_get(down, "more")) ? "more than " : "",
+           ctl_table_number(room, number(down, "recipients")));
+    printf(", next try in %s\n", ctl_table_duration(room, number(down, "next_in_ms")));
+    printf("      %s\n", ctl_text(ctl->arena, (struct slice){json_string_value(answer),
+                                                             json_string_length(answer)}));
+}
+
+static void print_queue(struct ctl *ctl, const json_t *queue)
+{
+    char room[CTL_QUANTITY_BYTES];
+    size_t i;
+    json_t *down;
+
+    printf("%-20s %s recipients", "queue", ctl_table_number(room, number(queue, "recipients")));
+    printf(" of %s messages", ctl_table_number(room, number(queue, "messages")));
+    printf(", %s", ctl_table_size(room, number(queue, "bytes")));
+    if (number(queue, "held") > 0)
+        printf(", %s of them held", ctl_table_number(room, number(queue, "held")));
+    if (json_object_get(queue, "oldest_ms") != NULL)
+        printf(", the oldest %s old", ctl_table_duration(room, number(queue, "oldest_ms")));
+    if (number(queue, "counted_ms_ago") >= SEC_MS)
+        printf(" (counted %s ago)", ctl_table_duration(room, number(queue, "counted_ms_ago")));
+    putchar('\n');
+    json_array_foreach(json_object_get(queue, "down"), i, down) print_down(ctl, down);
+}
+
+static void print_status(struct ctl *ctl, const json_t *status)
 {
     char room[CTL_QUANTITY_BYTES];
     uint64_t up_ms = (uint64_t)json_integer_value(json_object_get(status, "uptime_ms"));
@@ -36,6 +74,10 @@ static void print_status(const json_t *status)
     print_count(status, "messages_accepted", "messages accepted");
     print_count(status, "messages_delivered", "messages delivered");
     print_count(status, "store_commits", "store commits");
+    print_count(status, "messages_sent", "recipients sent on");
+    print_count(status, "messages_failed", "recipients failed");
+    if (json_object_get(status, "queue") != NULL)
+        print_queue(ctl, json_object_get(status, "queue"));
 }
 
 int ctl_cmd_status(struct ctl *ctl)
@@ -47,7 +89,7 @@ int ctl_cmd_status(struct ctl *ctl)
         return exit;
     if (ctl_has(ctl, CTL_OPT_JSON))
         return ctl_print_json(reply);
-    print_status(reply);
+    print_status(ctl, reply);
     json_decref(reply);
     return EX_OK;
 }

@@ -53,6 +53,17 @@ struct ctl_table *ctl_table_new(struct arena *arena, const char *headings)
     return table;
 }
 
+struct ctl_table *ctl_table_more(struct arena *arena, const struct ctl_table *before)
+{
+    struct ctl_table *table = arena_one(arena, struct ctl_table);
+
+    *table = *before;
+    table->arena = arena;
+    table->first = NULL;
+    table->tail = &table->first;
+    return table;
+}
+
 void ctl_table_cell(struct ctl_table *table, const char *text)
 {
     struct cell *cell = arena_one(table->arena, struct cell);

@@ -9,6 +9,9 @@ struct ctl_table;
 /* headings: "name,>messages,>size": a column that begins with '>' stands to the right. */
 struct ctl_table *ctl_table_new(struct arena *arena, const char *headings);
 void ctl_table_cell(struct ctl_table *table, const char *text); /* row by row */
+/* A table that goes on where the other ends: its columns, at least as wide, without the headings;
+ * so a long list is written in pieces. The other one is not needed any more. */
+struct ctl_table *ctl_table_more(struct arena *arena, const struct ctl_table *before);
 void ctl_table_write(const struct ctl_table *table, struct buf *out);
 
 #define CTL_QUANTITY_BYTES 32

@@ -9,6 +9,7 @@
 #include "imap/imap_login.h"
 #include "imap/imap_set.h"
 #include "log/log.h"
+#include "mime/mime_envelope.h"
 #include "mime/mime_scan.h"
 #include "mime/mime_structure.h"
 #include "store/store_blob.h"
@@ -274,6 +275,17 @@ static void put_uids(const struct imap_append *append, struct buf *code)
     imap_set_write(&uids.set, code);
 }
 
+static void tell(const struct imap_append *append, const struct incoming *incoming)
+{
+    struct slice envelope = buf_slice(&incoming->envelope);
+
+    log_event(EV_IMAP_APPENDED, conn_sid(append->session->conn),
+              LOG_C("account", append->session->name), LOG_S("folder", append->name),
+              LOG_U("uid", incoming->message.uid), LOG_U("bytes", incoming->message.bytes),
+              LOG_C("guid", incoming->message.guid),
+              LOG_S("message_id", mime_envelope_message_id(envelope)));
+}
+
 static enum st commit(struct imap_append *append, struct imap_run *run)
 {
     enum st st = append->st;
@@ -288,9 +300,9 @@ static enum st commit(struct imap_append *append, struct imap_run *run)
         blob_writer_committed(incoming->writer);
     put_uids(append, &run->code);
     count_add(COUNT_MESSAGES_ACCEPTED, (int64_t)append->count);
-    log_event(EV_IMAP_APPENDED, conn_sid(append->session->conn),
-              LOG_C("account", append->session->name), LOG_S("folder", append->name),
-              LOG_U("messages", append->count), LOG_U("bytes", append->bytes));
+    for (const struct incoming *incoming = append->first; incoming != NULL;
+         incoming = incoming->next)
+        tell(append, incoming);
     return ST_OK;
 }
 

@@ -1,6 +1,7 @@
 #include "log/log.h"
 
 #include "base/buf.h"
+#include "log/log_trace.h"
 #include "sys/sys_time.h"
 
 #include <ctype.h>
@@ -11,12 +12,16 @@
 
 #define LINE_BYTES_MAX 8000
 
+enum { RECORD_PLAIN, RECORD_TRACE };
+
 static const struct {
     const char *name;
     enum log_level level;
+    bool traced;
     const char *help;
 } events[] = {
-#define EVENT(name, level, help) {#name, LOG_##level, help},
+#define EVENT(name, level, record, help) \
+    {#name, LOG_##level, RECORD_##record == RECORD_TRACE, help},
 #include "log/log_event.def"
 };
 
@@ -105,20 +110,44 @@ static void put_value(struct buf *out, struct slice value)
     buf_put(out, SLICE("\""));
 }
 
-static void put_head(struct buf *out, enum log_id id, uint64_t sid)
+/* "2026-01-02T03:04:05"; a thread that logs a lot makes it once a second. */
+static const char *stamp_of(time_t now_s)
 {
-    int64_t now_ms = sys_now_ms();
-    time_t now_s = (time_t)(now_ms / 1000);
+    static _Thread_local char stamp[32];
+    static _Thread_local time_t stamp_s;
     struct tm tm;
-    char stamp[32];
 
-    gmtime_r(&now_s, &tm);
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-    buf_putf(out, "ts=%s.%03dZ level=%s event=", stamp, (int)(now_ms % 1000),
-             level_names[events[id].level]);
+    if (stamp[0] == '\0' || stamp_s != now_s) {
+        gmtime_r(&now_s, &tm);
+        strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+        stamp_s = now_s;
+    }
+    return stamp;
+}
+
+static void put_head(struct buf *out, enum log_id id, uint64_t sid, int64_t now_ms)
+{
+    buf_putf(out, "ts=%s.%03dZ level=%s event=", stamp_of((time_t)(now_ms / 1000)),
+             (int)(now_ms % 1000), level_names[events[id].level]);
     put_lower(out, events[id].name);
     if (sid != 0)
         buf_putf(out, " sid=%llx", (unsigned long long)sid);
+}
+
+static void put_fields(struct buf *out, const struct log_field *fields, size_t count)
+{
+    for (size_t i = 0; i < count && fields[i].key != NULL; i++) {
+        buf_putf(out, " %s=", fields[i].key);
+        if (fields[i].type == LOG_FIELD_TEXT)
+            put_value(out, fields[i].text);
+        else if (fields[i].type == LOG_FIELD_SIGNED)
+            buf_putf(out, "%lld", (long long)fields[i].number);
+        else
+            buf_putf(out, "%llu", (unsigned long long)fields[i].number);
+    }
+    out->over = false;
+    out->bytes_max += 8;
+    buf_put(out, SLICE("\n"));
 }
 
 void log_write(enum log_id id, uint64_t sid, const struct log_field *fields, size_t count)
@@ -127,23 +156,17 @@ void log_write(enum log_id id, uint64_t sid, const struct log_field *fields, siz
 
     assert(id < EV_MAX);
     atomic_fetch_add_explicit(&event_counts[id], 1, memory_order_relaxed);
-    if ((int)events[id].level < atomic_load_explicit(&level_min, memory_order_relaxed))
+    bool logged = (int)events[id].level >= atomic_load_explicit(&level_min, memory_order_relaxed);
+    bool traced = events[id].traced && log_trace_is_on();
+    if (!logged && !traced)
         return;
-    put_head(&line, id, sid);
-    for (size_t i = 0; i < count && fields[i].key != NULL; i++) {
-        buf_putf(&line, " %s=", fields[i].key);
-        if (fields[i].type == LOG_FIELD_TEXT)
-            put_value(&line, fields[i].text);
-        else if (fields[i].type == LOG_FIELD_SIGNED)
-            buf_putf(&line, "%lld", (long long)fields[i].number);
-        else
-            buf_putf(&line, "%llu", (unsigned long long)fields[i].number);
-    }
-    line.over = false;
-    line.bytes_max += 8;
-    buf_put(&line, SLICE("\n"));
+    int64_t now_ms = sys_now_ms();
+    put_head(&line, id, sid, now_ms);
+    put_fields(&line, fields, count);
+    if (traced)
+        log_trace_write(buf_slice(&line), now_ms);
     /* One write per line: lines of threads never mix. A log that cannot be written is lost. */
-    if (write(atomic_load(&out_fd), line.ptr, line.len) < 0)
+    if (logged && write(atomic_load(&out_fd), line.ptr, line.len) < 0)
         return;
 }
 

@@ -11,7 +11,7 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 enum log_id {
-#define EVENT(name, level, help) EV_##name,
+#define EVENT(name, level, record, help) EV_##name,
 #include "log/log_event.def"
     EV_MAX,
 };

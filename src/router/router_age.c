@@ -44,6 +44,7 @@ static enum st take_row(void *ctx, const struct store_queued *row)
     kept->destination = keep(page, row->destination);
     kept->rcpt.address = keep(page, row->rcpt.address);
     kept->rcpt.orcpt = keep(page, row->rcpt.orcpt);
+    kept->destination = keep(page, row->destination);
     kept->rcpt.answer =
         keep(page, row->rcpt.answer.len > 0 ? row->rcpt.answer : row->destination_answer);
     page->count++;
@@ -91,7 +92,7 @@ static enum st expire(struct page *page, const struct store_queued *row)
     if (st == ST_OK && settle.found) {
         count_add(COUNT_MESSAGES_FAILED, 1);
         log_event(EV_FAILED, 0, LOG_C("guid", row->envelope.guid), LOG_S("to", row->rcpt.address),
-                  LOG_C("answer", said));
+                  LOG_S("destination", row->destination), LOG_C("answer", said));
         router_queue_look_reports(page->queue);
     }
     return st;

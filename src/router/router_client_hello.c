@@ -248,6 +248,8 @@ static enum st log_in(struct router_client *client, const struct router_client_o
         st = auth_turn(client, sasl, false);
     bool proved = auth_sasl_client_proved(sasl);
     auth_sasl_client_free(&sasl);
+    if (client->out.ptr != NULL)
+        sys_secret_wipe(client->out.ptr, client->out.cap);
     if (st != ST_OK)
         return ST_IO;
     if (client->reply.code / 100 != 2)

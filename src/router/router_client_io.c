@@ -28,9 +28,11 @@ uint64_t router_client_io_deadline(const struct router_client *client, uint64_t 
 /* One piece of what has come: ST_OK, ST_AGAIN: nothing there, ST_IO: closed or broken. */
 static enum st take_some(struct router_client *client)
 {
-    char *room = buf_room(&client->in, READ_BYTES);
     size_t len = 0;
 
+    buf_drop(&client->in, client->in_read);
+    client->in_read = 0;
+    char *room = buf_room(&client->in, READ_BYTES);
     if (room == NULL) {
         router_client_io_fail(client, ROUTER_GARBAGE, "it talks without being asked");
         return ST_IO;
@@ -93,10 +95,15 @@ bool router_client_io_flush(struct router_client *client, uint64_t deadline_ms)
 /* Feeds what is there to the reply. */
 static enum st parse(struct router_client *client)
 {
+    struct slice rest = slice_sub(buf_slice(&client->in), client->in_read, SIZE_MAX);
     size_t used;
-    enum st st = router_reply_feed(&client->reply, buf_slice(&client->in), &used);
+    enum st st = router_reply_feed(&client->reply, rest, &used);
 
-    buf_drop(&client->in, used);
+    client->in_read += used;
+    if (client->in_read == client->in.len) {
+        client->in_read = 0;
+        buf_clear(&client->in);
+    }
     return st;
 }
 

@@ -4,9 +4,9 @@
 #include "router/router_client.h"
 #include "sys/sys_stream.h"
 
-#define ROUTER_CLIENT_OUT_BYTES (64 * KIB)     /* a body in pieces of this */
-#define ROUTER_CLIENT_IN_BYTES_MAX (256 * KIB) /* of replies kept unread while we send */
-#define ROUTER_CLIENT_AUTH_BYTES_MAX 500       /* of a list of mechanisms */
+#define ROUTER_CLIENT_OUT_BYTES (64 * KIB)   /* a body in pieces of this */
+#define ROUTER_CLIENT_IN_BYTES_MAX (1 * MIB) /* of replies kept unread while we send */
+#define ROUTER_CLIENT_AUTH_BYTES_MAX 500     /* of a list of mechanisms */
 
 struct router_client {
     struct sys_stream stream;
@@ -23,7 +23,8 @@ struct router_client {
     bool dirty;    /* a transaction is half-done: RSET before the next MAIL */
     struct router_answer failure;
     struct router_reply reply; /* the last */
-    struct buf in;             /* received and not read as a reply yet */
+    struct buf in;             /* received; empty once all of it was read */
+    size_t in_read;            /* so much of it was read as replies */
     struct buf out;            /* to be sent by router_client_io_flush() */
 };
 

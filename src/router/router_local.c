@@ -19,6 +19,7 @@ struct local {
     struct router_targets targets;
     struct store_rcpt *rcpts; /* of the remote ones */
     const char **keys;
+    const char **whys;
     size_t rcpt_count;
     int64_t now_ms;
 };
@@ -62,6 +63,7 @@ static void add_remote(struct local *local, const struct directory *directory,
 
     router_plan_now(local->queue, directory, target->address, local->targets.arena, &plan);
     local->keys[local->rcpt_count] = plan.key;
+    local->whys[local->rcpt_count] = plan.why;
     local->rcpts[local->rcpt_count++] = (struct store_rcpt){.address = target->address,
                                                             .orcpt = local->item->row.rcpt.orcpt,
                                                             .notify = local->item->row.rcpt.notify,
@@ -76,6 +78,21 @@ static int by_account(const void *a, const void *b)
     return ((*x)->account_id > (*y)->account_id) - ((*x)->account_id < (*y)->account_id);
 }
 
+static void tell(const struct local *local)
+{
+    const struct store_queued *row = &local->item->row;
+
+    log_event(EV_REROUTED, 0, LOG_C("guid", row->envelope.guid), LOG_S("to", row->rcpt.address),
+              LOG_C("by", "here"));
+    for (size_t i = 0; i < local->targets.count; i++)
+        if (local->targets.list[i]->kind == ROUTER_LOCAL)
+            log_event(EV_DELIVERED, 0, LOG_C("account", local->targets.list[i]->name),
+                      LOG_C("folder", "INBOX"), LOG_C("guid", row->envelope.guid));
+    for (size_t i = 0; i < local->rcpt_count; i++)
+        router_log_queued(0, row->envelope.guid, &local->rcpts[i], slice_str(local->keys[i]),
+                          local->whys[i]);
+}
+
 /* What is done is done with; otherwise it is read again in a moment. */
 static void conclude(struct local *local, enum st st)
 {
@@ -83,8 +100,7 @@ static void conclude(struct local *local, enum st st)
     struct router_item *item = local->item;
 
     if (st == ST_OK)
-        log_event(EV_REROUTED, 0, LOG_C("guid", item->row.envelope.guid),
-                  LOG_S("to", item->row.rcpt.address), LOG_C("by", "here"));
+        tell(local);
     pthread_mutex_lock(&queue->lock);
     if (st != ST_OK)
         router_dest_due(queue, item->dest, sys_now_ms() + (int64_t)SEC_MS);
@@ -137,6 +153,7 @@ void router_local(struct router_queue *queue, const struct directory *directory,
     }
     local.rcpts = arena_many(arena, struct store_rcpt, local.targets.count);
     local.keys = arena_many(arena, const char *, local.targets.count);
+    local.whys = arena_many(arena, const char *, local.targets.count);
     qsort(local.targets.list, local.targets.count, sizeof(local.targets.list[0]), by_account);
     for (size_t i = 0; i < local.targets.count; i++)
         if (local.targets.list[i]->kind == ROUTER_REMOTE)

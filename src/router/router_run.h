@@ -103,7 +103,7 @@ struct router_queue {
     atomic_bool documents_changed;
     bool scan;
     int64_t warn_after_id; /* envelopes up to it are young, or their senders know */
-    bool stopping;
+    atomic_bool stopping;
     pthread_t keeper;
     bool started;
 };

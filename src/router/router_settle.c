@@ -102,7 +102,7 @@ void router_settle(struct router_queue *queue, struct router_item *list)
     settling->items = list;
     settling->count = count;
     pthread_mutex_lock(&queue->lock);
-    while (queue->settling_count >= ROUTER_SETTLING_MAX)
+    while (queue->settling_count >= ROUTER_SETTLING_MAX && !queue->stopping)
         sys_cond_wait_ms(&queue->idle_cond, &queue->lock, SEC_MS);
     queue->settling_count++;
     pthread_mutex_unlock(&queue->lock);

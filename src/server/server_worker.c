@@ -8,8 +8,10 @@
 #include "directory/directory_auth.h"
 #include "imap/imap.h"
 #include "log/log.h"
+#include "log/log_trace.h"
 #include "net/net.h"
 #include "router/router_queue.h"
+#include "router/router_spool.h"
 #include "smtp/smtp.h"
 #include "store/store_blob.h"
 #include "sys/sys_cert.h"
@@ -32,6 +34,7 @@ struct worker {
     struct store *store;
     struct net *net;
     struct router_queue *queue;
+    struct router_spool *spool;
     struct directory_auth auth;
     struct smtp_context smtp;
     struct imap_context imap;
@@ -70,6 +73,22 @@ static struct net_options net_options_of(const struct conf *conf)
     return (struct net_options){.threads_max = conf->threads_max,
                                 .connections_max = conf->connections_max,
                                 .write_timeout_ms = conf->write_timeout_ms};
+}
+
+static struct log_trace_limits trace_limits_of(const struct conf *conf)
+{
+    return (struct log_trace_limits){.days = conf->trace_days, .bytes_max = conf->trace_bytes_max};
+}
+
+/* Without it mail goes on all the same. */
+static void open_trace(const struct conf *conf)
+{
+    const struct log_trace_limits limits = trace_limits_of(conf);
+    AUTO(buf) struct buf folder = BUF(8 * KIB);
+
+    buf_putf(&folder, "%s/trace", conf->data_dir);
+    if (log_trace_open(folder.ptr, &limits, sys_now_ms()) != ST_OK)
+        log_event(EV_TRACE_TROUBLE, 0, LOG_C("folder", folder.ptr));
 }
 
 static void use_log_level(const struct conf *conf)
@@ -150,11 +169,14 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
     return st;
 }
 
-static enum st open_queue(struct worker *worker, struct buf *why)
+static enum st open_queue(struct worker *worker, const struct conf *conf, struct buf *why)
 {
     const struct router_queue_options options = {worker->store, worker->server_name};
 
-    return router_queue_new(&options, why, &worker->queue);
+    enum st st = router_queue_new(&options, why, &worker->queue);
+    if (st == ST_OK && conf->spool && store_is_shared(worker->store))
+        st = router_spool_new(conf->data_dir, worker->store, why, &worker->spool);
+    return st;
 }
 
 static void listen_all(struct worker *worker, const struct conf *conf,
@@ -190,6 +212,7 @@ static enum st start_admin(struct worker *worker, const struct server_listeners 
                            struct buf *why)
 {
     const struct admin_context context = {.store = worker->store,
+                                          .queue = worker->queue,
                                           .auth = &worker->auth,
                                           .server_name = worker->server_name,
                                           .config_path = worker->options->config_path,
@@ -218,6 +241,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
 
     raise_file_limit();
     use_log_level(conf);
+    open_trace(conf);
     name_server(worker, conf);
     directory_auth_init(&worker->auth);
     worker->net = net_new(&net_options);
@@ -225,11 +249,11 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     if (st == ST_OK)
         st = load_tls(worker, conf, why);
     if (st == ST_OK)
-        st = open_queue(worker, why);
+        st = open_queue(worker, conf, why);
     if (st != ST_OK)
         return st;
-    worker->smtp =
-        (struct smtp_context){worker->store, worker->queue, &worker->auth, worker->server_name};
+    worker->smtp = (struct smtp_context){worker->store, worker->queue, worker->spool, &worker->auth,
+                                         worker->server_name};
     worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
     st = net_start(worker->net);
@@ -237,6 +261,8 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
         st = start_admin(worker, listeners, why);
     if (st == ST_OK)
         router_queue_start(worker->queue);
+    if (st == ST_OK && worker->spool != NULL)
+        st = router_spool_start(worker->spool, worker->queue);
     return st;
 }
 
@@ -260,8 +286,11 @@ static void reload(struct worker *worker)
     }
     conf_use(&conf);
     use_log_level(&conf);
+    const struct log_trace_limits limits = trace_limits_of(&conf);
+    log_trace_limit(&limits, sys_now_ms());
     struct net_options net_options = net_options_of(&conf);
     net_set_options(worker->net, &net_options);
+    store_set_retry(worker->store, conf.store_retry_ms);
     directory_reload();
     router_queue_look(worker->queue, true);
     if (load_tls(worker, &conf, &why) != ST_OK)
@@ -289,14 +318,17 @@ static void stop(struct worker *worker)
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);
+    router_spool_stop(worker->spool);
     router_queue_stop(worker->queue, conf_get()->shutdown_timeout_ms);
     router_queue_free(&worker->queue);
+    router_spool_free(&worker->spool);
     directory_close();
     store_close(&worker->store);
     net_free(&worker->net);
     sys_tls_server_free(&worker->tls);
     directory_auth_fini(&worker->auth);
     log_event(EV_WORKER_STOP, 0, LOG_I("pid", getpid()));
+    log_trace_close();
 }
 
 int server_worker_run(const struct server_options *options, struct server_listeners *listeners,

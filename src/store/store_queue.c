@@ -49,11 +49,8 @@ enum st store_destination_need(struct store_tx *tx, int64_t server_id, struct sl
                                               SV_I(server_id), SV_T(name));
 }
 
-enum st store_destination_due(struct store_tx *tx, int64_t server_id, int64_t now_ms,
-                              int64_t after_id, uint64_t limit, store_destination_fn *fn, void *ctx)
+static enum st each_destination(struct store_rows *rows, store_destination_fn *fn, void *ctx)
 {
-    struct store_rows *rows = store_rows_open(tx, S_DESTINATION_DUE, SV_I(server_id), SV_I(now_ms),
-                                              SV_I(after_id), SV_I(limit));
     enum st told = ST_OK;
 
     while (told == ST_OK && store_rows_next(rows)) {
@@ -68,6 +65,21 @@ enum st store_destination_due(struct store_tx *tx, int64_t server_id, int64_t no
     }
     enum st st = store_rows_close(&rows);
     return st != ST_OK ? st : told;
+}
+
+enum st store_destination_due(struct store_tx *tx, int64_t server_id, int64_t now_ms,
+                              int64_t after_id, uint64_t limit, store_destination_fn *fn, void *ctx)
+{
+    return each_destination(store_rows_open(tx, S_DESTINATION_DUE, SV_I(server_id), SV_I(now_ms),
+                                            SV_I(after_id), SV_I(limit)),
+                            fn, ctx);
+}
+
+enum st store_destination_down(struct store_tx *tx, int64_t server_id, uint64_t limit,
+                               store_destination_fn *fn, void *ctx)
+{
+    return each_destination(store_rows_open(tx, S_DESTINATION_DOWN, SV_I(server_id), SV_I(limit)),
+                            fn, ctx);
 }
 
 /* Cut to its length, between two characters. */
@@ -245,6 +257,34 @@ enum st store_queue_count(struct store_tx *tx, int64_t destination_id, int64_t *
                                : store_get_i64(tx, S_QUEUE_COUNT_OF, count_r, SV_I(destination_id));
 }
 
+enum st store_queue_count_up_to(struct store_tx *tx, int64_t destination_id, uint64_t max,
+                                int64_t *count_r)
+{
+    return store_get_i64(tx, S_QUEUE_COUNT_UP_TO, count_r, SV_I(destination_id), SV_I(max));
+}
+
+enum st store_queue_totals(struct store_tx *tx, struct store_queue_totals *totals_r)
+{
+    enum st st = store_get_i64(tx, S_ENVELOPE_OLDEST, &totals_r->oldest_ms, SV_NONE);
+
+    if (st == ST_NOT_FOUND) {
+        totals_r->oldest_ms = 0;
+        st = ST_OK;
+    }
+    if (st == ST_OK)
+        st = store_get_i64(tx, S_QUEUE_COUNT, &totals_r->recipients, SV_NONE);
+    if (st == ST_OK)
+        st = store_get_i64(tx, S_QUEUE_COUNT_HELD, &totals_r->held, SV_I(STORE_NEVER_MS));
+    if (st != ST_OK)
+        return st;
+    struct store_rows *rows = store_rows_open(tx, S_ENVELOPE_TOTALS, SV_NONE);
+    if (store_rows_next(rows)) {
+        totals_r->messages = store_rows_i64(rows, 0);
+        totals_r->bytes = store_rows_i64(rows, 1);
+    }
+    return store_rows_close(&rows);
+}
+
 static enum st settle_row(struct store_tx *tx, const struct store_settle *settle,
                           int64_t *changed_r)
 {
@@ -302,6 +342,17 @@ enum st store_queue_settle(struct store_tx *tx, struct store_settle *list, size_
             done += changed;
     }
     return st == ST_OK && done > 0 ? drop_done(tx, list[0].rcpt.envelope_id, done) : st;
+}
+
+enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms, bool *new_r)
+{
+    int64_t changed = 0;
+    enum st st =
+        store_exec(tx, S_COMMIT_KEY_ADD, new_r != NULL ? &changed : NULL, SV_B(guid), SV_I(now_ms));
+
+    if (new_r != NULL)
+        *new_r = changed == 1;
+    return st;
 }
 
 enum st store_guid_find(struct store_tx *tx, int64_t account_id, struct slice guid,

@@ -91,6 +91,9 @@ typedef enum st store_destination_fn(void *ctx, const struct store_destination *
 MUST_USE enum st store_destination_due(struct store_tx *tx, int64_t server_id, int64_t now_ms,
                                        int64_t after_id, uint64_t limit, store_destination_fn *fn,
                                        void *ctx);
+/* Those of the server with rows whose last try failed, at most limit, in the order of their ids. */
+MUST_USE enum st store_destination_down(struct store_tx *tx, int64_t server_id, uint64_t limit,
+                                        store_destination_fn *fn, void *ctx);
 /* Keeps what a try found: attempts, next_ms, answer. */
 MUST_USE enum st store_destination_set(struct store_tx *tx,
                                        const struct store_destination *destination);
@@ -137,6 +140,19 @@ MUST_USE enum st store_queue_get(struct store_tx *tx, int64_t envelope_id, store
 /* How many rows are queued; of the destination where it is not 0. */
 MUST_USE enum st store_queue_count(struct store_tx *tx, int64_t destination_id, int64_t *count_r);
 
+/* The same, but no further than max: what a person wants to know of a long queue. */
+MUST_USE enum st store_queue_count_up_to(struct store_tx *tx, int64_t destination_id, uint64_t max,
+                                         int64_t *count_r);
+struct store_queue_totals {
+    int64_t recipients; /* rows, whatever their state */
+    int64_t held;
+    int64_t messages;
+    int64_t bytes;
+    int64_t oldest_ms; /* when the oldest was accepted; 0: nothing is queued */
+};
+/* Reads as much as there is: a fraction of a second for each million rows. */
+MUST_USE enum st store_queue_totals(struct store_tx *tx, struct store_queue_totals *totals_r);
+
 enum store_settle_what {
     STORE_SETTLE_DONE,   /* the row goes */
     STORE_SETTLE_LATER,  /* tried in vain: next_ms, attempts and answer are kept */
@@ -155,6 +171,10 @@ struct store_settle {
  * already (an administrator was quicker) are passed over. */
 MUST_USE enum st store_queue_settle(struct store_tx *tx, struct store_settle *list, size_t count);
 
+/* Notes that the message with this guid is in the store; *new_r (may be NULL): it was not noted
+ * before. */
+MUST_USE enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms,
+                                  bool *new_r);
 /* Where copies of the message lie in the account: fn per folder. */
 typedef enum st store_guid_fn(void *ctx, struct slice folder, int64_t uid);
 MUST_USE enum st store_guid_find(struct store_tx *tx, int64_t account_id, struct slice guid,

@@ -214,6 +214,25 @@ static bool hang(struct router_peer_server *peer)
     return true;
 }
 
+/* Each line is answered before the next is read, with a reply of the same length about. */
+static bool echo(struct router_peer_server *peer, unsigned count, struct slice step)
+{
+    AUTO(buf) struct buf line = BUF(MIB);
+
+    for (unsigned i = 0; i < count; i++)
+        if (!read_line(peer, &line) ||
+            !send_line(peer, SLICE("250 2.1.5 that is a recipient I shall take")))
+            return bad(peer, "too few lines came", step);
+    return true;
+}
+
+static bool drip(struct router_peer_server *peer)
+{
+    while (!readable(peer->over_fd, 10) && send_all(peer, SLICE("2")))
+        continue;
+    return true;
+}
+
 static bool run_step(struct router_peer_server *peer, struct slice step)
 {
     struct slice rest = slice_sub(step, 2, SIZE_MAX);
@@ -226,6 +245,8 @@ static bool run_step(struct router_peer_server *peer, struct slice step)
         return want_line(peer, rest, step);
     if (slice_starts(step, SLICE("many:")))
         return skip_lines(peer, (unsigned)strtoul(step.ptr + 5, NULL, 10), step);
+    if (slice_starts(step, SLICE("echo:")))
+        return echo(peer, (unsigned)strtoul(step.ptr + 5, NULL, 10), step);
     if (slice_starts(step, SLICE("fill:")))
         return send_filling(peer, (unsigned)strtoul(step.ptr + 5, NULL, 10));
     if (slice_eq(step, SLICE("quiet")))
@@ -238,6 +259,8 @@ static bool run_step(struct router_peer_server *peer, struct slice step)
         return next_conn(peer, step);
     if (slice_eq(step, SLICE("hang")))
         return hang(peer);
+    if (slice_eq(step, SLICE("drip")))
+        return drip(peer);
     if (slice_eq(step, SLICE("stall")))
         return readable(peer->over_fd, WAIT_MS) || bad(peer, "the client does not end", step);
     if (slice_eq(step, SLICE("close"))) {

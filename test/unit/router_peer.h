@@ -13,6 +13,8 @@ struct sys_tls_server;
  *   tls      does the handshake                badtls   answers the hello by no TLS, then hangs
  *   accept   waits for the next connection     close    closes
  *   hang     waits until the client closes   stall    reads nothing until router_peer_end()
+ *   echo:n   answers n lines by 250, one by one
+ *   drip     sends a 2 now and then until the client closes
  * A script's end closes. On 127.0.0.1, one connection after the other. */
 struct router_peer_server *router_peer_start(const char *script, struct sys_tls_server *tls,
                                              uint16_t *port_r);

@@ -2,11 +2,13 @@
 #include "router_peer.h"
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "router/router_client.h"
 #include "sys/sys_cert.h"
 #include "sys/sys_time.h"
 #include "sys/sys_tls.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -314,6 +316,8 @@ static const struct row broken_rows[] = {
     {ROW("cut before the greeting", "close\n", "cut greeting the server closed the connection"),
      .dead = true},
     {ROW("silent", "hang\n", "timed out greeting no reply in time"), .hurried = true, .dead = true},
+    {ROW("a reply that drips", "drip\n", "timed out greeting no reply in time"), .hurried = true,
+     .dead = true},
     {ROW("cut after MAIL", STEP MAIL25 "close\n", "cut mail the server closed the connection"),
      .dead = true},
     {ROW("cut after one RCPT of three",
@@ -490,6 +494,155 @@ static void test_log_in(void **state)
     run_rows(auth_rows, COUNT(auth_rows));
 }
 
+/* ---- what no row can say ---- */
+
+static struct router_client *open_to(const char *script, int stop_fd,
+                                     struct router_peer_server **peer_r,
+                                     struct router_answer *answer_r)
+{
+    const struct router_client_options options = {.own_name = "here.example",
+                                                  .connect_ms = 20000,
+                                                  .reply_ms = 20000,
+                                                  .end_ms = 20000,
+                                                  .stop_fd = stop_fd};
+    uint16_t port;
+
+    *peer_r = router_peer_start(script, NULL, &port);
+    return router_client_open(&options, "mail.example", "127.0.0.1", port, answer_r);
+}
+
+static void test_connections_that_are_not_made(void **state)
+{
+    struct router_client_options options = {.own_name = "here.example",
+                                            .connect_ms = 20000,
+                                            .reply_ms = 20000,
+                                            .end_ms = 20000,
+                                            .stop_fd = -1};
+    struct router_peer_server *peer;
+    struct router_answer answer;
+    uint16_t port;
+
+    (void)state;
+    assert_null(router_client_open(&options, "x.example", "x.example", 25, &answer));
+    assert_int_equal(answer.kind, ROUTER_NO_CONNECTION);
+    assert_string_equal(answer.text, "not an address");
+    peer = router_peer_start("", NULL, &port); /* its port is free again once it has ended */
+    struct router_client *client =
+        router_client_open(&options, "x.example", "127.0.0.1", port, &answer);
+    assert_null(client);
+    router_peer_end(&peer);
+    assert_null(router_client_open(&options, "x.example", "127.0.0.1", port, &answer));
+    assert_int_equal(answer.kind, ROUTER_NO_CONNECTION);
+    assert_int_equal(answer.stage, ROUTER_STAGE_CONNECT);
+    assert_string_equal(answer.text, "Connection refused");
+}
+
+static void *stop(void *arg)
+{
+    assert_int_equal(eventfd_write(*(int *)arg, 1), 0);
+    return NULL;
+}
+
+static void test_a_stop_ends_a_wait(void **state)
+{
+    int stop_fd = eventfd(0, EFD_CLOEXEC);
+    struct router_peer_server *peer;
+    struct router_answer answer;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, stop, &stop_fd), 0);
+    assert_null(open_to("hang\n", stop_fd, &peer, &answer));
+    assert_string_equal(answer.text, "stopped");
+    pthread_join(thread, NULL);
+    router_peer_end(&peer);
+    close(stop_fd);
+}
+
+static void test_a_closed_connection_is_noticed_before_a_message(void **state)
+{
+    struct router_peer_server *peer;
+    struct router_answer answer;
+
+    (void)state;
+    struct router_client *client = open_to(PIPE "close\n", -1, &peer, &answer);
+    assert_non_null(client);
+    router_peer_end(&peer); /* waits until it has closed */
+    assert_false(router_client_alive(client));
+    router_client_quit(&client);
+    assert_null(client);
+}
+
+static void test_addresses_that_cannot_be_written_are_refused_one_by_one(void **state)
+{
+    static const struct {
+        struct slice address;
+        bool ok;
+    } rows[] = {
+        {{"a@there.example", 15}, true},           {{"a\r\nRCPT TO:<b@there.example", 28}, false},
+        {{"a b@there.example", 17}, false},        {{"\"a b\"@there.example", 19}, true},
+        {{"\"a>b\\\"\"@there.example", 21}, true}, {{"a>@there.example", 16}, false},
+        {{"\"a@there.example", 16}, false},        {{"", 0}, false},
+    };
+    struct router_client_rcpt rcpts[COUNT(rows)] = {0};
+    struct router_answer results[COUNT(rows)];
+    struct router_peer_server *peer;
+    struct router_answer answer;
+    struct body body = {"x\r\n", 1, ST_OK};
+    struct router_client_message message = {
+        .sender = SLICE(""), .size_bytes = 3, .body = give_body, .body_ctx = &body};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        rcpts[i].address = rows[i].address;
+    struct router_client *client =
+        open_to(PIPE "C:MAIL FROM:<>\n" RCPT
+                     "C:RCPT TO:<\"a b\"@there.example>\n"
+                     "C:RCPT TO:<\"a>b\\\"\"@there.example>\nC:DATA\nS:250 ok\n" ENVELOPE_OK
+                     "S:250 ok\nS:354 go\nC:x\nC:.\nS:250 2.0.0 taken\nhang\n",
+                -1, &peer, &answer);
+    assert_non_null(client);
+    router_client_send(client, &message, rcpts, COUNT(rows), results);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_int_equal(router_answer_positive(&results[i]), rows[i].ok);
+        assert_int_equal(results[i].kind, rows[i].ok ? ROUTER_ANSWERED : ROUTER_NO_FEATURE);
+    }
+    message.sender = SLICE("a\r\nb");
+    router_client_send(client, &message, rcpts, 1, results);
+    assert_string_equal(results[0].enhanced, "5.1.7");
+    router_client_free(&client);
+    router_peer_end(&peer);
+}
+
+/* More recipients than the sockets hold, and a server that replies to each before it reads on. */
+static void test_many_recipients_do_not_lock_both_sides(void **state)
+{
+    enum { MANY = 10000 };
+    AUTO(buf) struct buf script = BUF(MIB);
+    struct router_client_rcpt *rcpts = mem_alloc(MANY * sizeof(*rcpts));
+    struct router_answer *results = mem_alloc(MANY * sizeof(*results));
+    struct router_peer_server *peer;
+    struct router_answer answer;
+    struct body body = {"x\r\n", 1, ST_OK};
+    const struct router_client_message message = {
+        .sender = SLICE(""), .size_bytes = 3, .body = give_body, .body_ctx = &body};
+
+    (void)state;
+    for (size_t i = 0; i < MANY; i++)
+        rcpts[i].address = SLICE("somebody@there.example");
+    buf_putf(&script, PIPE "echo:%d\nC:DATA\nS:354 go\nC:x\nC:.\nS:250 2.0.0 taken\nhang\n",
+             MANY + 1);
+    struct router_client *client = open_to(script.ptr, -1, &peer, &answer);
+    assert_non_null(client);
+    router_client_send(client, &message, rcpts, MANY, results);
+    for (size_t i = 0; i < MANY; i++)
+        assert_true(router_answer_positive(&results[i]));
+    router_client_free(&client);
+    router_peer_end(&peer);
+    mem_free(rcpts);
+    mem_free(results);
+}
+
 static int set_up(void **state)
 {
     static const char *const names[] = {"mail.example", "127.0.0.1"};
@@ -526,6 +679,11 @@ int main(void)
         cmocka_unit_test(test_broken_and_hostile_servers),
         cmocka_unit_test(test_tls_policies),
         cmocka_unit_test(test_log_in),
+        cmocka_unit_test(test_connections_that_are_not_made),
+        cmocka_unit_test(test_a_stop_ends_a_wait),
+        cmocka_unit_test(test_a_closed_connection_is_noticed_before_a_message),
+        cmocka_unit_test(test_addresses_that_cannot_be_written_are_refused_one_by_one),
+        cmocka_unit_test(test_many_recipients_do_not_lock_both_sides),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,0 +1,9 @@
+/* ctl_queue.h: what the queue's commands share. Inside ctl/. */
+#pragma once
+#include "ctl/ctl_cmd.h"
+
+/* The filters among the options as arguments of a call, into args. An exit status, the sentence
+ * printed. */
+int ctl_queue_filter(struct ctl *ctl, json_t *args);
+/* "now", "in 12 s", "held", "report due": when a recipient is tried next. */
+const char *ctl_queue_next(struct arena *arena, const json_t *row);
