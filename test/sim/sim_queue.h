@@ -48,6 +48,7 @@ struct sim_sender {
     enum sim_step step;
     struct sim_dest *dest; /* it is at work for; its connection's while idle */
     int64_t idle_until_ms;
+    int64_t turn_ms; /* when it was given to dest */
     /* its connection */
     bool connected;
     bool broken;
