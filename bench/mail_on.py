@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
+import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Callable, Iterator
 
 import machine
@@ -29,25 +31,40 @@ QUEUE_NAMES = ("incoming", "active", "deferred", "maildrop", "hold")
 
 
 class SmtpSink:
-    """Postfix's smtp-sink; it ends by itself with the last message, which it does not answer."""
+    """Postfix's smtp-sink, and how many messages it has told to have taken."""
 
-    def __init__(self, port: int, count: int) -> None:
+    def __init__(self, port: int) -> None:
         self.popen = subprocess.Popen(
-            ["smtp-sink", "-u", "nobody", "-M", str(count), "-m", "1000", f"127.0.0.1:{port}", "1000"],
-            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            ["smtp-sink", "-c", "-u", "nobody", "-m", "1000", f"127.0.0.1:{port}", "1000"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.count = 0
+        self.more = threading.Condition()
+        threading.Thread(target=self.read, daemon=True).start()
+        wait_for(lambda: listening(port), 10, 0.005)
 
-    def wait_last(self, seconds: float) -> None:
-        try:
-            code = self.popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise RunFailed(f"not all messages arrived within {seconds:.0f} s") from None
-        if code != 0:
-            raise RunFailed(f"smtp-sink ended with {code}")
+    def read(self) -> None:
+        assert self.popen.stdout
+        rest = b""
+        while text := os.read(self.popen.stdout.fileno(), 1 << 16):
+            rest = (rest + text)[-200:]
+            told = re.findall(rb"mesg=(\d+)[\r\n]", rest)
+            if told:
+                with self.more:
+                    self.count = int(told[-1])
+                    self.more.notify_all()
+
+    def wait(self, count: int, seconds: float) -> None:
+        with self.more:
+            if not self.more.wait_for(lambda: self.count >= count, seconds):
+                raise RunFailed(f"{self.count} of {count} messages arrived within {seconds:.0f} s")
 
     def close(self) -> None:
-        if self.popen.poll() is None:
-            self.popen.kill()
-            self.popen.wait()
+        self.popen.kill()
+        self.popen.wait()
+
+
+def sink_of(server: Server) -> SmtpSink:
+    return SmtpSink(server.next_hop)  # type: ignore[attr-defined]
 
 
 def give(plan: Plan, server: Server, count: int, size: int) -> dict[str, float]:
@@ -70,16 +87,16 @@ def relays(plan: Plan, *kinds: type[Mta]) -> list[Server]:
 # --- Relay --------------------------------------------------------------------------------------
 
 
-def relay_side(plan: Plan, server: Server) -> Callable[[], float]:
+def relay_side(plan: Plan, server: Server, sink: SmtpSink) -> Callable[[], float]:
     """Messages a second from the first connection in until the last one has come out."""
     rate: list[float] = []
 
     def pass_on(count: int) -> float:
-        with closing(SmtpSink(server.next_hop, count)) as sink:  # type: ignore[attr-defined]
-            begun = time.perf_counter()
-            give(plan, server, count, 10 * KIB)
-            sink.wait_last(ARRIVAL_WAIT_S)
-            return count / (time.perf_counter() - begun)
+        before = sink.count
+        begun = time.perf_counter()
+        give(plan, server, count, 10 * KIB)
+        sink.wait(before + count, ARRIVAL_WAIT_S)
+        return count / (time.perf_counter() - begun)
 
     def run() -> float:
         if not rate:
@@ -92,10 +109,12 @@ def relay_side(plan: Plan, server: Server) -> Callable[[], float]:
 def bench_relay(plan: Plan) -> Iterator[Case]:
     lost: dict[str, str] = {}
     peers = (Postfix, OpenSmtpd, Exim)
-    with serving(relays(plan, *peers), lost) as up:
+    with serving(relays(plan, *peers), lost) as up, ExitStack() as stack:
+        sinks = {side: stack.enter_context(closing(sink_of(server))) for side, server in up.items()}
         case = Case("relay", f"10 KB, {SESSIONS} sessions in", "msg/s", goal_ratio=3,
                     beside=tuple(p.side for p in peers), notes=dict(lost))
-        yield interleave(plan, case, {side: relay_side(plan, server) for side, server in up.items()})
+        yield interleave(plan, case, {
+            side: relay_side(plan, server, sinks[side]) for side, server in up.items()})
 
 
 # --- Drain --------------------------------------------------------------------------------------
@@ -117,12 +136,11 @@ def drain(plan: Plan, server: Server, count: int) -> dict[str, float]:
     """Fills its queue while the destination is away; then the time from its return to the last message."""
     taken = give(plan, server, count, 4 * KIB)
     settle(server)
-    with closing(SmtpSink(server.next_hop, count)) as sink:  # type: ignore[attr-defined]
+    with closing(sink_of(server)) as sink:
         begun = time.perf_counter()
         if isinstance(server, Postfix):
-            wait_for(lambda: listening(server.next_hop), 10, 0.01)
             server.flush()
-        sink.wait_last(ARRIVAL_WAIT_S)
+        sink.wait(count, ARRIVAL_WAIT_S)
         return {"drain": count / (time.perf_counter() - begun), "fill": taken["rate"]}
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import email
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -190,7 +191,8 @@ class Postfix(Mta):
 
 class RoomMta(Mta):
     """One that runs in a mount namespace: its package's /usr and /etc laid over the machine's, its folders bound to
-    where it looks for them, and its users in an /etc/passwd of its own."""
+    where it looks for them, and its users in an /etc/passwd of its own. The shell that made the room stays, as the
+    first process of a namespace of processes, and buries those that nobody waits for: Exim leaves one a message."""
     package = ""
     users: dict[str, int] = {}
     binds: dict[str, str] = {}  # a folder of the room -> ours
@@ -215,11 +217,20 @@ class RoomMta(Mta):
         for inside, name in self.binds.items():
             (self.folder / name).mkdir(exist_ok=True)
             steps += [f"mkdir -p {inside}", f"mount --bind {self.folder / name} {inside}"]
-        steps += self.more_steps() + ['exec "$@"']
-        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", "\n".join(steps), self.side]
+        steps += self.more_steps() + ['"$@" &', "wait $!"]
+        return ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c",
+                "\n".join(steps), self.side]
 
     def more_steps(self) -> list[str]:
         return []
+
+    def stop(self) -> None:
+        """The server first: the room ends with it, and unshare would ignore a signal."""
+        if self.process and self.process.running():
+            for pid in processes.tree(self.process.pid)[2:3]:
+                os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: self.process is None or not self.process.running(), 10, 0.01)
+        super().stop()
 
     def inside(self, *command: str) -> str:
         """Runs a command in the room of the running server."""

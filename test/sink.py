@@ -235,8 +235,6 @@ class Session(asyncio.Protocol):
         return False
 
     def data_received(self, data):
-        if self.stopped:
-            return
         self.buffer += data
         while not self.stopped and self.mode():
             pass
@@ -256,24 +254,25 @@ class Session(asyncio.Protocol):
     # --- replies and faults ---
 
     def reply(self, stage, addresses, text):
-        """Says the text, or does what is to be done instead. True when the text went out as it should."""
-        if self.faulty(stage, addresses, text):
-            return False
-        self.say(text)
-        return True
+        """Says the text, or does what is to be done instead. True when the text goes out, if late or with more."""
+        do = self.faulty(stage, addresses, text)
+        if not do:
+            self.say(text)
+        return do.split(" ")[0] in ("", "drip", "wait", "extra")
 
     def say(self, text):
         self.out += text.encode() + b"\r\n"
 
     def faulty(self, stage, addresses, due):
+        """Does what is to be done at this stage; gives that, or nothing."""
         do = self.server.find(stage, addresses)
         if do is None:
-            return False
+            return ""
         if self.server.args.log:
             self.server.tell("fault", session=self.number, stage=stage, do=do, to=list(addresses))
         word, _, rest = do.partition(" ")
         getattr(self, "fault_" + ("close421" if word == "421" else word))(rest, due)
-        return True
+        return do
 
     def fault_reply(self, text, due):
         self.say(text)

@@ -31,6 +31,7 @@ struct router_item {
     struct router_item_key key;
     struct router_item *next; /* of a window, or of a batch */
     struct router_dest *dest;
+    bool noted;              /* in the journal: another server has it */
     bool over;               /* durable already; kept while its destination's rows are being read */
     struct store_queued row; /* its texts lie in text */
     /* what comes of it */
@@ -83,6 +84,7 @@ struct router_queue {
     int64_t server_id;
     int64_t report_id;
     struct router_health *health;
+    struct router_journal *journal;
     struct sys_dns *dns;
     struct sys_tls_client *tls;
     int stop_fds[2]; /* a pipe; readable once it stops for good */

@@ -7,6 +7,7 @@
 #include "router/router.h"
 #include "router/router_client.h"
 #include "router/router_hosts.h"
+#include "router/router_journal.h"
 #include "router/router_judge.h"
 #include "router/router_local.h"
 #include "router/router_run.h"
@@ -186,6 +187,27 @@ static void feel(struct attempt *a, const struct router_answer *results)
 }
 
 /* Sends on the connection there is; who is decided on is done with. */
+/* Those that the server has just taken go into the journal before anything else. */
+static void note_taken(struct attempt *a)
+{
+    struct router_journal_entry *list =
+        arena_many(a->arena, struct router_journal_entry, ROUTER_BATCH_MAX);
+    size_t count = 0;
+
+    for (struct router_item *item = a->done; item != NULL; item = item->next) {
+        enum router_outcome_what what = item->outcome.what;
+
+        if (item->noted || (what != ROUTER_OUTCOME_DONE && what != ROUTER_OUTCOME_RELAYED))
+            continue;
+        item->noted = true;
+        list[count++] = (struct router_journal_entry){.envelope_id = item->key.envelope_id,
+                                                      .rcpt_no = item->key.rcpt_no,
+                                                      .relayed = what == ROUTER_OUTCOME_RELAYED};
+    }
+    if (count > 0)
+        router_journal_note(a->queue->journal, list, count);
+}
+
 static void send_on(struct attempt *a)
 {
     struct router_answer *results = arena_many(a->arena, struct router_answer, a->count);
@@ -204,6 +226,7 @@ static void send_on(struct attempt *a)
             decide(a, item, fate);
     }
     a->count = left;
+    note_taken(a);
 }
 
 /* --- connections --- */

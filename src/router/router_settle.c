@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "log/log.h"
+#include "router/router_journal.h"
 #include "router/router_run.h"
 #include "sys/sys_time.h"
 
@@ -52,14 +53,18 @@ static void follow_up(struct router_queue *queue, const struct router_item *item
 static void forget_settled(struct router_queue *queue, struct router_settling *settling)
 {
     struct router_item *item = settling->items;
+    size_t noted = 0;
 
     for (size_t i = 0; i < settling->count; i++) {
         struct router_item *next = item->next;
+
+        noted += item->noted;
 
         follow_up(queue, item, &settling->list[i]);
         router_item_over(queue, item);
         item = next;
     }
+    router_journal_stored(queue->journal, noted);
 }
 
 /* On any thread. */

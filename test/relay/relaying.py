@@ -46,13 +46,15 @@ class Relay(Server):
         self.ctl("directory", "edit", "connection", name, "--file", path)
 
     def queue(self):
-        """Its entries; what is asked of them here does not depend on their form."""
-        return [json.loads(line) for line in self.ctl("queue", "list", "--json").splitlines() if line.strip()]
+        """Its entries: an array, or one on a line; what is asked of them here does not depend on their form."""
+        text = self.queue_text().strip()
+        return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
 
     def queue_text(self):
         return self.ctl("queue", "list", "--json")
 
     def is_queued(self, ident):
+        """The list tells the Message-ID."""
         return ident in self.queue_text()
 
     def send(self, rcpts, ident=None, sender=f"s@{HOME}", data=None, params="", rcpt_params=""):

@@ -59,12 +59,12 @@ def test_slow_replies_are_waited_for(relay, away, home, stage):
 
 @pytest.mark.parametrize("stage", ["greeting", "mail", "rcpt", "data"])
 def test_a_reply_too_many_loses_nothing(relay, away, home, stage):
-    """A reply too many makes all later ones answers to something else: what was taken must not be guessed."""
+    """It makes all later ones answers to something else: that the message was taken must not be guessed from them."""
     away.fault(stage, "extra 250 2.0.0 and yes to the next", times=1)
     ident = relay.send(f"extra-{stage}@away.example")
-    away.wait_accepted(1, 30, id=ident)
+    wait_until(lambda: copies(away, ident) or reports(home, ident), 30, "delivery or report")
     settled(relay, ident)
-    assert 1 <= copies(away, ident) <= 2
+    assert copies(away, ident) <= 2 and (copies(away, ident) or reports(home, ident))
 
 
 @pytest.mark.parametrize("do", ["cut", "reset", "hang", "garbage", "endless", "421 4.3.2 sorry", "reply 451 4.3.0 lost it"])
