@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import machine
+import processes
 import peers
 import report
 from cases import Case
-from work import BENCHES, Plan, say
+from benches import BENCHES
+from work import Plan, say
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,8 +55,7 @@ def plan_from(args: argparse.Namespace, folder: Path) -> Plan:
     sides = tuple(side for side, left_out in (("ours", args.peers_only), ("peers", args.ours_only))
                   if not left_out)
     build = args.build.resolve()
-    return Plan(folder=folder, build=build, cache=build / "bench-cache",
-                store=args.store, rounds=args.rounds or (1 if args.quick else 3),
+    return Plan(folder=folder, build=build, store=args.store, rounds=args.rounds or (1 if args.quick else 3),
                 seconds=args.seconds or (1 if args.quick else 5), quick=args.quick, sides=sides,
                 waits=not args.no_wait)
 
@@ -90,7 +91,7 @@ def main() -> int:
     args = arguments()
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    machine.prepare()
+    processes.prepare()
     build_tools(args.build)
     if args.install and (missing := peers.missing_packages()):
         peers.install(missing)
@@ -103,7 +104,7 @@ def main() -> int:
         say(f"ended; what was complete is in {out}")
         return 130
     finally:
-        machine.end_descendants()
+        processes.end_descendants()
         shutil.rmtree(folder, ignore_errors=True)
     print(page)
     say(f"the page, results.json and the drawings are in {out}")

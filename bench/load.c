@@ -2,10 +2,11 @@
  * shares the processors with what it measures. Prints one JSON object.
  *
  *     load smtp|lmtp|imap --port N [--sessions N] [--count N] [--size BYTES]
- *          [--users N | --user NAME] [--timeout SECONDS]
+ *          [--users N | --user NAME] [--domain NAME] [--timeout SECONDS]
  *
- * Messages go to u1@example.test, u2@... in turn; an imap operation is connect, LOGIN, SELECT,
- * FETCH 1 (FLAGS ENVELOPE), LOGOUT. Exit code 1 when an operation failed. */
+ * Messages go to u1@example.test, u2@... (or of another domain) in turn; an imap operation is
+ * connect, LOGIN, SELECT, FETCH 1 (FLAGS ENVELOPE), LOGOUT. Exit code 1 when an operation failed.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -25,7 +26,12 @@
 #include "base/slice.h"
 #include "load.h"
 
-enum { IOV_COUNT = 16, EVENTS_MAX = 256, ERRORS_SHOWN_MAX = 5 };
+enum {
+    IOV_COUNT = 16,
+    EVENTS_MAX = 256,
+    ERRORS_SHOWN_MAX = 5,
+    UNGREETED_MAX = 4, /* connections: OpenSMTPD lets five wait, and the kernel loses the next */
+};
 
 struct session {
     int fd;               /* -1: closed */
@@ -45,6 +51,9 @@ struct session {
 struct load {
     struct load_plan plan;
     int epoll;
+    struct session *sessions;
+    uint64_t started_count; /* of the sessions */
+    uint64_t greeted_count;
     uint64_t open_count;
     uint64_t op_count; /* taken so far */
     uint64_t error_count;
@@ -153,11 +162,21 @@ static void session_open(struct load *load, struct session *s)
     }
 }
 
+/* Opens as many of the sessions that were not open yet as may wait for a greeting. */
+static void sessions_start(struct load *load)
+{
+    while (load->started_count < load->plan.sessions &&
+           load->started_count < load->greeted_count + UNGREETED_MAX)
+        session_open(load, &load->sessions[load->started_count++]);
+}
+
 static void session_fail(struct load *load, struct session *s, const char *why)
 {
+    load->greeted_count += s->step == 0 && s->connections == 1;
     op_fail(load, s, why);
     session_close(load, s);
     session_open(load, s);
+    sessions_start(load);
 }
 
 /* Points iov at what is still to be sent; pieces that wrap round their ring take several. */
@@ -232,6 +251,10 @@ static void session_advance(struct load *load, struct session *s)
 {
     const struct load_proto *proto = load->plan.proto;
 
+    if (s->step == 0 && s->connections == 1) {
+        load->greeted_count++;
+        sessions_start(load);
+    }
     if (s->step == proto->end) {
         op_done(load, s);
         s->step = proto->keeps ? proto->begin : proto->end + 1;
@@ -293,13 +316,12 @@ static void session_read(struct load *load, struct session *s)
         session_fail(load, s, strerror(errno));
 }
 
-static void load_run(struct load *load, struct session *sessions)
+static void load_run(struct load *load)
 {
     struct epoll_event ev[EVENTS_MAX];
 
     load->begun = now();
-    for (uint64_t i = 0; i < load->plan.sessions; i++)
-        session_open(load, &sessions[i]);
+    sessions_start(load);
     while (load->open_count > 0) {
         int count = epoll_wait(load->epoll, ev, EVENTS_MAX, (int)load->plan.timeout_ms);
 
@@ -368,8 +390,8 @@ static void plan_set(struct load_plan *plan, size_t option, const char *arg)
 {
     uint64_t value;
 
-    if (option == COUNT(numbers)) {
-        plan->user = arg;
+    if (option >= COUNT(numbers)) {
+        *(option == COUNT(numbers) ? &plan->user : &plan->domain) = arg;
         return;
     }
     if (slice_to_u64(slice_str(arg), &value) != ST_OK || value < numbers[option].min ||
@@ -380,19 +402,20 @@ static void plan_set(struct load_plan *plan, size_t option, const char *arg)
 
 static void plan_read(struct load_plan *plan, int argc, char **argv)
 {
-    struct option options[COUNT(numbers) + 2] = {0};
+    struct option options[COUNT(numbers) + 3] = {0};
     int option;
     int which;
 
     for (size_t i = 0; i < COUNT(numbers); i++)
         options[i] = (struct option){numbers[i].name, required_argument, NULL, 0};
     options[COUNT(numbers)] = (struct option){"user", required_argument, NULL, 0};
+    options[COUNT(numbers) + 1] = (struct option){"domain", required_argument, NULL, 0};
     while ((option = getopt_long(argc, argv, "", options, &which)) == 0)
         plan_set(plan, (size_t)which, optarg);
     if (option != -1 || optind + 1 != argc || plan->port == 0)
         die("usage",
             "load smtp|lmtp|imap --port N [--sessions N] [--count N] [--size BYTES]"
-            " [--users N | --user NAME] [--timeout SECONDS]");
+            " [--users N | --user NAME] [--domain NAME] [--timeout SECONDS]");
     plan->proto = load_proto_find(argv[optind]);
     if (plan->proto == NULL)
         die(argv[optind], "is not smtp, lmtp or imap");
@@ -400,10 +423,12 @@ static void plan_read(struct load_plan *plan, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct load load = {
-        .plan = {
-            .sessions = 1, .count = 1000, .size = 10240, .users = 100, .timeout_ms = 120 * SEC_MS}};
-    struct session *sessions;
+    struct load load = {.plan = {.sessions = 1,
+                                 .count = 1000,
+                                 .size = 10240,
+                                 .users = 100,
+                                 .domain = "example.test",
+                                 .timeout_ms = 120 * SEC_MS}};
     struct timespec t;
 
     plan_read(&load.plan, argc, argv);
@@ -414,12 +439,12 @@ int main(int argc, char **argv)
     if (load.epoll < 0)
         die("epoll_create1", strerror(errno));
     load.took = mem_alloc(load.plan.count * sizeof(*load.took));
-    sessions = mem_alloc(load.plan.sessions * sizeof(*sessions));
+    load.sessions = mem_alloc(load.plan.sessions * sizeof(*load.sessions));
     for (uint64_t i = 0; i < load.plan.sessions; i++)
-        sessions[i].fd = -1;
-    load_run(&load, sessions);
+        load.sessions[i].fd = -1;
+    load_run(&load);
     load_report(&load);
-    mem_free(sessions);
+    mem_free(load.sessions);
     mem_free(load.took);
     (void)close(load.epoll);
     return load.error_count > 0 ? 1 : 0;

@@ -25,6 +25,7 @@ struct load_plan {
     uint64_t size;       /* bytes of a message, its header included */
     uint64_t users;      /* u1 .. u<users> in turn */
     const char *user;    /* or always this one; NULL for the others */
+    const char *domain;  /* theirs */
     uint64_t timeout_ms; /* without a single reply */
     uint64_t run_id;     /* makes this run's Message-IDs its own */
 };

@@ -129,7 +129,7 @@ static void compose_rcpt(const struct load_plan *plan, uint64_t op, struct load_
 {
     char name[32];
 
-    say(out, "RCPT TO:<%s@example.test>\r\n", user_name(plan, op, name));
+    say(out, "RCPT TO:<%s@%s>\r\n", user_name(plan, op, name), plan->domain);
 }
 
 static void compose_data(const struct load_plan *plan, uint64_t op, struct load_out *out)
@@ -154,13 +154,14 @@ static void compose_head(const struct load_plan *plan, uint64_t op, const char *
     (void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&now.tv_sec, &tm));
     say(out,
         "From: Sender %" PRIu64 " <s%" PRIu64
-        "@sender.test>\r\nTo: <%s@example.test>\r\n"
+        "@sender.test>\r\nTo: <%s@%s>\r\n"
         "Subject: message %" PRIu64
         " of a run\r\nDate: %s\r\n"
         "Message-ID: <%" PRIu64 ".%" PRIx64
         "@sender.test>\r\nMIME-Version: 1.0\r\n"
         "Content-Type: %s\r\n\r\n",
-        op % 997, op % 997, user_name(plan, op, name), op, date, op, plan->run_id, type);
+        op % 997, op % 997, user_name(plan, op, name), plan->domain, op, date, op, plan->run_id,
+        type);
 }
 
 /* The z's that make the message exactly as long as asked; the dot that ends DATA is not counted. */

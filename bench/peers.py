@@ -13,16 +13,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
-import machine
+import machine  # it makes the modules of test/ known
+import processes
 from imap import Imap, ImapError
-from machine import CannotStart, Process, free_port, wait_listening
+
+from mta import MAIL_UID, Postfix, make_certificate, need
+from packages import unpacked
+from processes import CannotStart, Process, free_port, wait_listening
 from ours import account_names
 
 DOMAIN = "example.test"
 PACKAGES = ("postfix", "dovecot-imapd", "dovecot-lmtpd", "libsasl2-modules", "sasl2-bin",
             "openssl")
-CYRUS_PACKAGES = ("cyrus-imapd", "sasl2-bin", "libsasl2-modules")
-MAIL_UID = 5000  # no account of the machine; the mail of Dovecot's users belongs to it
 
 
 class Server(Protocol):
@@ -58,21 +60,6 @@ def install(names: list[str]) -> None:
     finally:
         if ours:
             policy.unlink()
-
-
-def need(*programs: str) -> None:
-    if os.geteuid() != 0:
-        raise CannotStart("needs root: it changes to its own users")
-    gone = [p for p in programs if not shutil.which(p)]
-    if gone:
-        raise CannotStart(f"{', '.join(gone)} not found; bench.py --install installs it")
-
-
-def make_certificate(folder: Path) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "30", "-subj",
-         f"/CN={DOMAIN}"], cwd=folder, check=True, capture_output=True)
 
 
 DOVECOT_CONF = """\
@@ -167,7 +154,8 @@ class Dovecot:
     synced before the answer. `always` only adds the cache, which can be made anew."""
     skip = ""
 
-    def __init__(self, folder: Path, mode: str = "") -> None:
+    def __init__(self, folder: Path, mode: str = "", names: list[str] | None = None) -> None:
+        self.names = names or account_names()
         self.side = f"dovecot {mode}".strip()
         self.folder = folder / self.side.replace(" ", "-")
         self.mode = mode
@@ -179,9 +167,9 @@ class Dovecot:
         self.folder.mkdir(mode=0o755)
         (self.folder / "mail").mkdir()
         os.chown(self.folder / "mail", MAIL_UID, MAIL_UID)
-        make_certificate(self.folder)
+        make_certificate(self.folder, DOMAIN)
         (self.folder / "users").write_text(
-            "".join(f"{name}:{{PLAIN}}pass::::::\n" for name in account_names()))
+            "".join(f"{name}:{{PLAIN}}pass::::::\n" for name in self.names))
         self.ports = {name: free_port() for name in ("imap", "imaps", "lmtp")}
         conf = self.folder / "dovecot.conf"
         conf.write_text(DOVECOT_CONF.format(folder=self.folder, uid=MAIL_UID, domain=DOMAIN,
@@ -198,89 +186,26 @@ class Dovecot:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-POSTFIX_CONF = """\
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-myhostname = mx.{domain}
-mydestination =
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
-smtpd_relay_restrictions = permit_mynetworks, reject
-virtual_mailbox_domains = {domain}
-virtual_mailbox_maps = static:all
-virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
-alias_maps =
-alias_database =
-local_recipient_maps =
-maillog_file = {folder}/mail.log
-maillog_file_prefixes = {folder}
-message_size_limit = 0
-mailbox_size_limit = 0
-virtual_mailbox_limit = 0
-notify_classes =
-smtpd_tls_security_level = none
-smtp_tls_security_level = none
-lmtp_tls_security_level = none
-"""
-
-
-class PostfixDovecot:
+class PostfixDovecot(Postfix):
     """Postfix with its default limits, handing everything to a Dovecot by LMTP."""
     side = "postfix + dovecot"
-    skip = ""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "postfix"
-        self.dovecot = Dovecot(self.folder)
-        self.ports: dict[str, int] = {}
-        self.process: Process | None = None
+    def __init__(self, folder: Path, names: list[str] | None = None) -> None:
+        super().__init__(folder, DOMAIN)
+        self.dovecot = Dovecot(self.folder, names=names)
 
-    def start(self) -> None:
-        need("postfix", "dovecot")
-        for name in ("", "etc", "queue", "data"):
-            (self.folder / name).mkdir(mode=0o755)
-        shutil.chown(self.folder / "data", "postfix")
+    def prepare(self) -> list[str]:
         self.dovecot.start()
-        port = free_port()
-        self.ports = {**self.dovecot.ports, "smtp": port}
-        etc = self.folder / "etc"
-        (etc / "main.cf").write_text(POSTFIX_CONF.format(
-            folder=self.folder, domain=DOMAIN, lmtp=self.ports["lmtp"]))
-        (etc / "master.cf").write_text(self.services(port))
-        check = subprocess.run(["postfix", "-c", str(etc), "check"], capture_output=True, text=True)
-        if check.returncode != 0:
-            raise CannotStart(f"postfix: {check.stderr.strip()}")
-        self.process = Process(["postfix", "-c", str(etc), "start-fg"], self.folder / "out")
-        wait_listening(self.process, "postfix", [port])
-
-    @staticmethod
-    def services(port: int) -> str:
-        """Debian's master.cf, on our port and without chroot."""
-        lines = []
-        for line in Path("/usr/share/postfix/master.cf.dist").read_text().splitlines():
-            words = line.split()
-            if len(words) >= 8 and line[0] not in "# ":
-                words[4] = "n"
-                if words[:2] == ["smtp", "inet"]:
-                    words[0] = f"127.0.0.1:{port}"
-                line = " ".join(words)
-            lines.append(line)
-        return "\n".join(lines) + "\n"
+        self.ports.update(self.dovecot.ports)
+        self.settings["virtual_transport"] = f"lmtp:inet:127.0.0.1:{self.ports['lmtp']}"
+        return super().prepare()
 
     def roots(self) -> list[int]:
-        return ([self.process.pid] if self.process else []) + self.dovecot.roots()
+        return super().roots() + self.dovecot.roots()
 
     def stop(self) -> None:
-        if self.process:
-            self.process.stop()
         self.dovecot.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().stop()
 
 
 CYRUS_CONF = """\
@@ -330,40 +255,18 @@ CYRUS_FOLDERS = ("conf", "spool", "proc", "lock", "socket", "sieve", "conf/proc"
 CYRUS_USER = "mail"  # Debian's own user, so that none need be made
 
 
-def cyrus_unpack(cache: Path) -> Path:
-    """Cyrus cannot be installed beside Dovecot, so its packages are fetched and unpacked, once."""
-    root = cache / "cyrus"
-    if (root / "complete").exists():
-        return root
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    plan = subprocess.run(["apt-get", "-s", "install", "--no-install-recommends", *CYRUS_PACKAGES],
-                          capture_output=True, text=True)
-    names = [line.split()[1] for line in plan.stdout.splitlines() if line.startswith("Inst ")]
-    fetch = subprocess.run(["apt-get", "-o", "APT::Sandbox::User=root", "download", *names],
-                           cwd=root, capture_output=True, text=True)
-    if not names or fetch.returncode != 0:
-        why = (fetch.stderr or plan.stderr).strip()[-200:]
-        raise CannotStart(f"cyrus: its packages cannot be fetched: {why}")
-    for package in root.glob("*.deb"):
-        subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
-        package.unlink()
-    (root / "complete").touch()
-    return root
-
-
 class Cyrus:
     side = "cyrus"
     skip = ""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
-        self.folder, self.cache = folder / "cyrus", cache
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "cyrus"
         self.ports: dict[str, int] = {}
         self.process: Process | None = None
 
     def start(self) -> None:
         need("apt-get", "dpkg", "saslpasswd2")
-        root = cyrus_unpack(self.cache)
+        root = unpacked("cyrus-imapd")
         self.ports = {name: free_port() for name in ("imap", "lmtp")}
         for name in ("", *CYRUS_FOLDERS):
             (self.folder / name).mkdir(mode=0o755)
@@ -408,14 +311,14 @@ class Cyrus:
 
 
 def main() -> None:
-    machine.prepare()
+    processes.prepare()
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="posthorse-peer.", dir="/var/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        stack.callback(machine.end_descendants)
+        stack.callback(processes.end_descendants)
         folder.chmod(0o755)
         known: dict[str, Server] = {"dovecot": Dovecot(folder), "postfix": PostfixDovecot(folder),
-                                    "cyrus": Cyrus(folder, folder)}
+                                    "cyrus": Cyrus(folder)}
         server = known[sys.argv[1]]
         stack.callback(server.stop)
         server.start()

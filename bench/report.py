@@ -10,10 +10,11 @@ from pathlib import Path
 
 from cases import OURS, Case, number
 from svg import Bar, Chart, Group, draw
-from work import BENCHES, Plan
+from benches import BENCHES
+from work import Plan
 
 ORDER = (OURS, "postfix + dovecot", "dovecot", "dovecot hibernating", "dovecot fast log-in",
-         "cyrus")
+         "cyrus", "postfix", "opensmtpd", "exim")
 SECTIONS = {**{name: (bench.title, bench.about) for name, bench in BENCHES.items()},
             "disk": ("LMTP as a share of the disk's rate",
                      "The disk: equal records, one fdatasync() for all that wait, the same run.")}
@@ -46,6 +47,7 @@ def conditions(plan: Plan) -> dict[str, str]:
         "postfix": command_line("postconf", "-h", "mail_version"),
         "dovecot": command_line("dovecot", "--version"),
         "cyrus": "3.6 (Debian's packages, unpacked)",
+        "opensmtpd, exim": "6.8.0p2, 4.96 (Debian's packages, unpacked)",
         "rounds": f"{plan.rounds} of about {plan.seconds:g} s, medians (least to most)"
         + (", quick: smaller work, figures only roughly right" if plan.quick else ""),
         "not quiet": f"{plan.runs_not_quiet} of {plan.runs} runs began beside other work"

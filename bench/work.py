@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import machine
+import processes
 from cases import OURS, Case, number
 from imap import Imap, ImapError
-from machine import CannotStart, PeakSampler
+from machine import PeakSampler
+from processes import CannotStart
 from ours import USERS, Posthorse
 from peers import Cyrus, Dovecot, PostfixDovecot, Server
 
@@ -38,7 +40,6 @@ class Plan:
     """What one run of bench.py is to do."""
     folder: Path
     build: Path
-    cache: Path
     store: str = "sqlite"
     rounds: int = 3
     seconds: float = 5  # of one timed run, about
@@ -252,7 +253,7 @@ def share_of_disk(case: Case, sessions: int, disk: float) -> Case:
 def bench_lmtp(plan: Plan) -> Iterator[Case]:
     goals = {1: 2.5, 10: 4, 100: 8}
     lost: dict[str, str] = {}
-    peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder, plan.cache)]
+    peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder)]
     with serving(plan.ours() + plan.peers(*peers), lost) as up:
         for sessions in plan.pick([1, 10, 100], [10, 100]):
             case = Case("lmtp", f"10 KB, {plural(sessions)}", "msg/s", notes=dict(lost),
@@ -284,7 +285,7 @@ def idle_kb(server: Server, count: int, tls: bool, settled: Callable[[], bool]) 
     """PSS of one more connection in IDLE, KB."""
     def pss() -> int:
         time.sleep(2)
-        machine.wait_for(settled, 60, 0.5)
+        processes.wait_for(settled, 60, 0.5)
         return machine.memory(server.roots(), server.skip).pss
 
     warm = idle_open(server, 3, tls)
@@ -361,7 +362,7 @@ def peak_over_idle(server: Server) -> Iterator[Used]:
 def big_send(plan: Plan, server: Server, watcher: Imap, size: int) -> None:
     before = watcher.message_count()
     plan.load("smtp", server.ports["smtp"], count=1, size=size, user="big", timeout=600)
-    if not machine.wait_for(lambda: watcher.message_count() > before, VISIBLE_WAIT_S):
+    if not processes.wait_for(lambda: watcher.message_count() > before, VISIBLE_WAIT_S):
         raise RunFailed("the message did not arrive")
 
 
@@ -518,7 +519,7 @@ def folder_side(server: Server, count: int, cases: dict[str, Case]) -> Callable[
 def bench_folder(plan: Plan) -> Iterator[Case]:
     count = 5000 if plan.quick else 100000
     lost: dict[str, str] = {}
-    peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder, plan.cache)]
+    peers: list[Server] = [Dovecot(plan.folder), Cyrus(plan.folder)]
     cases = {name: Case("folder", f"{count:,} messages: {name}", "s", more_is_better=False,
                         beside=tuple(p.side for p in peers)) for name, _ in FOLDER_STEPS}
     with serving(plan.ours() + plan.peers(*peers), lost) as up:
@@ -528,24 +529,3 @@ def bench_folder(plan: Plan) -> Iterator[Case]:
     for case in cases.values():
         case.notes.update(cases["SELECT"].notes)
     yield from cases.values()
-
-
-@dataclass(frozen=True)
-class Bench:
-    title: str
-    about: str  # one sentence for the reader of the table
-    run: Callable[[Plan], Iterator[Case]]
-
-
-BENCHES = {
-    "smtp": Bench("SMTP in until it is in the mailbox",
-                  "From the first connection until IMAP STATUS shows every message in its mailbox.",
-                  bench_smtp),
-    "lmtp": Bench("LMTP delivery", "Durable before the answer, on every side.", bench_lmtp),
-    "idle": Bench("An idle IMAP connection",
-                  "Growth of PSS per connection in IDLE after SELECT INBOX.", bench_idle),
-    "big": Bench("One big message", "Sent by SMTP, fetched by IMAP.", bench_big),
-    "login": Bench("Log-in to first FETCH",
-                   "Connect, LOGIN, SELECT, FETCH 1 (FLAGS ENVELOPE), LOGOUT.", bench_login),
-    "folder": Bench("A large folder", "For information; there is no goal.", bench_folder),
-}

@@ -74,7 +74,7 @@ def alive(pid):
 class Server:
     """`posthorse sandbox`, or with config `posthorse serve -c`, and what it says."""
 
-    def __init__(self, store="sqlite", dir=None, base_port=0, accounts=None, config=None, env=None):
+    def __init__(self, store="sqlite", dir=None, base_port=0, accounts=None, config=None, env=None, settings=None):
         self.own_dir = dir is None
         self.dir = pathlib.Path(dir or make_dir())
         self.store, self.base_port, self.config, self.env = store, base_port, config, env
@@ -82,6 +82,8 @@ class Server:
         if accounts:
             self.accounts = self.dir / "accounts"
             self.accounts.write_text("".join(f"{name} {PASSWORD}\n" for name in accounts))
+        self.settings = self.dir / "settings"    # of the sandbox, besides its own
+        self.settings.write_text("".join(f"{name} = {value}\n" for name, value in (settings or {}).items()))
         self.process = None
         self.ports = {}
         self.lines = []
@@ -92,7 +94,7 @@ class Server:
             return [BINARY, "serve", "-c", str(self.config)]
         more = ["--accounts", str(self.accounts)] if self.accounts else []
         return [BINARY, "sandbox", "--dir", str(self.dir), "--store", self.store,
-                "--base-port", str(self.base_port), *more]
+                "--base-port", str(self.base_port), "--settings", str(self.settings), *more]
 
     def start(self, wait=True):
         self.lines = []
@@ -292,6 +294,7 @@ class Smtp(Line):
     def __init__(self, port, greet="EHLO", **more):
         super().__init__(port, **more)
         self.greeting = self.reply()
+        self.extensions = []
         if greet:
             self.extensions = self.command(f"{greet} test.example")[1]
 
@@ -307,10 +310,16 @@ class Smtp(Line):
         self.send(text + "\r\n")
         return self.reply()
 
-    def mail(self, sender, rcpts, data, lmtp=False):
-        """The codes of MAIL, each RCPT, DATA and the end of the text (LMTP: one for each accepted)."""
-        self.send(f"MAIL FROM:<{sender}>\r\n" + "".join(f"RCPT TO:<{r}>\r\n" for r in rcpts) + "DATA\r\n")
-        codes = [self.reply()[0] for _ in range(len(rcpts) + 2)]
+    def mail(self, sender, rcpts, data, lmtp=False, params="", rcpt_params=""):
+        """The codes of MAIL, each RCPT, DATA and the end of the text (LMTP: one for each accepted). The
+        parameters are what follows the addresses."""
+        commands = [f"MAIL FROM:<{sender}> {params}".rstrip()] + \
+            [f"RCPT TO:<{r}> {rcpt_params}".rstrip() for r in rcpts] + ["DATA"]
+        if "PIPELINING" in self.extensions:
+            self.send("".join(c + "\r\n" for c in commands))
+            codes = [self.reply()[0] for _ in commands]
+        else:
+            codes = [self.command(c)[0] for c in commands]
         if codes[-1] != 354:
             return codes
         self.send(data + (b"" if data.endswith(b"\r\n") else b"\r\n") + b".\r\n")

@@ -45,6 +45,7 @@ step 'the same with ASan and UBSan' suites build-asan unit prefix store
 step 'the same with TSan' suites build-tsan unit store
 step 'wire cases' suites build wire
 step 'end to end with real clients' suites build e2e
+step 'mail that goes on: peers, faults, name servers, smuggling' suites build relay
 step 'crashes' suites build fault
 step 'fuzz targets, 20 s each' tools/fuzz.sh 20
 echo

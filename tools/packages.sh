@@ -1,23 +1,68 @@
 #!/bin/sh
 # packages.sh build|test: installs what is missing of the packages in packages.txt. The test set has
-# the build set in it.
+# the build set in it, and those that exclude one another as packages ("unpack"): they are fetched
+# once, with what they need, and unpacked in build-packages/, where nothing of them is ever run by
+# the system. packages.sh unpack NAME...: these alone.
 set -eu
+cd "$(dirname "$0")/.."
+usage() { echo "usage: tools/packages.sh build | test | unpack NAME..." >&2; exit 64; }
+
+listed() { sed -nE "s/^($1) +//p" tools/packages.txt; }
+
+update() {
+    [ -n "${updated:-}" ] || apt-get update -qq
+    updated=yes
+}
+
+unpack() { # NAME
+    folder=build-packages/$1
+    [ ! -f "$folder/complete" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "$1 is not unpacked; as root: tools/packages.sh unpack $1" >&2
+        exit 77
+    fi
+    echo "Unpacking: $1"
+    update
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    names=$(apt-get -s install --no-install-recommends "$1" | sed -n 's/^Inst \([^ ]*\).*/\1/p')
+    # Without the names its installation would bring, the package alone: the rest is on the machine.
+    # shellcheck disable=SC2086  # a list of names
+    (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download ${names:-$1})
+    for package in "$folder"/*.deb; do
+        dpkg -x "$package" "$folder"
+        rm "$package"
+    done
+    touch "$folder/complete"
+}
+
+install() { # KINDS
+    missing=
+    for package in $(listed "$1"); do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "These packages are missing; as root: apt-get install$missing" >&2
+        exit 77
+    fi
+    echo "Installing:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    update
+    # shellcheck disable=SC2086  # a list of names
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
 case "${1:-}" in
-build) kinds='build' ;;
-test) kinds='build|test' ;;
-*) echo "usage: tools/packages.sh build|test" >&2; exit 64 ;;
+build) install build ;;
+test)
+    install 'build|test'
+    for package in $(listed unpack); do unpack "$package"; done
+    ;;
+unpack)
+    shift
+    [ $# -gt 0 ] || usage
+    for package; do unpack "$package"; done
+    ;;
+*) usage ;;
 esac
-missing=
-for package in $(sed -nE "s/^($kinds) +//p" "$(dirname "$0")/packages.txt"); do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
-done
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" != 0 ]; then
-    echo "These packages are missing; as root: apt-get install$missing" >&2
-    exit 77
-fi
-echo "Installing:$missing"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-# shellcheck disable=SC2086  # a list of names
-apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -81,7 +81,7 @@ struct slice slice_sub(struct slice s, size_t start, size_t len)
         start = s.len;
     if (len > s.len - start)
         len = s.len - start;
-    return (struct slice){s.ptr + start, len};
+    return (struct slice){start > 0 ? s.ptr + start : s.ptr, len}; /* ptr may be NULL */
 }
 
 static bool blank(char c)

@@ -261,6 +261,13 @@ enum st conf_check(const struct conf *conf, struct buf *why)
     return ST_INVALID;
 }
 
+/* All that were ever in force. */
+struct kept {
+    struct conf conf;
+    struct kept *before;
+};
+
+static _Atomic(struct kept *) last;
 static _Atomic(const struct conf *) in_force = &conf_defaults;
 
 const struct conf *conf_get(void)
@@ -270,8 +277,9 @@ const struct conf *conf_get(void)
 
 void conf_use(const struct conf *conf)
 {
-    struct conf *copy = mem_new(struct conf);
+    struct kept *kept = mem_new(struct kept);
 
-    *copy = *conf;
-    atomic_store_explicit(&in_force, copy, memory_order_release);
+    kept->conf = *conf;
+    kept->before = atomic_exchange(&last, kept);
+    atomic_store_explicit(&in_force, &kept->conf, memory_order_release);
 }

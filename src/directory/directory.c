@@ -335,7 +335,7 @@ void directory_close(void)
 const struct directory *directory_ref(void)
 {
     pthread_mutex_lock(&here.lock);
-    if (atomic_load(&here.stale) && make_snapshot() != ST_OK)
+    if (atomic_load(&here.stale) && !store_away(here.store) && make_snapshot() != ST_OK)
         log_event(EV_STORE_FAILED, 0, LOG_C("what", "directory"));
     struct directory *directory = here.latest;
     assert(directory != NULL);

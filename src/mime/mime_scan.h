@@ -13,7 +13,7 @@ struct mime_limits {
     size_t header_bytes_max; /* of each header block, the first so many are looked at */
     size_t header_lines_max; /* likewise */
     size_t kept_bytes_max;   /* for all strings of the tree together */
-    struct slice own_name;   /* counted where a Received line says "by" it; borrowed; may be empty */
+    struct slice own_name;   /* counted where a Received line is "by" it; borrowed; or empty */
 };
 extern const struct mime_limits mime_limits_default;
 

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SPOOL_AFTER_MS 2000 /* the store is given so long before the spool takes a message */
+
 /* A recipient that stays in the queue. */
 struct row {
     struct store_rcpt rcpt;
@@ -124,6 +126,8 @@ static enum st accept_body(struct store_tx *tx, void *arg)
     enum st st =
         blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
 
+    if (st == ST_OK && message->claim)
+        st = store_guid_claim(tx, slice_str(message->guid), message->now_ms, NULL);
     if (st == ST_OK)
         st = deliver_all(tx, work, blob_id, &delivered);
     /* Nobody took it: the body is not kept, and the recipients tell why. */
@@ -132,6 +136,23 @@ static enum st accept_body(struct store_tx *tx, void *arg)
     if (st == ST_OK && work->row_count > 0)
         st = queue_rows(tx, work, blob_id);
     return st == ST_OK && message->also != NULL ? message->also(tx, message->also_arg) : st;
+}
+
+/* All of it as it came; it is resolved when it moves on. */
+static enum st spool_body(struct store_tx *tx, void *arg)
+{
+    struct router_work *work = arg;
+    const struct router_message *message = work->message;
+    int64_t blob_id;
+    enum st st =
+        blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
+
+    if (st != ST_OK)
+        return st;
+    const struct store_envelope envelope = envelope_of(message, blob_id);
+    for (size_t i = 0; i < work->row_count; i++)
+        work->rcpts[i] = work->rows[i].rcpt;
+    return store_queue_add(tx, &envelope, work->rcpts, work->row_count);
 }
 
 static int by_account(const void *a, const void *b)
@@ -188,7 +209,9 @@ static void add_report(struct router_work *work, const struct router_rcpt *given
 {
     enum store_rcpt_state state = STORE_RCPT_STATE_MAX;
 
-    if ((given->notify & ROUTER_NOTIFY_SUCCESS) == 0 || work->message->sender.len == 0)
+    if (given->refused != NULL)
+        state = STORE_RCPT_FAILED;
+    else if ((given->notify & ROUTER_NOTIFY_SUCCESS) == 0 || work->message->sender.len == 0)
         return;
     for (size_t i = 0; i < given->reach.count; i++) {
         if (given->reach.targets[i]->expanded)
@@ -202,7 +225,20 @@ static void add_report(struct router_work *work, const struct router_rcpt *given
                                                           .orcpt = given->orcpt,
                                                           .notify = given->notify,
                                                           .state = state,
-                                                          .answer = SLICE("")}};
+                                                          .answer = slice_str(given->refused)}};
+}
+
+static void add_given(struct router_work *work)
+{
+    const struct router_message *message = work->message;
+    int64_t destination_id = router_spool_destination_id(message->spool);
+
+    for (size_t i = 0; i < message->rcpt_count; i++)
+        work->rows[work->row_count++] = (struct row){.rcpt = {.destination_id = destination_id,
+                                                              .address = message->rcpts[i].address,
+                                                              .orcpt = message->rcpts[i].orcpt,
+                                                              .notify = message->rcpts[i].notify,
+                                                              .answer = SLICE("")}};
 }
 
 static void add_rows(struct router_work *work)
@@ -213,6 +249,10 @@ static void add_rows(struct router_work *work)
 
     work->rows = mem_alloc(max * sizeof(work->rows[0]));
     work->rcpts = mem_alloc(max * sizeof(work->rcpts[0]));
+    if (message->spool != NULL) {
+        add_given(work);
+        return;
+    }
     for (size_t i = 0; i < message->targets->count; i++)
         if (message->targets->list[i]->kind == ROUTER_REMOTE)
             add_remote(work, directory, message->targets->list[i]);
@@ -228,13 +268,17 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
     struct router_work *work = mem_alloc(sizeof(*work) + targets->count * sizeof(work->order[0]));
 
     work->job = (struct store_job){.body = accept_body, .arg = work, .done = job_done};
-    work->store = store;
+    if (message->spool != NULL)
+        work->job.body = spool_body;
+    else if (message->claim)
+        work->job.patience_ms = SPOOL_AFTER_MS;
+    work->store = message->spool != NULL ? router_spool_store(message->spool) : store;
     work->queue = queue;
     work->message = message;
     work->done = done;
     work->ctx = ctx;
     for (size_t i = 0; i < targets->count; i++)
-        if (targets->list[i]->kind == ROUTER_LOCAL)
+        if (targets->list[i]->kind == ROUTER_LOCAL && message->spool == NULL)
             work->order[work->count++] = targets->list[i];
     qsort(work->order, work->count, sizeof(work->order[0]), by_account);
     if (queue != NULL)
@@ -288,7 +332,9 @@ static void let_go(struct router_work *work, bool queued)
             router_dest_set_id(work->queue, row->dest, work->rcpts[i].destination_id);
         router_dest_unref(work->queue, &row->dest, queued);
     }
-    if (reports && queued)
+    if (work->message->spool != NULL && queued)
+        router_spool_look(work->message->spool);
+    else if (reports && queued)
         router_queue_look_reports(work->queue);
     mem_free(work->rows);
     mem_free(work->rcpts);

@@ -3,6 +3,7 @@
 #pragma once
 #include "router/router_queue.h"
 #include "router/router_resolve.h"
+#include "router/router_spool.h"
 #include "store/store_account.h"
 #include "store/store_blob.h"
 
@@ -28,6 +29,7 @@ struct router_rcpt {
     struct slice orcpt;        /* ORCPT as received, "rfc822;a+2Bb@c", to be relayed so; or empty */
     uint8_t notify;            /* enum router_notify */
     struct router_reach reach; /* what it became */
+    const char *refused;       /* it is nobody, and the sender is to be told so; NULL */
 };
 
 struct router_message {
@@ -49,6 +51,10 @@ struct router_message {
     struct router_rcpt *rcpts;
     size_t rcpt_count;
     struct router_targets *targets; /* what the recipients became */
+    /* The store is away: body is one of router_spool_store(), and the message goes there, to the
+     * recipients as they were given; NULL: into the store. */
+    struct router_spool *spool;
+    bool claim; /* the guid is noted, so that a spooled copy of it is not stored again */
     /* Run in the same transaction once the message is in it; NULL: nothing. */
     store_body *also;
     void *also_arg;

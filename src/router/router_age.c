@@ -6,7 +6,6 @@
 #include "router/router_report.h"
 #include "router/router_run.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define PAGE_COUNT 500
@@ -40,6 +39,9 @@ static enum st take_row(void *ctx, const struct store_queued *row)
     *kept = *row;
     kept->envelope.sender = keep(page, row->envelope.sender);
     kept->envelope.envid = keep(page, row->envelope.envid);
+    kept->envelope.message_id = keep(page, row->envelope.message_id);
+    kept->envelope.origin = keep(page, row->envelope.origin);
+    kept->destination = keep(page, row->destination);
     kept->rcpt.address = keep(page, row->rcpt.address);
     kept->rcpt.orcpt = keep(page, row->rcpt.orcpt);
     kept->destination = keep(page, row->destination);
@@ -60,17 +62,6 @@ static enum st read_page(struct store_tx *tx, void *arg)
     return st == ST_AGAIN ? ST_OK : st;
 }
 
-static bool being_tried(struct router_queue *queue, const struct store_rcpt *rcpt)
-{
-    const struct router_item_key key = {rcpt->envelope_id, rcpt->rcpt_no};
-    struct router_item *item;
-
-    pthread_mutex_lock(&queue->lock);
-    HASH_FIND(hh, queue->items, &key, sizeof(key), item);
-    pthread_mutex_unlock(&queue->lock);
-    return item != NULL;
-}
-
 static bool concerns(const struct page *page, const struct store_queued *row)
 {
     return row->rcpt.state == STORE_RCPT_QUEUED && row->server_id == page->queue->server_id;
@@ -83,19 +74,21 @@ static enum st settle_body(struct store_tx *tx, void *arg)
     return store_queue_settle(tx, arg, 1);
 }
 
+/* No sender can take it up meanwhile: it would be delivered and reported. */
 static enum st expire(struct page *page, const struct store_queued *row)
 {
     char said[ROUTER_SAID_BYTES];
     struct store_settle settle = {.what = STORE_SETTLE_REPORT, .rcpt = row->rcpt};
 
-    if (!concerns(page, row) || being_tried(page->queue, &row->rcpt))
+    struct router_item *item = concerns(page, row) ? router_claim(page->queue, row) : NULL;
+    if (item == NULL)
         return ST_OK;
-    snprintf(said, sizeof(said), "5.4.7 given up after its time; the last answer was: %.*s",
-             SLICE_ARG(slice_sub(row->rcpt.answer, 0, 400)));
+    router_outcome_too_old(row->rcpt.answer, said);
     settle.rcpt.state = STORE_RCPT_FAILED;
     settle.rcpt.destination_id = page->queue->report_id;
     settle.rcpt.answer = slice_str(said);
     enum st st = store_write(page->queue->store, settle_body, &settle);
+    router_release(page->queue, item, st == ST_OK);
     if (st == ST_OK && settle.found) {
         count_add(COUNT_MESSAGES_FAILED, 1);
         log_event(EV_FAILED, 0, LOG_C("guid", row->envelope.guid), LOG_S("to", row->rcpt.address),

@@ -1,5 +1,7 @@
 #include "router/router_answer.h"
 
+#include "base/slice.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +46,17 @@ bool router_answer_permanent(const struct router_answer *answer)
            answer->code / 100 == 5;
 }
 
+struct slice router_answer_fit(struct slice text, size_t bytes_max)
+{
+    size_t len = bytes_max;
+
+    if (text.len <= bytes_max)
+        return text;
+    while (len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
+        len--;
+    return slice_sub(text, 0, len);
+}
+
 void router_answer_say(struct router_answer *answer, enum router_answer_kind kind,
                        enum router_stage stage, const char *text)
 {
@@ -57,13 +70,9 @@ void router_answer_say(struct router_answer *answer, enum router_answer_kind kin
 void router_answer_take(struct router_answer *answer, enum router_answer_kind kind,
                         enum router_stage stage, const struct router_reply *reply)
 {
-    size_t len = reply->text_len;
+    const struct slice whole = {reply->text, reply->text_len};
+    size_t len = router_answer_fit(whole, sizeof(answer->text) - 1).len;
 
-    if (len >= sizeof(answer->text)) {
-        len = sizeof(answer->text) - 1;
-        while (len > 0 && ((unsigned char)reply->text[len] & 0xc0) == 0x80)
-            len--; /* no half of a character */
-    }
     answer->kind = kind;
     answer->stage = stage;
     answer->code = reply->code;

@@ -54,6 +54,9 @@ const char *router_stage_name(enum router_stage stage);
 bool router_answer_positive(const struct router_answer *answer);
 bool router_answer_permanent(const struct router_answer *answer);
 
+/* As much of the text of UTF-8 as bytes_max takes, without half a character. */
+struct slice router_answer_fit(struct slice text, size_t bytes_max);
+
 /* kind, stage and a phrase of ours; no code. */
 void router_answer_say(struct router_answer *answer, enum router_answer_kind kind,
                        enum router_stage stage, const char *text);

@@ -111,19 +111,22 @@ static void conclude(struct local *local, enum st st)
         dest->more = true;
         router_dest_kick(queue, dest, sys_now_ms());
     }
-    router_item_forget(queue, item);
+    if (st == ST_OK)
+        router_item_over(queue, item);
+    else
+        router_item_forget(queue, item);
     pthread_mutex_unlock(&queue->lock);
 }
 
 static void nobody(struct router_queue *queue, struct router_item *item)
 {
-    snprintf(item->said, sizeof(item->said), "550 5.1.1 no such mailbox any more");
+    snprintf(item->outcome.said, sizeof(item->outcome.said), "550 5.1.1 no such mailbox any more");
     item->settle = (struct store_settle){.what = STORE_SETTLE_REPORT, .rcpt = item->row.rcpt};
     item->settle.rcpt.state = STORE_RCPT_FAILED;
     item->settle.rcpt.destination_id = queue->report_id;
-    item->settle.rcpt.answer = slice_str(item->said);
+    item->settle.rcpt.answer = slice_str(item->outcome.said);
     log_event(EV_FAILED, 0, LOG_C("guid", item->row.envelope.guid),
-              LOG_S("to", item->row.rcpt.address), LOG_C("answer", item->said));
+              LOG_S("to", item->row.rcpt.address), LOG_C("answer", item->outcome.said));
     router_settle(queue, item);
 }
 

@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 #include "log/log.h"
 #include "router/router_client.h"
+#include "router/router_journal.h"
 #include "router/router_run.h"
 #include "store/store_document.h"
 #include "sys/sys_dns.h"
@@ -120,6 +121,16 @@ void router_item_forget(struct router_queue *queue, struct router_item *item)
     HASH_DEL(queue->items, item);
     item->dest->item_count--;
     mem_free(item);
+}
+
+void router_item_over(struct router_queue *queue, struct router_item *item)
+{
+    if (!item->dest->reading) {
+        router_item_forget(queue, item);
+        return;
+    }
+    item->over = true;
+    item->dest->over_count++;
 }
 
 void router_items_forget(struct router_queue *queue, struct router_item **list)
@@ -283,6 +294,54 @@ static enum st enter(struct store_tx *tx, void *arg)
     return st == ST_OK ? store_destination_reset(tx, queue->server_id) : st;
 }
 
+/* --- what an earlier process had sent and not stored --- */
+
+struct replaying {
+    struct router_queue *queue;
+    const struct router_journal_entry *entry;
+    uint64_t count;
+};
+
+static enum st replay_body(struct store_tx *tx, void *arg)
+{
+    const struct replaying *replaying = arg;
+    struct store_settle settle = {.what = STORE_SETTLE_DONE,
+                                  .rcpt = {.envelope_id = replaying->entry->envelope_id,
+                                           .rcpt_no = replaying->entry->rcpt_no,
+                                           .answer = SLICE("")}};
+
+    if (replaying->entry->relayed != 0) {
+        settle.what = STORE_SETTLE_REPORT;
+        settle.rcpt.state = STORE_RCPT_RELAYED;
+        settle.rcpt.destination_id = replaying->queue->report_id;
+    }
+    return store_queue_settle(tx, &settle, 1);
+}
+
+static enum st replay_one(void *ctx, const struct router_journal_entry *entry)
+{
+    struct replaying *replaying = ctx;
+
+    replaying->entry = entry;
+    replaying->count++;
+    return store_write(replaying->queue->store, replay_body, replaying);
+}
+
+static enum st replay(struct router_queue *queue, struct buf *why)
+{
+    struct replaying replaying = {.queue = queue};
+    enum st st = router_journal_open(conf_get()->data_dir, why, &queue->journal);
+
+    if (st == ST_OK)
+        st = router_journal_each(queue->journal, replay_one, &replaying);
+    if (st != ST_OK)
+        return st;
+    router_journal_clear(queue->journal);
+    if (replaying.count > 0)
+        log_event(EV_QUEUE_REPLAYED, 0, LOG_U("recipients", replaying.count));
+    return ST_OK;
+}
+
 static enum st open_all(struct router_queue *queue, struct buf *why)
 {
     const struct conf *conf = conf_get();
@@ -293,6 +352,9 @@ static enum st open_all(struct router_queue *queue, struct buf *why)
         buf_put(why, SLICE("the queue cannot be read from the store"));
         return st;
     }
+    st = replay(queue, why);
+    if (st != ST_OK)
+        return st;
     st = sys_tls_client_new(conf->smtp_out_trust_file[0] != '\0' ? conf->smtp_out_trust_file : NULL,
                             conf->tls_priorities, why, &queue->tls);
     if (st == ST_OK)
@@ -392,6 +454,7 @@ void router_queue_free(struct router_queue **queue)
     HASH_ITER(hh, q->dests, dest, next)
     free_dest(q, dest);
     router_health_free(&q->health);
+    router_journal_close(&q->journal);
     sys_dns_free(&q->dns);
     sys_tls_client_free(&q->tls);
     for (size_t i = 0; i < COUNT(q->stop_fds); i++)

@@ -334,12 +334,7 @@ void router_report(struct router_queue *queue, struct router_item *batch)
         struct router_item *item = batch;
 
         batch = item->next;
-        if (dest->reading && st == ST_OK) {
-            item->over = true;
-            dest->over_count++;
-        } else {
-            router_item_forget(queue, item);
-        }
+        router_item_over(queue, item); /* of some of them the sender may have been told */
     }
     pthread_mutex_unlock(&queue->lock);
 }

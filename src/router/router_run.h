@@ -1,8 +1,7 @@
 /* router_run.h: what the threads of the queue share. Inside router/. */
 #pragma once
-#include "router/router_answer.h"
 #include "router/router_health.h"
-#include "router/router_pace.h"
+#include "router/router_outcome.h"
 #include "router/router_queue.h"
 #include "store/store_queue.h"
 
@@ -19,7 +18,6 @@ struct sys_tls_client;
 #define ROUTER_BATCH_MAX 100    /* recipients in one transaction; RFC 5321 section 4.5.3.1.8 */
 #define ROUTER_DESTS_MAX 10000
 #define ROUTER_SETTLING_MAX 2000
-#define ROUTER_SAID_BYTES 900
 #define ROUTER_LEASE_MS INT64_C(30000)
 
 struct router_item_key {
@@ -33,13 +31,14 @@ struct router_item {
     struct router_item_key key;
     struct router_item *next; /* of a window, or of a batch */
     struct router_dest *dest;
+    bool noted;              /* in the journal: another server has it */
     bool over;               /* durable already; kept while its destination's rows are being read */
     struct store_queued row; /* its texts lie in text */
     /* what comes of it */
     struct store_settle settle;
-    struct router_answer answer;
-    char said[ROUTER_SAID_BYTES]; /* the answer in a line */
-    char moved_key[300];          /* of STORE_SETTLE_MOVE */
+    struct router_heard heard;
+    struct router_outcome outcome;
+    char moved_key[300]; /* of STORE_SETTLE_MOVE */
     char text[];
 };
 
@@ -85,6 +84,7 @@ struct router_queue {
     int64_t server_id;
     int64_t report_id;
     struct router_health *health;
+    struct router_journal *journal;
     struct sys_dns *dns;
     struct sys_tls_client *tls;
     int stop_fds[2]; /* a pipe; readable once it stops for good */
@@ -105,7 +105,7 @@ struct router_queue {
     atomic_bool documents_changed;
     bool scan;
     int64_t warn_after_id; /* envelopes up to it are young, or their senders know */
-    bool stopping;
+    atomic_bool stopping;
     pthread_t keeper;
     bool started;
 };
@@ -119,14 +119,22 @@ struct router_dest *router_dest_waiting(struct router_queue *queue, int64_t now_
 void router_dest_due(struct router_queue *queue, struct router_dest *dest, int64_t due_ms);
 struct router_dest *router_dest_find(struct router_queue *queue, struct slice key);
 void router_item_add(struct router_dest *dest, struct router_item *item);
-/* Out of memory; the row stays as it is in the store. */
+/* Gives the memory back; the row stays as it is in the store. */
 void router_item_forget(struct router_queue *queue, struct router_item *item);
+/* The row is done with in the store; it is forgotten once no reading under way may still show it.
+ */
+void router_item_over(struct router_queue *queue, struct router_item *item);
 void router_items_forget(struct router_queue *queue, struct router_item **list);
 
 /* --- router_window.c --- */
 /* The next message of the destination with its recipients, as a list; reads the store where the
  * window is empty. NULL: nothing is due. Lock held, let go while it reads. */
 struct router_item *router_take(struct router_queue *queue, struct router_dest *dest);
+/* The row in memory, for the caller alone: out of its destination's window, and no reading takes it
+ * up. NULL: a sender is at work on it. Without lock. */
+struct router_item *router_claim(struct router_queue *queue, const struct store_queued *row);
+/* done: the row is done with in the store; else it stays and is read again. Without lock. */
+void router_release(struct router_queue *queue, struct router_item *item, bool done);
 
 /* --- router_settle.c --- */
 /* Makes what came of the items (item->settle) durable and forgets them; without lock. The items are

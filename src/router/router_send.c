@@ -7,6 +7,7 @@
 #include "router/router.h"
 #include "router/router_client.h"
 #include "router/router_hosts.h"
+#include "router/router_journal.h"
 #include "router/router_judge.h"
 #include "router/router_local.h"
 #include "router/router_run.h"
@@ -30,9 +31,6 @@ struct attempt {
     struct router_item **items; /* not yet decided on */
     size_t count;
     struct router_item *done, **done_tail; /* decided on */
-    struct router_answer last;             /* the most telling answer of the hosts themselves */
-    bool opened;
-    char host[256]; /* that answered last */
 };
 
 static uint32_t random_u32(void)
@@ -45,102 +43,69 @@ static uint32_t random_u32(void)
 
 /* --- what becomes of a recipient --- */
 
-static void fail(struct router_item *item, int64_t report_id, const char *why)
+static struct router_terms terms_of(const struct attempt *a, const struct router_item *item,
+                                    int64_t now_ms)
 {
-    item->settle = (struct store_settle){.what = STORE_SETTLE_REPORT, .rcpt = item->row.rcpt};
-    item->settle.rcpt.state = STORE_RCPT_FAILED;
-    item->settle.rcpt.destination_id = report_id;
-    snprintf(item->said, sizeof(item->said), "%s", why);
-    item->settle.rcpt.answer = slice_str(item->said);
-}
-
-/* "550 5.1.1 mx.example.net: No such user" or, where nothing was said, "4.4.1 mx.example.net: ...".
- */
-static void say(struct router_item *item, const char *host)
-{
-    const struct router_answer *answer = &item->answer;
-    char code[8] = "";
-
-    if (answer->code != 0)
-        snprintf(code, sizeof(code), "%u ", (unsigned)answer->code);
-    snprintf(item->said, sizeof(item->said), "%s%s%s%s%s%s", code, answer->enhanced,
-             answer->enhanced[0] != '\0' ? " " : "", host, host[0] != '\0' ? ": " : "",
-             answer->text);
-}
-
-static bool too_old(const struct router_item *item, int64_t now_ms)
-{
-    return now_ms - item->row.envelope.accepted_ms >= (int64_t)conf_get()->queue_timeout_ms;
-}
-
-static void later(struct attempt *a, struct router_item *item, int64_t now_ms)
-{
-    const struct router_pace_limits limits = router_dest_limits(a->dest);
+    const struct router_client *client = a->sender->client;
     const struct conf *conf = conf_get();
-    const struct router_pace_limits row_limits = {limits.connections_max, conf->queue_retry_min_ms,
-                                                  conf->queue_retry_max_ms};
-    struct store_rcpt *rcpt = &item->settle.rcpt;
 
-    if (too_old(item, now_ms)) {
-        char why[ROUTER_SAID_BYTES];
-        snprintf(why, sizeof(why), "5.4.7 given up after its time; the last answer was: %.400s",
-                 item->said);
-        fail(item, a->queue->report_id, why);
-        return;
-    }
-    item->settle = (struct store_settle){.what = STORE_SETTLE_LATER, .rcpt = item->row.rcpt};
-    rcpt->attempts = item->row.rcpt.attempts + 1;
-    rcpt->next_ms = now_ms + (int64_t)router_retry_ms(rcpt->attempts, random_u32(), &row_limits);
-    rcpt->answer = slice_str(item->said);
+    return (struct router_terms){.attempts = item->row.rcpt.attempts,
+                                 .notify = item->row.rcpt.notify,
+                                 .peer_tells =
+                                     client != NULL && router_client_has(client, ROUTER_PEER_DSN),
+                                 .accepted_ms = item->row.envelope.accepted_ms,
+                                 .now_ms = now_ms,
+                                 .timeout_ms = conf->queue_timeout_ms,
+                                 .retry_min_ms = conf->queue_retry_min_ms,
+                                 .retry_max_ms = conf->queue_retry_max_ms,
+                                 .random = random_u32()};
 }
 
-static void sent(struct attempt *a, struct router_item *item)
+static struct store_settle settle_of(const struct attempt *a, const struct router_item *item)
 {
-    bool tells = a->sender->client != NULL && router_client_has(a->sender->client, ROUTER_PEER_DSN);
+    const struct router_outcome *outcome = &item->outcome;
+    struct store_settle settle = {.what = STORE_SETTLE_DONE, .rcpt = item->row.rcpt};
+    struct store_rcpt *rcpt = &settle.rcpt;
 
-    item->settle = (struct store_settle){.what = STORE_SETTLE_DONE, .rcpt = item->row.rcpt};
-    if ((item->row.rcpt.notify & ROUTER_NOTIFY_SUCCESS) == 0 || tells)
-        return;
-    fail(item, a->queue->report_id, item->said);
-    item->settle.rcpt.state = STORE_RCPT_RELAYED;
+    rcpt->answer = slice_str(outcome->said);
+    if (outcome->what == ROUTER_OUTCOME_LATER) {
+        settle.what = STORE_SETTLE_LATER;
+        rcpt->attempts = outcome->attempts;
+        rcpt->next_ms = outcome->next_ms;
+    } else if (outcome->what != ROUTER_OUTCOME_DONE) {
+        settle.what = STORE_SETTLE_REPORT;
+        rcpt->state =
+            outcome->what == ROUTER_OUTCOME_FAILED ? STORE_RCPT_FAILED : STORE_RCPT_RELAYED;
+        rcpt->destination_id = a->queue->report_id;
+    }
+    return settle;
 }
 
 static void log_outcome(const struct attempt *a, const struct router_item *item, int64_t now_ms)
 {
-    enum store_settle_what what = item->settle.what;
-    bool failed = what == STORE_SETTLE_REPORT && item->settle.rcpt.state == STORE_RCPT_FAILED;
-    enum log_id event = failed ? EV_FAILED : what == STORE_SETTLE_LATER ? EV_DEFERRED : EV_SENT;
+    enum router_outcome_what what = item->outcome.what;
+    enum log_id event = what == ROUTER_OUTCOME_FAILED  ? EV_FAILED
+                        : what == ROUTER_OUTCOME_LATER ? EV_DEFERRED
+                                                       : EV_SENT;
 
-    count_add(failed                       ? COUNT_MESSAGES_FAILED
-              : what == STORE_SETTLE_LATER ? COUNT_MESSAGES_DEFERRED
-                                           : COUNT_MESSAGES_SENT,
+    count_add(what == ROUTER_OUTCOME_FAILED  ? COUNT_MESSAGES_FAILED
+              : what == ROUTER_OUTCOME_LATER ? COUNT_MESSAGES_DEFERRED
+                                             : COUNT_MESSAGES_SENT,
               1);
     log_event(event, 0, LOG_C("guid", item->row.envelope.guid), LOG_S("to", item->row.rcpt.address),
-              LOG_C("destination", a->dest->key), LOG_C("answer", item->said),
+              LOG_C("destination", a->dest->key), LOG_C("answer", item->outcome.said),
               LOG_U("attempts", item->row.rcpt.attempts + 1),
               LOG_I("age_ms", now_ms - item->row.envelope.accepted_ms));
 }
 
+/* Not for whom nobody was there: go_down(). */
 static void decide(struct attempt *a, struct router_item *item, enum router_fate fate)
 {
     int64_t now_ms = sys_now_ms();
+    const struct router_terms terms = terms_of(a, item, now_ms);
 
-    say(item, a->host);
-    switch (fate) {
-    case ROUTER_FATE_DONE:
-        sent(a, item);
-        break;
-    case ROUTER_FATE_FAILED: {
-        char why[ROUTER_SAID_BYTES];
-        snprintf(why, sizeof(why), "%s", item->said);
-        fail(item, a->queue->report_id, why);
-        break;
-    }
-    case ROUTER_FATE_LATER:
-    case ROUTER_FATE_NEXT_HOP:
-        later(a, item, now_ms);
-        break;
-    }
+    router_outcome(&item->heard, fate, &terms, &item->outcome);
+    item->settle = settle_of(a, item);
     log_outcome(a, item, now_ms);
     item->next = NULL;
     *a->done_tail = item;
@@ -207,44 +172,61 @@ static void transact(struct attempt *a, struct router_answer *results)
     a->sender->client_sent++;
 }
 
-static void feel(struct attempt *a, const struct router_answer *answer)
+static void feel(struct attempt *a, const struct router_answer *results)
 {
     const struct router_pace_limits limits = router_dest_limits(a->dest);
+    enum router_pressure pressure = router_outcome_pressure(results, a->count);
     struct router_queue *queue = a->queue;
-    bool up = false;
 
     pthread_mutex_lock(&queue->lock);
-    if (router_judge_destination(answer, true) == ROUTER_DEST_GOOD)
-        up = router_pace_good(&a->dest->pace, &limits, sys_now_ms());
-    else
-        router_pace_busy(&a->dest->pace, &limits, sys_now_ms(), random_u32());
+    enum router_turn turn =
+        router_outcome_press(&a->dest->pace, pressure, &limits, sys_now_ms(), random_u32());
     pthread_mutex_unlock(&queue->lock);
-    if (up)
+    if (turn == ROUTER_TURN_UP)
         log_event(EV_DESTINATION_UP, 0, LOG_C("destination", a->dest->key));
 }
 
 /* Sends on the connection there is; who is decided on is done with. */
+/* Those that the server has just taken go into the journal before anything else. */
+static void note_taken(struct attempt *a)
+{
+    struct router_journal_entry *list =
+        arena_many(a->arena, struct router_journal_entry, ROUTER_BATCH_MAX);
+    size_t count = 0;
+
+    for (struct router_item *item = a->done; item != NULL; item = item->next) {
+        enum router_outcome_what what = item->outcome.what;
+
+        if (item->noted || (what != ROUTER_OUTCOME_DONE && what != ROUTER_OUTCOME_RELAYED))
+            continue;
+        item->noted = true;
+        list[count++] = (struct router_journal_entry){.envelope_id = item->key.envelope_id,
+                                                      .rcpt_no = item->key.rcpt_no,
+                                                      .relayed = what == ROUTER_OUTCOME_RELAYED};
+    }
+    if (count > 0)
+        router_journal_note(a->queue->journal, list, count);
+}
+
 static void send_on(struct attempt *a)
 {
     struct router_answer *results = arena_many(a->arena, struct router_answer, a->count);
+    const char *host = slice_cstr(a->arena, slice_str(a->sender->client_host));
     size_t left = 0;
 
-    snprintf(a->host, sizeof(a->host), "%s", a->sender->client_host);
     transact(a, results);
-    feel(a, &results[0]);
+    feel(a, results);
     for (size_t i = 0; i < a->count; i++) {
         struct router_item *item = a->items[i];
-        enum router_fate fate = router_judge(&results[i], false);
+        enum router_fate fate = router_outcome_hear(&item->heard, &results[i], host, true);
 
-        if (fate != ROUTER_FATE_NEXT_HOP || item->answer.kind == ROUTER_UNSETTLED ||
-            router_judge_tells_more(&results[i], &item->answer))
-            item->answer = results[i];
         if (fate == ROUTER_FATE_NEXT_HOP)
             a->items[left++] = item;
         else
             decide(a, item, fate);
     }
     a->count = left;
+    note_taken(a);
 }
 
 /* --- connections --- */
@@ -266,6 +248,13 @@ static bool can_go_on(struct router_sender *sender, const struct router_dest *de
         return true;
     router_sender_hang_up(sender);
     return false;
+}
+
+/* There was no connection to send on. */
+static void hear_all(struct attempt *a, const struct router_answer *answer, const char *host)
+{
+    for (size_t i = 0; i < a->count; i++)
+        (void)router_outcome_hear(&a->items[i]->heard, answer, host, false);
 }
 
 static bool open_host(struct attempt *a, const struct router_hop *hop,
@@ -290,24 +279,21 @@ static bool open_host(struct attempt *a, const struct router_hop *hop,
         snprintf(a->sender->client_host, sizeof(a->sender->client_host), "%s [%s]", host->name,
                  host->address);
         a->sender->client_since_ms = sys_now_ms();
-        router_health_up(a->queue->health, host->name, host->port);
-        return true;
+    } else {
+        char name[sizeof(a->sender->client_host)];
+        snprintf(name, sizeof(name), "%s [%s]", host->name, host->address);
+        hear_all(a, &answer, slice_cstr(a->arena, slice_str(name)));
     }
-    if (a->last.kind == ROUTER_UNSETTLED || router_judge_tells_more(&answer, &a->last)) {
-        a->last = answer;
-        snprintf(a->host, sizeof(a->host), "%s [%s]", host->name, host->address);
-    }
-    int64_t now_ms = sys_now_ms();
-    router_health_down(a->queue->health, host->name, host->port, now_ms,
-                       now_ms + (int64_t)conf->queue_retry_min_ms);
-    return false;
+    router_outcome_host(a->queue->health, host->name, host->port, a->sender->client != NULL,
+                        sys_now_ms(), conf->queue_retry_min_ms);
+    return a->sender->client != NULL;
 }
 
 /* Nobody can take it: what is left is decided on. */
 static void refuse_all(struct attempt *a, const struct router_answer *answer)
 {
     for (size_t i = 0; i < a->count; i++) {
-        a->items[i]->answer = *answer;
+        a->items[i]->heard = (struct router_heard){.answer = *answer};
         decide(a, a->items[i], ROUTER_FATE_FAILED);
     }
     a->count = 0;
@@ -325,14 +311,12 @@ static void try_hop(struct attempt *a, const struct router_hop *hop)
         refuse_all(a, &answer);
         return;
     }
-    if (st != ST_OK && a->last.kind == ROUTER_UNSETTLED)
-        a->last = answer;
+    if (st != ST_OK)
+        hear_all(a, &answer, NULL);
     for (size_t i = 0; st == ST_OK && i < count && a->count > 0 && !a->queue->stopping; i++) {
         router_sender_hang_up(a->sender);
-        if (!open_host(a, hop, &hosts[i]))
-            continue;
-        a->opened = true;
-        send_on(a);
+        if (open_host(a, hop, &hosts[i]))
+            send_on(a);
     }
 }
 
@@ -343,56 +327,63 @@ static enum st keep_dest(struct store_tx *tx, void *arg)
     return store_destination_set(tx, arg);
 }
 
-/* Nobody was there: the messages stay as they are and wait for the destination. */
-static void go_down(struct attempt *a)
+/* Nobody was there. */
+static void go_down(struct attempt *a, struct slice answer)
 {
     const struct router_pace_limits limits = router_dest_limits(a->dest);
     struct router_queue *queue = a->queue;
     struct router_dest *dest = a->dest;
 
     pthread_mutex_lock(&queue->lock);
-    bool was_up = dest->pace.attempts == 0;
-    router_pace_down(&dest->pace, &limits, sys_now_ms(), random_u32());
-    a->items[0]->answer = a->last;
-    say(a->items[0], a->host);
-    snprintf(dest->answer, sizeof(dest->answer), "%.500s", a->items[0]->said);
+    enum router_turn turn =
+        router_outcome_press(&dest->pace, ROUTER_DEST_DOWN, &limits, sys_now_ms(), random_u32());
+    snprintf(dest->answer, sizeof(dest->answer), "%.*s", SLICE_ARG(answer));
     struct store_destination row = {.destination_id = dest->id,
                                     .attempts = dest->pace.attempts,
                                     .next_ms = dest->pace.next_ms,
-                                    .answer = arena_copy(a->arena, slice_str(dest->answer))};
-    for (size_t i = 0; i < a->count; i++)
-        router_item_forget(queue, a->items[i]);
-    dest->more = true;
+                                    .answer = arena_copy(a->arena, answer)};
     bool down = dest->pace.attempts > 0;
     pthread_mutex_unlock(&queue->lock);
-    if (down && was_up)
+    if (turn == ROUTER_TURN_DOWN)
         log_event(EV_DESTINATION_DOWN, 0, LOG_C("destination", dest->key),
                   LOG_S("answer", row.answer));
     if (down && store_write(queue->store, keep_dest, &row) != ST_OK)
         log_event(EV_STORE_FAILED, 0, LOG_C("what", "queue destination"));
 }
 
+/* The messages stay as they are and wait for the destination. */
+static void leave_waiting(struct attempt *a)
+{
+    pthread_mutex_lock(&a->queue->lock);
+    for (size_t i = 0; i < a->count; i++)
+        router_item_forget(a->queue, a->items[i]);
+    a->dest->more = true;
+    pthread_mutex_unlock(&a->queue->lock);
+}
+
 static void give_up(struct attempt *a)
 {
+    struct router_outcome outcome;
+
     if (a->count == 0)
         return;
-    if (!a->opened) {
-        go_down(a);
+    if (a->items[0]->heard.opened) { /* what is left was sent on every connection there was */
+        for (size_t i = 0; i < a->count; i++)
+            decide(a, a->items[i], ROUTER_FATE_NEXT_HOP);
         return;
     }
-    for (size_t i = 0; i < a->count; i++) {
-        if (a->items[i]->answer.kind == ROUTER_UNSETTLED)
-            a->items[i]->answer = a->last;
-        decide(a, a->items[i], router_judge(&a->items[i]->answer, true));
+    if (!a->queue->stopping) { /* else it was us who cut it short */
+        const struct router_terms terms = terms_of(a, a->items[0], sys_now_ms());
+        router_outcome(&a->items[0]->heard, ROUTER_FATE_NEXT_HOP, &terms, &outcome);
+        go_down(a, router_answer_fit(slice_str(outcome.said), STORE_ANSWER_BYTES_MAX));
     }
+    leave_waiting(a);
 }
 
 static void attempt(struct attempt *a)
 {
-    if (can_go_on(a->sender, a->dest)) {
-        a->opened = true;
+    if (can_go_on(a->sender, a->dest))
         send_on(a);
-    }
     for (size_t i = 0; i < a->plan.hop_count && a->count > 0 && !a->queue->stopping; i++)
         try_hop(a, &a->plan.hops[i]);
     give_up(a);
@@ -432,8 +423,9 @@ static void sort_out(struct attempt *a, const struct directory *directory,
         } else if (plan.way == ROUTER_WAY_HERE) {
             router_local(a->queue, directory, item);
         } else {
-            router_answer_say(&item->answer, ROUTER_NO_FEATURE, ROUTER_STAGE_CONNECT, plan.why);
-            snprintf(item->answer.enhanced, sizeof(item->answer.enhanced), "5.1.3");
+            struct router_answer *answer = &item->heard.answer;
+            router_answer_say(answer, ROUTER_NO_FEATURE, ROUTER_STAGE_CONNECT, plan.why);
+            snprintf(answer->enhanced, sizeof(answer->enhanced), "5.1.3");
             decide(a, item, ROUTER_FATE_FAILED);
         }
     }

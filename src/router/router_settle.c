@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "log/log.h"
+#include "router/router_journal.h"
 #include "router/router_run.h"
 #include "sys/sys_time.h"
 
@@ -52,19 +53,18 @@ static void follow_up(struct router_queue *queue, const struct router_item *item
 static void forget_settled(struct router_queue *queue, struct router_settling *settling)
 {
     struct router_item *item = settling->items;
+    size_t noted = 0;
 
     for (size_t i = 0; i < settling->count; i++) {
         struct router_item *next = item->next;
 
+        noted += item->noted;
+
         follow_up(queue, item, &settling->list[i]);
-        if (item->dest->reading) { /* the rows being read may still show it */
-            item->over = true;
-            item->dest->over_count++;
-        } else {
-            router_item_forget(queue, item);
-        }
+        router_item_over(queue, item);
         item = next;
     }
+    router_journal_stored(queue->journal, noted);
 }
 
 /* On any thread. */
@@ -107,7 +107,7 @@ void router_settle(struct router_queue *queue, struct router_item *list)
     settling->items = list;
     settling->count = count;
     pthread_mutex_lock(&queue->lock);
-    while (queue->settling_count >= ROUTER_SETTLING_MAX)
+    while (queue->settling_count >= ROUTER_SETTLING_MAX && !queue->stopping)
         sys_cond_wait_ms(&queue->idle_cond, &queue->lock, SEC_MS);
     queue->settling_count++;
     pthread_mutex_unlock(&queue->lock);

@@ -91,6 +91,8 @@ static void take_in(struct router_queue *queue, struct router_dest *dest, struct
         next = item->next;
         HASH_FIND(hh, queue->items, &item->key, sizeof(item->key), known);
         if (known != NULL) {
+            if (known->dest != dest) /* it came from there just now */
+                router_dest_due(queue, dest, sys_now_ms() + (int64_t)SEC_MS);
             mem_free(item);
             continue;
         }
@@ -150,4 +152,49 @@ struct router_item *router_take(struct router_queue *queue, struct router_dest *
     if (dest->first == NULL)
         dest->tail = &dest->first;
     return first;
+}
+
+/* False: it is in no window. */
+static bool unlink_item(struct router_dest *dest, struct router_item *item)
+{
+    struct router_item **at = &dest->first;
+
+    while (*at != NULL && *at != item)
+        at = &(*at)->next;
+    if (*at == NULL)
+        return false;
+    *at = item->next;
+    if (dest->tail == &item->next)
+        dest->tail = at;
+    return true;
+}
+
+struct router_item *router_claim(struct router_queue *queue, const struct store_queued *row)
+{
+    const struct router_item_key key = {row->rcpt.envelope_id, row->rcpt.rcpt_no};
+    struct router_item *item;
+
+    pthread_mutex_lock(&queue->lock);
+    HASH_FIND(hh, queue->items, &key, sizeof(key), item);
+    if (item == NULL) {
+        item = item_of(row);
+        item->dest = router_dest_find(queue, row->destination);
+        HASH_ADD(hh, queue->items, key, sizeof(item->key), item);
+        item->dest->item_count++;
+    } else if (!unlink_item(item->dest, item)) {
+        item = NULL;
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return item;
+}
+
+void router_release(struct router_queue *queue, struct router_item *item, bool done)
+{
+    pthread_mutex_lock(&queue->lock);
+    item->dest->more = item->dest->more || !done;
+    if (done)
+        router_item_over(queue, item);
+    else
+        router_item_forget(queue, item);
+    pthread_mutex_unlock(&queue->lock);
 }

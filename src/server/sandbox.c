@@ -35,7 +35,8 @@ struct sandbox {
     const char *dir;
     const char *store; /* "sqlite" or "postgres" */
     const char *accounts;
-    unsigned base_port; /* 0: whatever is free */
+    const char *settings; /* a file with more lines for posthorse.ini, or NULL */
+    unsigned base_port;   /* 0: whatever is free */
     struct sys_user user;
     char *where; /* the setting `store` */
 };
@@ -67,13 +68,16 @@ static int read_options(struct sandbox *sandbox, int argc, char **argv)
             sandbox->dir = value;
         else if (strcmp(argv[i], "--accounts") == 0)
             sandbox->accounts = value;
+        else if (strcmp(argv[i], "--settings") == 0)
+            sandbox->settings = value;
         else if (strcmp(argv[i], "--store") == 0 &&
                  (strcmp(value, "sqlite") == 0 || strcmp(value, "postgres") == 0))
             sandbox->store = value;
         else if (strcmp(argv[i], "--base-port") != 0 ||
                  read_number(value, &sandbox->base_port) != ST_OK)
             return complain(
-                "options: --dir DIR --store sqlite|postgres --base-port N --accounts FILE",
+                "options: --dir DIR --store sqlite|postgres --base-port N --accounts FILE"
+                " --settings FILE",
                 EX_USAGE);
     }
     return sandbox->dir[0] == '/' ? EX_OK : complain("--dir must be an absolute path", EX_USAGE);
@@ -123,6 +127,8 @@ static enum st write_config(const struct sandbox *sandbox, char path[4096])
     for (size_t i = 0; i < COUNT(listens); i++)
         buf_putf(&text, "listen_%s = 127.0.0.1:%u\n", listens[i],
                  sandbox->base_port == 0 ? 0 : sandbox->base_port + (unsigned)i);
+    if (st == ST_OK && sandbox->settings != NULL)
+        st = sys_file_read(sandbox->settings, &text);
     if (text.over)
         st = ST_TOO_BIG;
     return st != ST_OK ? st : sys_file_write(path, buf_slice(&text), 0644);

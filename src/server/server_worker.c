@@ -11,6 +11,7 @@
 #include "log/log_trace.h"
 #include "net/net.h"
 #include "router/router_queue.h"
+#include "router/router_spool.h"
 #include "smtp/smtp.h"
 #include "store/store_blob.h"
 #include "sys/sys_cert.h"
@@ -33,6 +34,7 @@ struct worker {
     struct store *store;
     struct net *net;
     struct router_queue *queue;
+    struct router_spool *spool;
     struct directory_auth auth;
     struct smtp_context smtp;
     struct imap_context imap;
@@ -167,11 +169,14 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
     return st;
 }
 
-static enum st open_queue(struct worker *worker, struct buf *why)
+static enum st open_queue(struct worker *worker, const struct conf *conf, struct buf *why)
 {
     const struct router_queue_options options = {worker->store, worker->server_name};
 
-    return router_queue_new(&options, why, &worker->queue);
+    enum st st = router_queue_new(&options, why, &worker->queue);
+    if (st == ST_OK && conf->spool && store_is_shared(worker->store))
+        st = router_spool_new(conf->data_dir, worker->store, why, &worker->spool);
+    return st;
 }
 
 static void listen_all(struct worker *worker, const struct conf *conf,
@@ -244,11 +249,11 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     if (st == ST_OK)
         st = load_tls(worker, conf, why);
     if (st == ST_OK)
-        st = open_queue(worker, why);
+        st = open_queue(worker, conf, why);
     if (st != ST_OK)
         return st;
-    worker->smtp =
-        (struct smtp_context){worker->store, worker->queue, &worker->auth, worker->server_name};
+    worker->smtp = (struct smtp_context){worker->store, worker->queue, worker->spool, &worker->auth,
+                                         worker->server_name};
     worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
     st = net_start(worker->net);
@@ -256,6 +261,8 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
         st = start_admin(worker, listeners, why);
     if (st == ST_OK)
         router_queue_start(worker->queue);
+    if (st == ST_OK && worker->spool != NULL)
+        st = router_spool_start(worker->spool, worker->queue);
     return st;
 }
 
@@ -283,6 +290,7 @@ static void reload(struct worker *worker)
     log_trace_limit(&limits, sys_now_ms());
     struct net_options net_options = net_options_of(&conf);
     net_set_options(worker->net, &net_options);
+    store_set_retry(worker->store, conf.store_retry_ms);
     directory_reload();
     router_queue_look(worker->queue, true);
     if (load_tls(worker, &conf, &why) != ST_OK)
@@ -310,8 +318,10 @@ static void stop(struct worker *worker)
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);
+    router_spool_stop(worker->spool);
     router_queue_stop(worker->queue, conf_get()->shutdown_timeout_ms);
     router_queue_free(&worker->queue);
+    router_spool_free(&worker->spool);
     directory_close();
     store_close(&worker->store);
     net_free(&worker->net);

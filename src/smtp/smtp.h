@@ -3,6 +3,7 @@
 #include "net/net.h"
 
 struct router_queue;
+struct router_spool;
 struct store;
 struct directory_auth;
 
@@ -10,6 +11,7 @@ struct directory_auth;
 struct smtp_context {
     struct store *store;
     struct router_queue *queue;
+    struct router_spool *spool; /* NULL: there is none */
     struct directory_auth *auth;
     const char *server_name;
 };

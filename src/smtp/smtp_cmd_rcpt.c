@@ -31,6 +31,8 @@ static enum st check_quota(struct smtp_session *session, const struct router_tar
 {
     struct room room = {.account_id = target->account_id};
 
+    if (store_away(session->context->store)) /* it is taken into the spool */
+        return ST_OK;
     if (target->kind != ROUTER_LOCAL || target->quota_bytes == 0 || target->expanded ||
         target->forwarded)
         return ST_OK;

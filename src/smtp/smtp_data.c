@@ -97,7 +97,9 @@ void smtp_data_begin(struct smtp_session *session)
 
     put_trace(session, now_ms, &trace);
     mail->trace_offset = slice_find(buf_slice(&trace), '\n') + 1;
-    mail->body = blob_writer_new(session->context->store);
+    mail->spooled = router_spool_wanted(session->context->spool);
+    mail->body = blob_writer_new(mail->spooled ? router_spool_store(session->context->spool)
+                                               : session->context->store);
     struct mime_limits limits = mime_limits_default;
     limits.own_name = slice_str(session->context->server_name);
     mail->scan = mime_scan_new(&limits);
@@ -168,7 +170,9 @@ static enum st end_text(struct smtp_session *session)
                                             .enforce_quota = session->kind == SMTP_KIND_LMTP,
                                             .rcpts = mail->rcpts,
                                             .rcpt_count = mail->rcpt_count,
-                                            .targets = &mail->targets};
+                                            .targets = &mail->targets,
+                                            .spool = mail->spooled ? session->context->spool : NULL,
+                                            .claim = session->context->spool != NULL};
     sys_guid(mail->message.guid);
     return ST_OK;
 }
@@ -205,6 +209,9 @@ static void end_mail(struct smtp_session *session, enum st st)
 {
     const struct smtp_mail *mail = session->mail;
 
+    if (st == ST_OK && mail->spooled)
+        log_event(EV_SPOOLED, conn_sid(session->conn), LOG_C("guid", mail->message.guid),
+                  LOG_S("from", mail->from));
     if (st == ST_OK)
         log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn),
                   LOG_C("peer", conn_peer(session->conn)), LOG_S("from", mail->from),
@@ -216,25 +223,49 @@ static void end_mail(struct smtp_session *session, enum st st)
     session->state = SMTP_READY;
 }
 
+static void begin_commit(struct smtp_session *session)
+{
+    struct smtp_mail *mail = session->mail;
+
+    mail->work = router_accept_new(session->context->store, session->context->queue, &mail->message,
+                                   wake_session, session);
+    session->state = SMTP_COMMIT;
+    if (router_accept_begin(mail->work))
+        smtp_data_committed(session);
+}
+
+/* The store went away while it was taking the message: whether it has it or not, the spool's copy
+ * is stored only if it has not. */
+static bool try_spool(struct smtp_session *session, enum st st)
+{
+    struct smtp_mail *mail = session->mail;
+
+    if (st != ST_IO || mail->spooled || !router_spool_wanted(session->context->spool) ||
+        !blob_writer_movable(mail->body))
+        return false;
+    mail->spooled = true;
+    mail->message.spool = session->context->spool;
+    begin_commit(session);
+    return true;
+}
+
 void smtp_data_committed(struct smtp_session *session)
 {
-    end_mail(session, router_accept_end(&session->mail->work, conn_sid(session->conn)));
+    enum st st = router_accept_end(&session->mail->work, conn_sid(session->conn));
+
+    if (!try_spool(session, st))
+        end_mail(session, st);
 }
 
 static void finish(struct smtp_session *session)
 {
-    struct smtp_mail *mail = session->mail;
     enum st st = end_text(session);
 
     if (st != ST_OK) {
         end_mail(session, st);
         return;
     }
-    mail->work = router_accept_new(session->context->store, session->context->queue, &mail->message,
-                                   wake_session, session);
-    session->state = SMTP_COMMIT;
-    if (router_accept_begin(mail->work))
-        smtp_data_committed(session);
+    begin_commit(session);
 }
 
 void smtp_cmd_data(struct smtp_session *session, struct slice args)

@@ -53,6 +53,7 @@ struct smtp_mail {
     struct buf origin;
     struct router_message message;
     struct router_work *work;
+    bool spooled; /* the store is away */
     bool too_big;
     bool failed; /* the store took no more */
 };

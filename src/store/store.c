@@ -38,6 +38,8 @@ enum st store_open(const struct store_options *options, struct buf *why, struct 
 
     store->engine = strcmp(options->where, "sqlite") == 0 ? &store_sqlite : &store_postgres;
     pthread_mutex_init(&store->watch_lock, NULL);
+    pthread_mutex_init(&store->inbox_lock, NULL);
+    store->inboxes = mem_alloc(STORE_INBOXES * sizeof(store->inboxes[0]));
     store->views = store_views_new();
     enum st st = store->engine->open(store, options, why);
     if (st == ST_OK)
@@ -57,6 +59,8 @@ void store_close(struct store **store)
     assert((*store)->watched == NULL);
     store_views_free(&(*store)->views);
     pthread_mutex_destroy(&(*store)->watch_lock);
+    pthread_mutex_destroy(&(*store)->inbox_lock);
+    mem_free((*store)->inboxes);
     mem_free(*store);
     *store = NULL;
 }
@@ -107,6 +111,17 @@ enum st store_write(struct store *store, store_body *body, void *arg)
     pthread_mutex_unlock(&waiter.lock);
     net_block_end();
     return waiter.job.st;
+}
+
+bool store_away(const struct store *store)
+{
+    return store->engine->away != NULL && store->engine->away(store);
+}
+
+void store_set_retry(struct store *store, uint64_t retry_ms)
+{
+    if (store->engine->set_retry != NULL)
+        store->engine->set_retry(store, retry_ms);
 }
 
 bool store_is_shared(const struct store *store)

@@ -44,6 +44,8 @@ struct store_job {
     void *arg;
     /* Told the outcome, in st, on any thread; the job may be freed in it. Must not wait. */
     void (*done)(struct store_job *job);
+    /* How long to go on while PostgreSQL is away; 0: as the store's options say. */
+    uint64_t patience_ms;
     enum st st;
     /* the engine's */
     struct store_job *next;
@@ -64,5 +66,9 @@ struct store_watch *store_watch_new(struct store *store, int64_t account_id, sto
                                     void *ctx);
 void store_watch_free(struct store_watch **watch); /* fn is not running and not called after this */
 
+/* The database is out of reach, for longer than a moment; operations wait for it. Never SQLite. */
+bool store_away(const struct store *store);
+/* options.retry_ms from now on. */
+void store_set_retry(struct store *store, uint64_t retry_ms);
 bool store_is_shared(const struct store *store); /* other servers may write (PostgreSQL) */
 const char *store_engine_name(const struct store *store);

@@ -93,9 +93,25 @@ enum st store_account_each(struct store_tx *tx, store_account_fn *fn, void *ctx)
     return told != ST_OK ? told : st;
 }
 
+/* INBOX is made with the account and never becomes another folder, so what was read once holds as
+ * long as the account; who writes to one that is gone learns it from store_account_advance(). */
 enum st store_account_inbox(struct store_tx *tx, int64_t account_id, int64_t *folder_id_r)
 {
-    return store_get_i64(tx, S_ACCOUNT_INBOX, folder_id_r, SV_I(account_id));
+    struct store *store = tx->store;
+    struct store_inbox *slot = &store->inboxes[(uint64_t)account_id % STORE_INBOXES];
+
+    pthread_mutex_lock(&store->inbox_lock);
+    *folder_id_r = slot->account_id == account_id ? slot->folder_id : 0;
+    pthread_mutex_unlock(&store->inbox_lock);
+    if (*folder_id_r != 0)
+        return ST_OK;
+    enum st st = store_get_i64(tx, S_ACCOUNT_INBOX, folder_id_r, SV_I(account_id));
+    if (st != ST_OK)
+        return st;
+    pthread_mutex_lock(&store->inbox_lock);
+    *slot = (struct store_inbox){account_id, *folder_id_r};
+    pthread_mutex_unlock(&store->inbox_lock);
+    return ST_OK;
 }
 
 enum st store_account_find(struct store_tx *tx, struct slice name, struct store_account *account_r)

@@ -214,6 +214,11 @@ enum st blob_writer_commit(struct store_tx *tx, struct blob_writer *writer, stru
     return st != ST_OK ? st : write_pending(tx, writer, *blob_id_r);
 }
 
+bool blob_writer_movable(const struct blob_writer *writer)
+{
+    return writer->chunks_written == 0;
+}
+
 void blob_writer_committed(struct blob_writer *writer)
 {
     writer->committed = true;

@@ -20,6 +20,8 @@ MUST_USE enum st blob_writer_commit(struct store_tx *tx, struct blob_writer *wri
                                     int64_t *blob_id_r);
 /* Call after a successful store_write(): what was written ahead is not dropped by the next call. */
 void blob_writer_committed(struct blob_writer *writer);
+/* Nothing was written ahead, so that it can be committed to another store too. */
+bool blob_writer_movable(const struct blob_writer *writer);
 void blob_writer_free(struct blob_writer **writer);
 
 /* Appends the chunk_no'th chunk of the body (counted from 0; each but the last holds

@@ -110,6 +110,8 @@ struct store_engine {
     const char *after_restore; /* SQL, or NULL */
     enum st (*open)(struct store *store, const struct store_options *options, struct buf *why);
     void (*close)(struct store *store);
+    bool (*away)(const struct store *store);                   /* NULL: never */
+    void (*set_retry)(struct store *store, uint64_t retry_ms); /* NULL: nothing to retry */
     enum st (*read)(struct store *store, store_body *body, void *arg);
     /* As store_write_begin(). */
     bool (*write)(struct store *store, struct store_job *job);
@@ -127,6 +129,12 @@ struct store_engine {
 };
 extern const struct store_engine store_sqlite, store_postgres;
 
+struct store_inbox {
+    int64_t account_id;
+    int64_t folder_id;
+};
+#define STORE_INBOXES 16384 /* remembered, by account_id */
+
 struct store {
     const struct store_engine *engine;
     void *handle; /* the engine's */
@@ -134,6 +142,8 @@ struct store {
     struct store_watched *watched; /* by account */
     struct store_views *views;
     bool migrated; /* the schema is there */
+    pthread_mutex_t inbox_lock;
+    struct store_inbox *inboxes;
 };
 
 /* Tells watchers and views; after the transaction is durable. */

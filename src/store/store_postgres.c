@@ -19,6 +19,7 @@
  * looked at whether anybody still wants it (store_blob_release). */
 
 #define BACKOFF_FIRST_MS 2
+#define AWAY_MS 300 /* what lasts longer is no mere moment */
 #define BACKOFF_MAX_MS 500
 #define RACES_MAX 5
 #define ERROR_BYTES_MAX 2000
@@ -252,6 +253,8 @@ static bool pg_write(struct store *store, struct store_job *job)
     enum st st;
 
     trying_init(&trying, pg);
+    if (job->patience_ms != 0)
+        trying.deadline_ms = sys_mono_ms() + job->patience_ms;
     do {
         struct pg_conn *conn = pool_take(pg, trying.deadline_ms);
         st = ST_IO;
@@ -353,6 +356,20 @@ static void pg_close(struct store *store)
     mem_free(pg);
 }
 
+static bool pg_away(const struct store *store)
+{
+    const struct pg *pg = store->handle;
+
+    return atomic_load(&pg->down) && sys_mono_ms() - atomic_load(&pg->down_since_ms) > AWAY_MS;
+}
+
+static void pg_set_retry(struct store *store, uint64_t retry_ms)
+{
+    struct pg *pg = store->handle;
+
+    atomic_store(&pg->retry_ms, retry_ms);
+}
+
 const struct store_engine store_postgres = {
     .name = "postgres",
     .shared = true,
@@ -374,6 +391,8 @@ const struct store_engine store_postgres = {
         "(SELECT COALESCE(MAX(blob_id), 0) + 1 FROM blob), false)",
     .chunk_packed = "; ALTER TABLE chunk ALTER COLUMN data SET STORAGE EXTERNAL",
     .open = pg_open,
+    .away = pg_away,
+    .set_retry = pg_set_retry,
     .close = pg_close,
     .read = pg_read,
     .write = pg_write,

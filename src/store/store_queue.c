@@ -344,6 +344,17 @@ enum st store_queue_settle(struct store_tx *tx, struct store_settle *list, size_
     return st == ST_OK && done > 0 ? drop_done(tx, list[0].rcpt.envelope_id, done) : st;
 }
 
+enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms, bool *new_r)
+{
+    int64_t changed = 0;
+    enum st st =
+        store_exec(tx, S_COMMIT_KEY_ADD, new_r != NULL ? &changed : NULL, SV_B(guid), SV_I(now_ms));
+
+    if (new_r != NULL)
+        *new_r = changed == 1;
+    return st;
+}
+
 enum st store_guid_find(struct store_tx *tx, int64_t account_id, struct slice guid,
                         store_guid_fn *fn, void *ctx)
 {

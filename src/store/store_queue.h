@@ -171,6 +171,10 @@ struct store_settle {
  * already (an administrator was quicker) are passed over. */
 MUST_USE enum st store_queue_settle(struct store_tx *tx, struct store_settle *list, size_t count);
 
+/* Notes that the message with this guid is in the store; *new_r (may be NULL): it was not noted
+ * before. */
+MUST_USE enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms,
+                                  bool *new_r);
 /* Where copies of the message lie in the account: fn per folder. */
 typedef enum st store_guid_fn(void *ctx, struct slice folder, int64_t uid);
 MUST_USE enum st store_guid_find(struct store_tx *tx, int64_t account_id, struct slice guid,

@@ -109,8 +109,8 @@ static enum st conn_open(struct lite *lite, struct lite_conn *conn, bool writer)
         conn->db,
         writer ? "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                  "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 268435456; "
-                 "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY"
-               : "PRAGMA query_only = 1; PRAGMA cache_size = -8192");
+                 "PRAGMA cache_size = -24576; PRAGMA temp_store = MEMORY"
+               : "PRAGMA query_only = 1; PRAGMA cache_size = -2048");
 }
 
 static void conn_close(struct lite_conn *conn)

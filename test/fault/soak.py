@@ -14,10 +14,11 @@ whole server or the database at a random moment, lets the load go on, stops it a
 
 Prints the seed and a line per round; ends with 1 and the entries that differ.
 """
-import argparse, collections, os, pathlib, random, re, signal, subprocess, sys, threading, time
+import argparse, collections, pathlib, random, re, subprocess, sys, threading, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from server import BINARY, Closed, Imap, PASSWORD, Server, Smtp, alive, children, free_base_port, made, wait_until
+from kills import Kills
+from server import BINARY, Closed, Imap, Server, Smtp, free_base_port, made, wait_until
 
 ACCOUNTS = [f"soak{n}" for n in range(8)]
 FOLDERS = ("INBOX", "Moved")
@@ -148,7 +149,7 @@ class Client(threading.Thread):
             ledger.stored += answer.startswith("OK")
 
 
-class Soak:
+class Soak(Kills):
     def __init__(self, args, store):
         self.args, self.store, self.seed = args, store, args.seed
         self.random = random.Random(args.seed)
@@ -158,45 +159,6 @@ class Soak:
         self.bad = []
         self.round = 0
         self.restarts_ms = []
-
-    # --- what is done to the server ---
-
-    def kill_worker(self):
-        worker = self.server.worker()
-        if worker is None:
-            return
-        since = len(self.server.lines)
-        begun = time.monotonic()
-        os.kill(worker, signal.SIGKILL)
-        self.server.await_line("event=worker_ready", 60, since)
-        self.restarts_ms.append(int((time.monotonic() - begun) * 1000))
-
-    def kill_server(self):
-        self.server.kill()
-        self.server.start()
-
-    def kill_supervisor(self):
-        """Its worker ends by itself: nobody would start another."""
-        worker = self.server.worker()
-        self.server.process.kill()
-        self.server.process.wait()
-        if worker:
-            wait_until(lambda: not alive(worker), 30, "the end of a worker without supervisor")
-        self.server.stop_postgres()
-        self.server.start()
-
-    def kill_database(self):
-        postmaster = self.server.postmaster()
-        backends = [p for p in children(postmaster)
-                    if b"posthorse" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()]
-        os.kill(self.random.choice(backends or [children(postmaster)[0]]), signal.SIGKILL)
-
-    def restart_database(self):
-        self.server.pg_ctl("restart", "-m", "immediate")
-
-    def faults(self):
-        faults = [self.kill_worker, self.kill_server, self.kill_supervisor]
-        return faults + [self.kill_database, self.restart_database] if self.store == "postgres" else faults
 
     # --- a round ---
 

@@ -1,0 +1,36 @@
+"""benches: all of them, by name."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Iterator
+
+from cases import Case
+from mail_on import bench_drain, bench_queued, bench_relay, bench_thousand
+from work import (Plan, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
+
+
+@dataclass(frozen=True)
+class Bench:
+    title: str
+    about: str  # one sentence for the reader of the table
+    run: Callable[[Plan], Iterator[Case]]
+
+
+BENCHES = {
+    "smtp": Bench("SMTP in until it is in the mailbox",
+                  "From the first connection until IMAP STATUS shows every message in its mailbox.",
+                  bench_smtp),
+    "lmtp": Bench("LMTP delivery", "Durable before the answer, on every side.", bench_lmtp),
+    "idle": Bench("An idle IMAP connection",
+                  "Growth of PSS per connection in IDLE after SELECT INBOX.", bench_idle),
+    "big": Bench("One big message", "Sent by SMTP, fetched by IMAP.", bench_big),
+    "login": Bench("Log-in to first FETCH",
+                   "Connect, LOGIN, SELECT, FETCH 1 (FLAGS ENVELOPE), LOGOUT.", bench_login),
+    "folder": Bench("A large folder", "For information; there is no goal.", bench_folder),
+    "relay": Bench("Relay", "SMTP in to SMTP out (smtp-sink), until the last message is out.", bench_relay),
+    "drain": Bench("Drain", "From the return of a destination until the last queued message has left.",
+                   bench_drain),
+    "queued": Bench("A million queued", "To a destination that is away.", bench_queued),
+    "thousand": Bench("One message to a thousand accounts", "Until it is in all mailboxes.",
+                      bench_thousand),
+}
