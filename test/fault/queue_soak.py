@@ -14,7 +14,7 @@ end:
 
 Prints the seed and a line per round; ends with 1 and the entries that differ.
 """
-import argparse, collections, pathlib, random, subprocess, sys, threading, time
+import argparse, collections, json, pathlib, random, subprocess, sys, threading, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from kills import Kills
@@ -131,8 +131,9 @@ class QueueSoak(Kills):
         print(f"queue soak: the last came {time.monotonic() - begun:.1f} s after the last was taken", flush=True)
 
     def queued(self):
-        return subprocess.run([BINARY, "queue", "list", "--json", "--dir", str(self.server.dir)], capture_output=True,
-                              text=True, check=True).stdout.strip() not in ("", "[]")
+        text = subprocess.run([BINARY, "queue", "list", "--json", "--dir", str(self.server.dir)], capture_output=True,
+                              text=True, check=True).stdout
+        return json.loads(text)["recipients"]
 
     def swallowed(self, entry):
         """The last copy taken on a connection that a kill cut: the server may not have seen its 250."""
