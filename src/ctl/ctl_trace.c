@@ -17,6 +17,8 @@ static const struct {
     {"smtp_accepted", NULL,
      "taken from $from by $origin, peer $peer: $rcpts recipients, $bytes bytes, guid $guid"},
     {"imap_appended", NULL, "put by $account into folder $folder, UID $uid, guid $guid"},
+    {"spooled", NULL, "taken into the spool, PostgreSQL was away"},
+    {"spool_moved", NULL, "moved from the spool into the store"},
     {"delivered", NULL, "delivered to $account, folder $folder"},
     {"queued", NULL, "$to: queued ($id) for \"$destination\": $why"},
     {"sent", NULL, "$to: taken over by another server at try $attempts: $answer"},

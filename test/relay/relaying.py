@@ -46,16 +46,14 @@ class Relay(Server):
         self.ctl("directory", "edit", "connection", name, "--file", path)
 
     def queue(self):
-        """Its entries: an array, or one on a line; what is asked of them here does not depend on their form."""
-        text = self.queue_text().strip()
-        return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+        """What is queued, an entry for each recipient."""
+        return json.loads(self.queue_text())["recipients"]
 
     def queue_text(self):
         return self.ctl("queue", "list", "--json")
 
     def is_queued(self, ident):
-        """The list tells the Message-ID."""
-        return ident in self.queue_text()
+        return any(entry["message_id"] == ident for entry in self.queue())
 
     def send(self, rcpts, ident=None, sender=f"s@{HOME}", data=None, params="", rcpt_params=""):
         """Gives a message to it; gives its Message-ID. It must be taken."""
