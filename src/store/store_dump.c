@@ -27,7 +27,7 @@ static const struct table {
 } tables[] = {
     {"meta", S_DUMP_META, S_META_PUT, "tt", 1},
     {"document", S_DUMP_DOCUMENT, S_DOCUMENT_PUT, "ttit", 2},
-    {"account", S_DUMP_ACCOUNT, S_RESTORE_ACCOUNT, "ittiiiii", 1},
+    {"account", S_DUMP_ACCOUNT, S_RESTORE_ACCOUNT, "ittiiiiiii", 1},
     {"keyword", S_DUMP_KEYWORD, S_KEYWORD_ADD, "iit", 2},
     {"folder", S_DUMP_FOLDER, S_RESTORE_FOLDER, "iittiiiiit", 1},
     {"subscription", S_DUMP_SUBSCRIPTION, S_SUBSCRIPTION_ADD, "it", 2},
