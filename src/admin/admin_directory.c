@@ -21,9 +21,11 @@ static enum st read_kind(struct subject *subject)
     struct slice kind = admin_arg_text(call, "kind");
 
     if (directory_kind_find(kind, &subject->kind) != ST_OK)
-        return admin_refuse(call, ST_INVALID,
-                            "%.*s: not a kind; write person, group, connection or settings",
-                            SLICE_ARG(kind));
+        return admin_refuse(
+            call, ST_INVALID,
+            "%.*s: not a kind; write person, group, server, cluster, foreign-domain, "
+            "connection or settings",
+            SLICE_ARG(kind));
     subject->kind_name = slice_str(directory_kind_name(subject->kind));
     return ST_OK;
 }
@@ -58,7 +60,7 @@ struct listing {
 static enum st list_document(void *ctx, const struct store_document *stored)
 {
     const struct listing *listing = ctx;
-    struct directory_aliases aliases;
+    struct directory_checked checked;
     AUTO(buf) struct buf why = BUF(4 * KIB);
     enum directory_kind kind;
 
@@ -69,7 +71,7 @@ static enum st list_document(void *ctx, const struct store_document *stored)
                   admin_json_text(stored->name), "modified_ms", (json_int_t)stored->modified_ms,
                   "bytes", (json_int_t)stored->body.len);
     if (directory_kind_find(stored->kind, &kind) == ST_OK &&
-        directory_check(kind, listing->arena, stored->name, stored->body, &aliases, &why) != ST_OK)
+        directory_check(kind, listing->arena, stored->name, stored->body, &checked, &why) != ST_OK)
         json_object_set_new(document, "fault", admin_json_text(buf_slice(&why)));
     json_array_append_new(listing->documents, document);
     arena_reset(listing->arena);
@@ -176,7 +178,7 @@ static enum st check_text(struct editing *editing)
 {
     const struct subject *subject = &editing->old.subject;
     struct admin_call *call = subject->call;
-    struct directory_aliases aliases;
+    struct directory_checked checked;
     struct arena *arena = arena_new("document", 64 * MIB);
     enum st st =
         directory_check_unhide(editing->text, editing->old.body, &editing->body, &call->why);
@@ -185,9 +187,9 @@ static enum st check_text(struct editing *editing)
         st = admin_refuse(call, ST_TOO_BIG, "a document may have 4 MiB");
     if (st == ST_OK)
         st = directory_check(subject->kind, arena, subject->name, buf_slice(&editing->body),
-                             &aliases, &call->why);
+                             &checked, &call->why);
     if (st == ST_OK)
-        st = check_names(editing, &aliases);
+        st = check_names(editing, &checked.aliases);
     arena_free(&arena);
     return st;
 }
