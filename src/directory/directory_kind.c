@@ -21,24 +21,25 @@ READ(server)
 READ(cluster)
 READ(foreign)
 
-#define ROW(name, type, read) \
-    { \
-        name, sizeof(struct type), offsetof(struct type, common), SIZE_MAX, read \
-    }
-#define ROW_ALIASES(name, type, read) \
-    { \
-        name, sizeof(struct type), offsetof(struct type, common), offsetof(struct type, aliases), \
-            read \
-    }
+#define COMMON(name, type) name, sizeof(struct type), offsetof(struct type, common)
+#define NONE SIZE_MAX
 
 const struct directory_kind_row directory_kinds[] = {
-    [DIRECTORY_PERSON] = ROW_ALIASES("person", directory_document, read_person),
-    [DIRECTORY_GROUP] = ROW_ALIASES("group", directory_group_document, read_group),
-    [DIRECTORY_CONNECTION] = ROW("connection", directory_connection_document, read_connection),
-    [DIRECTORY_SETTINGS] = ROW("settings", directory_settings_document, read_settings),
-    [DIRECTORY_SERVER] = ROW("server", directory_server_document, read_server),
-    [DIRECTORY_CLUSTER] = ROW("cluster", directory_cluster_document, read_cluster),
-    [DIRECTORY_FOREIGN] = ROW("foreign-domain", directory_foreign_document, read_foreign),
+    [DIRECTORY_PERSON] = {COMMON("person", directory_document),
+                          offsetof(struct directory_document, aliases),
+                          offsetof(struct directory_document, roles), read_person},
+    [DIRECTORY_GROUP] = {COMMON("group", directory_group_document),
+                         offsetof(struct directory_group_document, aliases),
+                         offsetof(struct directory_group_document, roles), read_group},
+    [DIRECTORY_CONNECTION] = {COMMON("connection", directory_connection_document), NONE, NONE,
+                              read_connection},
+    [DIRECTORY_SETTINGS] = {COMMON("settings", directory_settings_document), NONE, NONE,
+                            read_settings},
+    [DIRECTORY_SERVER] = {COMMON("server", directory_server_document), NONE,
+                          offsetof(struct directory_server_document, roles), read_server},
+    [DIRECTORY_CLUSTER] = {COMMON("cluster", directory_cluster_document), NONE, NONE, read_cluster},
+    [DIRECTORY_FOREIGN] = {COMMON("foreign-domain", directory_foreign_document), NONE, NONE,
+                           read_foreign},
 };
 static_assert(COUNT(directory_kinds) == DIRECTORY_KIND_MAX, "one row for each kind");
 

@@ -8,6 +8,7 @@ struct directory_kind_row {
     size_t size; /* of what is read */
     size_t common_at;
     size_t aliases_at; /* SIZE_MAX: it has none */
+    size_t roles_at;   /* SIZE_MAX: it has none */
     enum st (*read)(struct arena *arena, struct slice name, struct slice body, void *read_r,
                     struct buf *why);
 };

@@ -113,3 +113,40 @@ void directory_members_who(const struct directory_members *table, struct arena *
     for (size_t i = 0; i < who_r->groups.count; i++)
         join(table, arena, who_r->groups.at[i], who_r);
 }
+
+static bool is_open(const struct directory_common *common)
+{
+    return common->readers.count == 0 && common->authors.count == 0;
+}
+
+/* Whether the reader saw what said `before`. */
+static bool saw(const struct directory_members *table, struct arena *arena,
+                const struct directory_common *before, struct slice reader)
+{
+    struct directory_who who;
+
+    if (reader.ptr[0] == '[')
+        return has(&before->readers, reader) || has(&before->authors, reader);
+    directory_members_who(table, arena, reader, NULL, &who);
+    return directory_visible(&before->readers, &before->authors, &who);
+}
+
+bool directory_visible_widens(const struct directory_members *table, struct arena *arena,
+                              const struct directory_common *before,
+                              const struct directory_common *now, struct slice *by_r)
+{
+    const struct directory_texts *lists[] = {&now->readers, &now->authors};
+
+    *by_r = SLICE("everybody");
+    if (is_open(before))
+        return false;
+    if (is_open(now))
+        return true;
+    for (size_t k = 0; k < COUNT(lists); k++)
+        for (size_t i = 0; i < lists[k]->count; i++)
+            if (!saw(table, arena, before, lists[k]->at[i])) {
+                *by_r = lists[k]->at[i];
+                return true;
+            }
+    return false;
+}

@@ -16,6 +16,7 @@ struct directory_who {
 bool directory_visible(const struct directory_texts *readers, const struct directory_texts *authors,
                        const struct directory_who *who);
 
+struct directory_common;
 struct directory_group_document;
 struct directory_members; /* who is in which groups; what it was given must outlive it */
 
@@ -26,3 +27,9 @@ void directory_members_clear(struct directory_members **table);
 void directory_members_who(const struct directory_members *table, struct arena *arena,
                            struct slice name, const struct directory_texts *roles,
                            struct directory_who *who_r);
+/* Whether somebody may see a document that says `now` who might not when it said `before`; by_r
+ * names the first such reader, or is "everybody". Roles that a server has by itself are not looked
+ * at: one name too many is asked for rather than one too few. */
+bool directory_visible_widens(const struct directory_members *table, struct arena *arena,
+                              const struct directory_common *before,
+                              const struct directory_common *now, struct slice *by_r);

@@ -94,6 +94,51 @@ static void test_readers_united_with_authors_see_it(void **state)
     arena_free(&arena);
 }
 
+static void test_an_edit_that_lets_more_see_is_known(void **state)
+{
+    static const struct {
+        const char *before[2];
+        const char *now[2];
+        const char *by; /* NULL: it does not */
+    } rows[] = {
+        {{"", ""}, {"", ""}, NULL},
+        {{"", ""}, {"ann", ""}, NULL},
+        {{"ann", ""}, {"", ""}, "everybody"},
+        {{"", "ann"}, {"", ""}, "everybody"},
+        {{"ann", ""}, {"", "ann"}, NULL},
+        {{"ann", ""}, {"ann bob", ""}, "bob"},
+        {{"ann bob", ""}, {"bob", ""}, NULL},
+        {{"crew", ""}, {"ann", ""}, NULL},
+        {{"ann", ""}, {"crew", ""}, "crew"},
+        {{"[cooks]", ""}, {"[cooks] [sailors]", ""}, "[sailors]"},
+        {{"[cooks]", "ann"}, {"ann", "[cooks]"}, NULL},
+    };
+    struct arena *arena = arena_new("test", MIB);
+    struct directory_members *members = NULL;
+    struct directory_group_document *group = arena_one(arena, struct directory_group_document);
+    AUTO(buf) struct buf why = BUF(KIB);
+
+    (void)state;
+    assert_int_equal(
+        directory_group_read(arena, SLICE("crew"), SLICE("member = ann\n"), group, &why), ST_OK);
+    directory_members_add(&members, arena, group);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct directory_common before = {.readers = list_of(arena, rows[i].before[0]),
+                                          .authors = list_of(arena, rows[i].before[1])};
+        struct directory_common now = {.readers = list_of(arena, rows[i].now[0]),
+                                       .authors = list_of(arena, rows[i].now[1])};
+        struct slice by;
+
+        T_ROW(i, "widens");
+        bool widens = directory_visible_widens(members, arena, &before, &now, &by);
+        assert_int_equal(widens, rows[i].by != NULL);
+        if (widens)
+            T_EQ_SLICE(by, slice_str(rows[i].by));
+    }
+    directory_members_clear(&members);
+    arena_free(&arena);
+}
+
 /* The scenario of the two gateways: each sees its own document, the other servers see both. */
 static void furnish(struct directory *making)
 {
@@ -273,6 +318,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_readers_united_with_authors_see_it),
+        cmocka_unit_test(test_an_edit_that_lets_more_see_is_known),
         cmocka_unit_test(test_each_server_works_on_what_it_may_see),
         cmocka_unit_test(test_servers_and_clusters_are_found_by_name),
         cmocka_unit_test(test_an_address_goes_out_and_comes_back),
