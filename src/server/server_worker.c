@@ -316,6 +316,7 @@ static void await_end(struct worker *worker, const sigset_t *signals)
 
 static void stop(struct worker *worker)
 {
+    store_hurry(worker->store);
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);

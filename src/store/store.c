@@ -121,6 +121,12 @@ bool store_away(const struct store *store)
     return store->engine->away != NULL && store->engine->away(store);
 }
 
+void store_hurry(struct store *store)
+{
+    if (store->engine->hurry != NULL)
+        store->engine->hurry(store);
+}
+
 void store_set_retry(struct store *store, uint64_t retry_ms)
 {
     if (store->engine->set_retry != NULL)

@@ -69,6 +69,8 @@ void store_watch_free(struct store_watch **watch); /* fn is not running and not 
 
 /* The database is out of reach, for longer than a moment; operations wait for it. Never SQLite. */
 bool store_away(const struct store *store);
+/* The server ends: operations wait no longer for a database that is away. */
+void store_hurry(struct store *store);
 /* options.retry_ms from now on. */
 void store_set_retry(struct store *store, uint64_t retry_ms);
 bool store_is_shared(const struct store *store);          /* other servers may write (PostgreSQL) */

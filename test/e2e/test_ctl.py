@@ -227,12 +227,13 @@ def make_maildir(path, count=30):
         m.set_flags("FS" if n % 2 else "R")
         m.set_subdir("cur")
         m.set_date(1_000_000_000 + n)
-        box.add(m)
+        key = box.add(m)
+        if n == 0:
+            first = next((path / "cur").glob(f"{key}:*"))
     for name in ("Work.2025", "Entw&APw-rfe"):
         sub = box.add_folder(name)
         sub.add(mailbox.MaildirMessage(message(name)))
     (path / "dovecot-keywords").write_text("0 $Junk\n1 Work\n")
-    first = sorted((path / "cur").iterdir())[0]
     first.rename(str(first) + "ab")
 
 
