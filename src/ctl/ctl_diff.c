@@ -108,7 +108,7 @@ static size_t end_of_hunk(const struct script *script, size_t from)
 {
     size_t end = from;
 
-    for (size_t i = from; i < script->count && i <= end + 2 * CONTEXT; i++)
+    for (size_t i = from; i < script->count && i <= end + 2 * CONTEXT + 1; i++)
         if (script->at[i].sign != ' ')
             end = i;
     end += 1 + CONTEXT;
