@@ -159,6 +159,7 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
 
     if (st != ST_OK)
         return st;
+    store_set_root(worker->store, conf_uidvalidity_root(conf));
     log_event(EV_STORE_OPENED, 0, LOG_C("engine", store_engine_name(worker->store)));
     st = blob_sweep(worker->store, !store_is_shared(worker->store));
     if (st == ST_OK && worker->options->prepare != NULL)
@@ -292,6 +293,7 @@ static void reload(struct worker *worker)
     struct net_options net_options = net_options_of(&conf);
     net_set_options(worker->net, &net_options);
     store_set_retry(worker->store, conf.store_retry_ms);
+    store_set_root(worker->store, conf_uidvalidity_root(&conf));
     directory_reload();
     router_queue_look(worker->queue, true);
     if (load_tls(worker, &conf, &why) != ST_OK)
