@@ -144,6 +144,7 @@ struct store {
     struct store_views *views;
     bool migrated;   /* the schema is there */
     atomic_int root; /* of UIDVALIDITY, or STORE_ROOT_NONE */
+    char server_name[256];
     pthread_mutex_t inbox_lock;
     struct store_inbox *inboxes;
 };
