@@ -130,6 +130,9 @@ void router_items_forget(struct router_queue *queue, struct router_item **list);
 /* The next message of the destination with its recipients, as a list; reads the store where the
  * window is empty. NULL: nothing is due. Lock held, let go while it reads. */
 struct router_item *router_take(struct router_queue *queue, struct router_dest *dest);
+/* Out of its destination's window, which somebody else takes from; false: it is in none. Lock held.
+ */
+bool router_window_leave(struct router_item *item);
 /* The row in memory, for the caller alone: out of its destination's window, and no reading takes it
  * up. NULL: a sender is at work on it. Without lock. */
 struct router_item *router_claim(struct router_queue *queue, const struct store_queued *row);
@@ -140,6 +143,9 @@ void router_release(struct router_queue *queue, struct router_item *item, bool d
 /* Makes what came of the items (item->settle) durable and forgets them; without lock. The items are
  * no longer the caller's. */
 void router_settle(struct router_queue *queue, struct router_item *list);
+/* Lock held, at the end: what the store did not take stays as it is there; what other servers took
+ * is in the journal. */
+void router_settle_drop(struct router_queue *queue);
 /* Lock held: once more what the store did not take. */
 void router_settle_undone(struct router_queue *queue);
 

@@ -153,11 +153,13 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
                                     .data_dir = conf->data_dir,
                                     .connections_max = conf->store_connections_max,
                                     .retry_ms = conf->store_retry_ms,
-                                    .create = true};
+                                    .create = true,
+                                    .server_name = worker->server_name};
     enum st st = store_open(&options, why, &worker->store);
 
     if (st != ST_OK)
         return st;
+    store_set_root(worker->store, conf_uidvalidity_root(conf));
     log_event(EV_STORE_OPENED, 0, LOG_C("engine", store_engine_name(worker->store)));
     st = blob_sweep(worker->store, !store_is_shared(worker->store));
     if (st == ST_OK && worker->options->prepare != NULL)
@@ -291,6 +293,7 @@ static void reload(struct worker *worker)
     struct net_options net_options = net_options_of(&conf);
     net_set_options(worker->net, &net_options);
     store_set_retry(worker->store, conf.store_retry_ms);
+    store_set_root(worker->store, conf_uidvalidity_root(&conf));
     directory_reload();
     router_queue_look(worker->queue, true);
     if (load_tls(worker, &conf, &why) != ST_OK)
@@ -315,6 +318,7 @@ static void await_end(struct worker *worker, const sigset_t *signals)
 
 static void stop(struct worker *worker)
 {
+    store_hurry(worker->store);
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);

@@ -7,6 +7,7 @@
 #include "net/net.h"
 #include "store/store_engine.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <uthash.h>
 #include <utlist.h>
@@ -37,10 +38,13 @@ enum st store_open(const struct store_options *options, struct buf *why, struct 
     struct store *store = mem_new(struct store);
 
     store->engine = strcmp(options->where, "sqlite") == 0 ? &store_sqlite : &store_postgres;
+    if (options->server_name != NULL)
+        snprintf(store->server_name, sizeof(store->server_name), "%s", options->server_name);
     pthread_mutex_init(&store->watch_lock, NULL);
     pthread_mutex_init(&store->inbox_lock, NULL);
     store->inboxes = mem_alloc(STORE_INBOXES * sizeof(store->inboxes[0]));
     store->views = store_views_new();
+    atomic_init(&store->root, STORE_ROOT_NONE);
     enum st st = store->engine->open(store, options, why);
     if (st == ST_OK)
         st = store_migrate(store, why);
@@ -118,10 +122,32 @@ bool store_away(const struct store *store)
     return store->engine->away != NULL && store->engine->away(store);
 }
 
+void store_hurry(struct store *store)
+{
+    if (store->engine->hurry != NULL)
+        store->engine->hurry(store);
+}
+
 void store_set_retry(struct store *store, uint64_t retry_ms)
 {
     if (store->engine->set_retry != NULL)
         store->engine->set_retry(store, retry_ms);
+}
+
+const char *store_server_name(const struct store *store)
+{
+    return store->server_name;
+}
+
+void store_set_root(struct store *store, int root)
+{
+    assert(root >= STORE_ROOT_NONE && root <= STORE_ROOT_MAX);
+    atomic_store(&store->root, root);
+}
+
+int store_root(const struct store *store)
+{
+    return atomic_load(&store->root);
 }
 
 bool store_is_shared(const struct store *store)

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """queue_soak: kills the server at random moments while mail goes through it, and checks both ends' ledgers.
 
-    queue_soak.py [--store sqlite|postgres|both] [--rounds N] [--messages N] [--seed N] [--senders N]
+    queue_soak.py [--store sqlite|postgres|both] [--rounds N] [--messages N] [--seed N] [--senders N] [--rate N]
 
-Senders give messages to the SMTP port without a pause; the server sends them on to a sink that keeps a ledger of what
+Senders give messages to the SMTP port, about --rate a second; the server sends them on to a sink that keeps a ledger of what
 it took and of which 250 it had said. N times in between the worker, the whole server or the database is killed. In the
 end:
 
@@ -41,6 +41,8 @@ class Sender(threading.Thread):
                     while not self.soak.over.is_set():
                         sequence += 1
                         self.send(smtp, f"<{self.soak.seed}.{self.number}.{sequence}@queue.soak>")
+                        if self.soak.args.rate:
+                            self.soak.over.wait(self.random.expovariate(self.soak.args.rate / self.soak.args.senders))
             except (Closed, TimeoutError, ValueError):
                 time.sleep(0.02)
 
@@ -131,9 +133,9 @@ class QueueSoak(Kills):
         print(f"queue soak: the last came {time.monotonic() - begun:.1f} s after the last was taken", flush=True)
 
     def queued(self):
-        text = subprocess.run([BINARY, "queue", "list", "--json", "--dir", str(self.server.dir)], capture_output=True,
-                              text=True, check=True).stdout
-        return json.loads(text)["recipients"]
+        listed = subprocess.run([BINARY, "queue", "list", "--json", "--dir", str(self.server.dir)], capture_output=True,
+                                text=True, check=True)
+        return json.loads(listed.stdout)["summary"]["recipients"]
 
     def swallowed(self, entry):
         """The last copy taken on a connection that a kill cut: the server may not have seen its 250."""
@@ -189,6 +191,7 @@ def main():
     parser.add_argument("--messages", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--senders", type=int, default=10)
+    parser.add_argument("--rate", type=float, default=100, help="messages a second, about; 0: as many as can be")
     args = parser.parse_args()
     code = 0
     for store in ("sqlite", "postgres") if args.store == "both" else (args.store,):

@@ -1,7 +1,7 @@
 """relaying: a Posthorse that relays what it is given on its SMTP port, and reports read apart."""
 import email, itertools, json, re, subprocess
 
-from server import BINARY, Server, Smtp
+from server import free_base_port, BINARY, Server, Smtp
 
 NETWORK = "127.0.0.0/8"
 FAST = {  # so that what takes days takes seconds
@@ -29,7 +29,8 @@ def stuffed(data):
 
 class Relay(Server):
     def __init__(self, store="sqlite", settings=None, **more):
-        super().__init__(store, settings={**FAST, **(settings or {})}, **more)
+        # A port of its own, known before: the server compares its listeners with where mail would go.
+        super().__init__(store, base_port=free_base_port(), settings={**FAST, **(settings or {})}, **more)
 
     def ctl(self, *args, status=0, **more):
         """A command's output."""

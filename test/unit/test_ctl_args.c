@@ -18,6 +18,8 @@ static const struct {
     {"NAME [--quota SIZE] [--json]", 1, 1},
     {"--quota SIZE NAME", 1, 1},
     {"FILE|NAME [--maildir DIR] [--mbox FILE]", 1, 1},
+    {"ADDRESS... [--json]", 1, SIZE_MAX},
+    {"[ID...] [--from PATTERN] [--all]", 0, SIZE_MAX},
 };
 
 static void arguments_are_counted_from_the_usage(void **state)
@@ -54,6 +56,14 @@ static const struct {
     {"account --help", "- <account> --help"},
     {"", "-"},
     {"sandbox --dir x --base-port 0", "sandbox --dir=x --base-port=0"},
+    {"convert -e- alice", "convert <alice> --disable"},
+    {"convert -e alice -n", "convert <alice> --enable --dry-run"},
+    {"convert -f names -l -", "convert --names=names --list=-"},
+    {"convert -h", "convert --headers"},
+    {"convert --help", "convert --help"},
+    {"status -h", "status --help"},
+    {"status -e", "!status takes no option --enable"},
+    {"convert -ee", "!there is no option -ee"},
     {"stats", "!there is no command stats; the nearest is status"},
     {"status now", "!too many arguments; the command is posthorse status [--json]"},
     {"acount list", "!there is no command acount list; the nearest is account list"},
