@@ -14,7 +14,8 @@
 
 #define SOCKETS_MAX 64
 #define ARENA_BYTES_MAX (64 * MIB)
-#define BODY_BYTES_MAX (64 * MIB) /* an import of documents */
+#define BODY_BYTES_MAX (4 * MIB)
+#define LARGE_BYTES_MAX (64 * MIB)
 #define WHY_BYTES_MAX (4 * KIB)
 #define METRICS_BYTES_MAX (1 * MIB)
 #define ERROR_BYTES_MAX 1024
@@ -92,7 +93,7 @@ static struct admin_call *call_new(const struct admin *admin, const struct admin
     call->type = "application/json";
     call->bytes = HTTP_BYTES_UNKNOWN;
     atomic_init(&call->refs, 1);
-    buf_init(&call->body, BODY_BYTES_MAX);
+    buf_init(&call->body, row->kind == ADMIN_LARGE ? LARGE_BYTES_MAX : BODY_BYTES_MAX);
     buf_init(&call->why, WHY_BYTES_MAX);
     return call;
 }
@@ -209,7 +210,9 @@ static void api_begin(void *ctx, struct http_request *request)
     struct admin_call *call = call_new(ctx, row, request);
     http_request_mine_set(request, call);
     http_request_query_each(request, take_query, call->args);
-    if (row->kind == ADMIN_JSON)
+    if (row->kind == ADMIN_LARGE)
+        http_request_body_max(request, LARGE_BYTES_MAX);
+    if (row->kind != ADMIN_UPLOAD)
         return;
     http_request_body_max(request, UINT64_MAX);
     call->st = fail_plainly(call, row->handler(call));
@@ -221,7 +224,7 @@ static void api_upload(void *ctx, struct http_request *request, struct slice byt
 {
     struct admin_call *call = http_request_mine(request);
 
-    if (call->row->kind == ADMIN_JSON)
+    if (call->row->kind != ADMIN_UPLOAD)
         buf_put(&call->body, bytes);
     else if (call->st == ST_OK)
         call->st = fail_plainly(call, call->upload(call, bytes));
@@ -249,7 +252,7 @@ static void api_answer(void *ctx, struct http_request *request)
     struct admin_call *call = http_request_mine(request);
     enum st st = call->st;
 
-    if (call->row->kind == ADMIN_JSON) {
+    if (call->row->kind != ADMIN_UPLOAD) {
         st = read_args(call);
         if (st == ST_OK)
             st = call->row->handler(call);

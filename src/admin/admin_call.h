@@ -11,13 +11,14 @@
 struct admin_call;
 typedef enum st admin_call_fn(struct admin_call *call);
 
-enum admin_kind { ADMIN_JSON, ADMIN_UPLOAD };
+/* LARGE: JSON with a body of up to 64 MiB instead of 4. */
+enum admin_kind { ADMIN_JSON, ADMIN_LARGE, ADMIN_UPLOAD };
 
 struct admin_row {
     const char *path;
     const char *method;
     enum admin_kind kind;
-    admin_call_fn *handler; /* JSON: run when the body is in; UPLOAD: before it */
+    admin_call_fn *handler; /* UPLOAD: run before the body is in; the others: behind it */
     const char *help;
 };
 extern const struct admin_row admin_rows[];

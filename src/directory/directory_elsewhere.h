@@ -17,6 +17,7 @@ struct directory_elsewhere {
     size_t foreign_count;
 };
 
+/* Empties the tables; before their arena goes. */
 void directory_elsewhere_clear(struct directory_elsewhere *elsewhere);
 /* Copies what it keeps of the document; the lists in it stay where they are, in arena. */
 void directory_elsewhere_add_server(struct directory_elsewhere *elsewhere, struct arena *arena,

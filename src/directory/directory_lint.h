@@ -5,6 +5,7 @@
 
 struct directory_lint;
 
+/* Nothing in it yet. */
 struct directory_lint *directory_lint_new(void);
 void directory_lint_free(struct directory_lint **lint); /* NULL is fine */
 /* One document; its texts are copied. */

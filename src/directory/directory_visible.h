@@ -20,8 +20,10 @@ struct directory_common;
 struct directory_group_document;
 struct directory_members; /* who is in which groups; what it was given must outlive it */
 
+/* Notes the members of a group, all of which lives as long as the table; entries live in arena. */
 void directory_members_add(struct directory_members **table, struct arena *arena,
                            const struct directory_group_document *group);
+/* Empties the table; before its arena goes. */
 void directory_members_clear(struct directory_members **table);
 /* Groups that contain themselves, directly or not, count once. roles: its own; may be NULL. */
 void directory_members_who(const struct directory_members *table, struct arena *arena,

@@ -279,6 +279,8 @@ def test_export_and_import_go_round(own, tmp_path):
     ctl.run("directory", "import", "-", input="[person newcomer]\n", status=NOUSER)
     ctl.run("directory", "import", "/nonexistent", status=NOINPUT)
     assert ctl.run("directory", "import", "-", input="") == ""
+    large = "".join(f"[group large{n}]\n" + f"member = {'m' * 60}@far.test\n" * 10000 for n in range(8))
+    assert len(large) > 5 << 20 and ctl.run("directory", "import", "-", input=large).count(": made\n") == 8
 
 
 def test_lint_says_what_would_surprise(own):
