@@ -84,7 +84,7 @@ class Report:
         self.text = text
         self.whole = email.message_from_bytes(text)
         assert self.whole.get_content_type() == "multipart/report", self.whole.get_content_type()
-        assert self.whole.get_param("report-type") == "delivery-status"
+        assert self.whole.get_param("report-type") in ("delivery-status", "global-delivery-status")  # RFC 6533
         parts = self.whole.get_payload()
         assert [p.get_content_type() for p in parts[:2]] in (
             ["text/plain", "message/delivery-status"], ["text/plain", "message/global-delivery-status"])
