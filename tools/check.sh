@@ -43,6 +43,8 @@ step 'style' style
 step 'unit, prefix, oracle and store tests' suites build unit prefix oracle store
 step 'the same with ASan and UBSan' suites build-asan unit prefix store
 step 'the same with TSan' suites build-tsan unit store
+step 'the router simulated, 200,000 messages' suites build sim
+step 'the same with ASan and UBSan, 20,000 messages' build-asan/test/sim/sim_router --messages 20000
 step 'wire cases' suites build wire
 step 'end to end with real clients' suites build e2e
 step 'mail that goes on: peers, faults, name servers, smuggling' suites build relay

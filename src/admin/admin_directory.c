@@ -153,6 +153,7 @@ struct editing {
     struct reading old;
     struct slice text; /* as it was sent */
     struct buf body;   /* with what the masks stand for */
+    struct slice editor;
     int64_t now_ms;
     bool created;
 };
@@ -208,14 +209,16 @@ static enum st edit_body(struct store_tx *tx, void *arg)
         st = check_text(editing);
     if (st != ST_OK)
         return st;
-    return store_document_put(tx,
-                              &(struct store_document){subject->kind_name, subject->name,
-                                                       editing->now_ms, buf_slice(&editing->body)});
+    return store_document_put(tx, &(struct store_document){.kind = subject->kind_name,
+                                                           .name = subject->name,
+                                                           .modified_ms = editing->now_ms,
+                                                           .editor = editing->editor,
+                                                           .body = buf_slice(&editing->body)});
 }
 
 enum st admin_directory_edit(struct admin_call *call)
 {
-    struct editing editing = {.now_ms = sys_now_ms()};
+    struct editing editing = {.now_ms = sys_now_ms(), .editor = admin_arg_text(call, "editor")};
     enum st st = read_subject(call, &editing.old.subject);
 
     if (st == ST_OK && !admin_arg_has(call, "text"))
@@ -239,7 +242,11 @@ static enum st remove_body(struct store_tx *tx, void *arg)
 {
     const struct subject *subject = arg;
 
-    return store_document_delete(tx, subject->kind_name, subject->name);
+    return store_document_delete(
+        tx, &(struct store_document){.kind = subject->kind_name,
+                                     .name = subject->name,
+                                     .modified_ms = sys_now_ms(),
+                                     .editor = admin_arg_text(subject->call, "editor")});
 }
 
 enum st admin_directory_remove(struct admin_call *call)

@@ -151,7 +151,10 @@ static enum st add_body(struct store_tx *tx, void *arg)
     buf_clear(adding->why);
     for (size_t i = 0; i < adding->count; i++) {
         const struct new_person *person = &adding->persons[i];
-        struct store_document document = {kind_person, person->name, adding->now_ms, person->body};
+        struct store_document document = {.kind = kind_person,
+                                          .name = person->name,
+                                          .modified_ms = adding->now_ms,
+                                          .body = person->body};
         int64_t account_id;
         enum st st = store_document_get(tx, kind_person, person->name, ignore_document, NULL);
 
@@ -248,9 +251,10 @@ static enum st change_body(struct store_tx *tx, void *arg)
     enum st st = store_document_get(tx, kind_person, change->name, change_document, change);
     if (st != ST_OK)
         return st;
-    return store_document_put(tx,
-                              &(struct store_document){kind_person, change->name, change->now_ms,
-                                                       buf_slice(&change->body)});
+    return store_document_put(tx, &(struct store_document){.kind = kind_person,
+                                                           .name = change->name,
+                                                           .modified_ms = change->now_ms,
+                                                           .body = buf_slice(&change->body)});
 }
 
 enum st admin_person_change(struct store *store, struct slice name, admin_person_fn *fn, void *ctx,
@@ -334,13 +338,17 @@ static enum st rename_body(struct store_tx *tx, void *arg)
     if (st == ST_NOT_FOUND)
         st = store_document_get(tx, kind_person, renaming->name, keep_body, renaming);
     if (st == ST_OK)
-        st = store_document_delete(tx, kind_person, renaming->name);
+        st = store_document_delete(tx, &(struct store_document){.kind = kind_person,
+                                                                .name = renaming->name,
+                                                                .modified_ms = renaming->now_ms});
     if (st == ST_OK)
         st = rename_account(tx, renaming);
     if (st != ST_OK)
         return st;
-    return store_document_put(
-        tx, &(struct store_document){kind_person, renaming->to, renaming->now_ms, renaming->body});
+    return store_document_put(tx, &(struct store_document){.kind = kind_person,
+                                                           .name = renaming->to,
+                                                           .modified_ms = renaming->now_ms,
+                                                           .body = renaming->body});
 }
 
 enum st admin_person_rename(struct store *store, struct slice name, struct slice to,
@@ -362,7 +370,9 @@ static enum st remove_body(struct store_tx *tx, void *arg)
 {
     const struct slice *name = arg;
     struct store_account account;
-    enum st document = store_document_delete(tx, kind_person, *name);
+    enum st document = store_document_delete(
+        tx,
+        &(struct store_document){.kind = kind_person, .name = *name, .modified_ms = sys_now_ms()});
 
     if (document != ST_OK && document != ST_NOT_FOUND)
         return document;

@@ -35,9 +35,10 @@ __attribute__((constructor)) static void note_start(void)
 
 /* --- the queue --- */
 
-/* Counting reads as much as there is. It is done anew once a hundred times as long has passed as it
- * took: always for a short queue, now and then for a million messages. */
+/* Counting reads as much as there is. Where that takes a while it is done anew once a hundred times
+ * as long has passed as it took: a million messages are counted now and then. */
 #define COUNT_SHARE 100
+#define COUNT_QUICK_MS 50 /* so long a count is always made anew */
 #define DOWN_MAX 100
 #define DOWN_ROWS_MAX 10000 /* a destination's recipients are not counted further */
 
@@ -59,7 +60,8 @@ static enum st count_queue(struct store *store, json_t *queue)
 
     pthread_mutex_lock(&counted.lock);
     uint64_t begun_ms = sys_mono_ms();
-    if (counted.at_ms == 0 || begun_ms - counted.at_ms >= COUNT_SHARE * counted.took_ms) {
+    if (counted.at_ms == 0 || counted.took_ms < COUNT_QUICK_MS ||
+        begun_ms - counted.at_ms >= COUNT_SHARE * counted.took_ms) {
         st = store_read(store, totals_body, &counted.totals);
         counted.at_ms = sys_mono_ms();
         counted.took_ms = counted.at_ms - begun_ms;

@@ -257,17 +257,20 @@ struct lying {
     struct tracing *t;
     json_t *list;
     struct slice account;
-    const char *guid;
+    const struct traced *message;
 };
 
 static enum st take_place(void *ctx, struct slice folder, int64_t uid)
 {
     const struct lying *lying = ctx;
 
-    json_array_append_new(lying->list, json_pack("{s:o, s:o, s:I, s:s}", "account",
-                                                 admin_json_text(lying->account), "folder",
-                                                 admin_json_text(folder), "uid", (json_int_t)uid,
-                                                 "message", lying->guid));
+    json_t *json =
+        json_pack("{s:o, s:o, s:I, s:s}", "account", admin_json_text(lying->account), "folder",
+                  admin_json_text(folder), "uid", (json_int_t)uid, "message", lying->message->guid);
+
+    if (lying->message->about[0] != '\0')
+        json_object_set_new(json, "about", json_string(lying->message->about));
+    json_array_append_new(lying->list, json);
     return ST_OK;
 }
 
@@ -280,8 +283,8 @@ static enum st read_account(struct store_tx *tx, void *arg)
 
     json_array_clear(lying->list);
     for (size_t i = 0; st == ST_OK && i < t->count; i++) {
-        lying->guid = t->list[i].guid;
-        st = store_guid_find(tx, account.account_id, slice_str(lying->guid), take_place, lying);
+        lying->message = &t->list[i];
+        st = store_guid_find(tx, account.account_id, slice_str(t->list[i].guid), take_place, lying);
     }
     return st == ST_NOT_FOUND ? ST_OK : st;
 }

@@ -125,8 +125,8 @@ static void put_counts(const json_t *counts)
 {
     char room[CTL_QUANTITY_BYTES];
 
-    printf("%s recipients", ctl_table_number(room, ctl_json_number(counts, "recipients")));
-    printf(" of %s messages", ctl_table_number(room, ctl_json_number(counts, "messages")));
+    printf("%s", ctl_table_count(room, ctl_json_number(counts, "recipients"), "recipient"));
+    printf(" of %s", ctl_table_count(room, ctl_json_number(counts, "messages"), "message"));
     printf(", %s\n", ctl_table_size(room, ctl_json_number(counts, "bytes")));
 }
 

@@ -91,13 +91,12 @@ static int ask(const struct verb *verb, const json_t *summary)
     char messages[CTL_QUANTITY_BYTES];
     char answer[100];
 
-    ctl_table_number(recipients, ctl_json_number(summary, "recipients"));
-    ctl_table_number(messages, ctl_json_number(summary, "messages"));
+    ctl_table_count(recipients, ctl_json_number(summary, "recipients"), "recipient");
+    ctl_table_count(messages, ctl_json_number(summary, "messages"), "message");
     if (!isatty(STDIN_FILENO))
-        return ctl_fail(EX_USAGE, "%s recipients of %s messages would be %s; say --yes to do it",
-                        recipients, messages, verb->past);
-    fprintf(stderr, "%s %s recipients of %s messages? Write yes to do it: ", verb->imperative,
-            recipients, messages);
+        return ctl_fail(EX_USAGE, "%s of %s would be %s; say --yes to do it", recipients, messages,
+                        verb->past);
+    fprintf(stderr, "%s %s of %s? Write yes to do it: ", verb->imperative, recipients, messages);
     if (fgets(answer, sizeof(answer), stdin) != NULL &&
         slice_ieq(slice_trim(slice_str(answer)), SLICE("yes")))
         return EX_OK;
@@ -153,7 +152,7 @@ static int tell(const struct ctl *ctl, const struct verb *verb, const json_t *do
                         ctl->arg_count == 1 ? "this id" : "this and the other ids");
     if (changed == 0 && ctl->arg_count > 0 && ctl_json_number(done, "unfit") > 0)
         return ctl_fail(EX_DATAERR, "%s: not %s, it is %s", ctl->args[0], verb->past, verb->unfit);
-    printf("%s recipients %s\n", ctl_table_number(room, changed), verb->past);
+    printf("%s %s\n", ctl_table_count(room, changed, "recipient"), verb->past);
     tell_more(done, "tried", "were being tried at that moment and may arrive all the same");
     if (ctl->arg_count > 0) { /* a filter may meet what it is not for; ids are meant */
         tell_more(done, "missing", "ids have nothing queued under them");

@@ -65,7 +65,8 @@ static void print_header(struct ctl *ctl, const json_t *message)
     putchar('\n');
     while (slice_split(&rest, '\n', &line))
         if (line.len > 0)
-            printf("  %s\n", ctl_text(ctl->arena, slice_trim(line)));
+            printf("  %s%s\n", line.ptr[0] == ' ' || line.ptr[0] == '\t' ? "    " : "",
+                   ctl_text(ctl->arena, slice_trim(line)));
 }
 
 int ctl_cmd_queue_show(struct ctl *ctl)

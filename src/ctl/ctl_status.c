@@ -43,8 +43,8 @@ static void print_queue(struct ctl *ctl, const json_t *queue)
     size_t i;
     json_t *down;
 
-    printf("%-20s %s recipients", "queue", ctl_table_number(room, number(queue, "recipients")));
-    printf(" of %s messages", ctl_table_number(room, number(queue, "messages")));
+    printf("%-20s %s", "queue", ctl_table_count(room, number(queue, "recipients"), "recipient"));
+    printf(" of %s", ctl_table_count(room, number(queue, "messages"), "message"));
     printf(", %s", ctl_table_size(room, number(queue, "bytes")));
     if (number(queue, "held") > 0)
         printf(", %s of them held", ctl_table_number(room, number(queue, "held")));

@@ -150,3 +150,11 @@ const char *ctl_table_number(char room[CTL_QUANTITY_BYTES], uint64_t number)
     room[out] = '\0';
     return room;
 }
+
+const char *ctl_table_count(char room[CTL_QUANTITY_BYTES], uint64_t number, const char *unit)
+{
+    size_t len = strlen(ctl_table_number(room, number));
+
+    snprintf(room + len, CTL_QUANTITY_BYTES - len, " %.10s%s", unit, number == 1 ? "" : "s");
+    return room;
+}

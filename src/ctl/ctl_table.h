@@ -19,4 +19,6 @@ void ctl_table_write(const struct ctl_table *table, struct buf *out);
 const char *ctl_table_size(char room[CTL_QUANTITY_BYTES], uint64_t bytes);
 /* "42 s", "3 min 20 s", "5 h 12 min", "12 d 3 h". */
 const char *ctl_table_duration(char room[CTL_QUANTITY_BYTES], uint64_t ms);
+/* "1 recipient", "12,345 recipients". */
+const char *ctl_table_count(char room[CTL_QUANTITY_BYTES], uint64_t number, const char *unit);
 const char *ctl_table_number(char room[CTL_QUANTITY_BYTES], uint64_t number); /* "12,345" */

@@ -17,6 +17,8 @@ static const struct {
     {"smtp_accepted", NULL,
      "taken from $from by $origin, peer $peer: $rcpts recipients, $bytes bytes, guid $guid"},
     {"imap_appended", NULL, "put by $account into folder $folder, UID $uid, guid $guid"},
+    {"spooled", NULL, "taken into the spool, PostgreSQL was away"},
+    {"spool_moved", NULL, "moved from the spool into the store"},
     {"delivered", NULL, "delivered to $account, folder $folder"},
     {"queued", NULL, "$to: queued ($id) for \"$destination\": $why"},
     {"sent", NULL, "$to: taken over by another server at try $attempts: $answer"},
@@ -24,9 +26,9 @@ static const struct {
     {"failed", NULL, "$to: failed: $answer"},
     {"rerouted", NULL, "$to: goes another way now: $by"},
     {"reported", NULL, "report ($kind) made to $to, guid $report"},
-    {"dropped", "who", "$to: dropped by an administrator ($who)"},
+    {"dropped", "who", "$to: dropped, by an administrator ($who)"},
     {"dropped", NULL, "$to: over ($kind), no report was wanted: $answer"},
-    {"queue_changed", NULL, "$to: $what by an administrator ($who)"},
+    {"queue_changed", NULL, "$to: $what, by an administrator ($who)"},
     {"destination_down", NULL, "\"$destination\" does not answer: $answer"},
     {"destination_up", NULL, "\"$destination\" answers again"},
 };
@@ -78,6 +80,29 @@ static int by_time(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
+/* What began a message, or a report, is logged when all of it was done. It is told before that. */
+static void move_forward(struct event *event, const json_t *events)
+{
+    const char *name = json_string_value(json_object_get(event->json, "event"));
+    bool came = name != NULL && strcmp(name, "smtp_accepted") == 0;
+    const json_t *of = json_object_get(event->json, came ? "message" : "report");
+    size_t i;
+    json_t *other;
+
+    if (of == NULL)
+        return;
+    json_array_foreach(events, i, other)
+    {
+        int64_t at_ms = json_integer_value(json_object_get(other, "at_ms"));
+
+        if (at_ms <= event->at_ms && json_equal(json_object_get(other, "message"), of)) {
+            event->at_ms = at_ms;
+            event->number = 0;
+        }
+    }
+    json_object_set_new(event->json, "at_ms", json_integer(event->at_ms));
+}
+
 static json_t *sorted(struct ctl *ctl, const json_t *events)
 {
     size_t count = json_array_size(events);
@@ -87,7 +112,8 @@ static json_t *sorted(struct ctl *ctl, const json_t *events)
     for (size_t i = 0; i < count; i++) {
         list[i].json = json_array_get(events, i);
         list[i].at_ms = json_integer_value(json_object_get(list[i].json, "at_ms"));
-        list[i].number = i;
+        list[i].number = i + 1;
+        move_forward(&list[i], events);
     }
     qsort(list, count, sizeof(list[0]), by_time);
     for (size_t i = 0; i < count; i++)
@@ -147,9 +173,11 @@ static void print_where(struct ctl *ctl, const struct tracing *t)
         printf("  queued %s: %s, %s, next try: %s\n", ctl_json_text(ctl->arena, at, "id"),
                ctl_json_text(ctl->arena, at, "to"), ctl_json_text(ctl->arena, at, "state"),
                ctl_queue_next(ctl->arena, at));
-    json_array_foreach(t->lies, i, at) printf(
-        "  account %s, folder %s, UID %llu\n", ctl_json_text(ctl->arena, at, "account"),
-        ctl_json_text(ctl->arena, at, "folder"), (unsigned long long)ctl_json_number(at, "uid"));
+    json_array_foreach(t->lies, i, at)
+        printf("  %saccount %s, folder %s, UID %llu\n",
+               json_object_get(at, "about") != NULL ? "report: " : "",
+               ctl_json_text(ctl->arena, at, "account"), ctl_json_text(ctl->arena, at, "folder"),
+               (unsigned long long)ctl_json_number(at, "uid"));
     if (json_array_size(t->queued) + json_array_size(t->lies) == 0)
         puts("  nowhere here any more");
     if (t->more)

@@ -255,7 +255,8 @@ struct directory *directory_new(struct slice domains)
 void directory_add(struct directory *directory, struct slice kind, struct slice name,
                    int64_t modified_ms, struct slice body)
 {
-    struct store_document document = {kind, name, modified_ms, body};
+    struct store_document document = {
+        .kind = kind, .name = name, .modified_ms = modified_ms, .body = body};
     enum st st = take_document(directory, &document);
 
     assert(st == ST_OK);

@@ -19,8 +19,9 @@
 #include <unistd.h>
 
 #define PARTS 8 /* the oldest of so many go first, so a file is at most that part of the whole */
-#define AGAIN_BYTES ((int64_t)(64 * KIB)) /* so much is lost before a failed open is tried again \
-                                           */
+#define AGAIN_BYTES \
+    ((int64_t)(64 * KIB)) /* so much is lost before a failed open is tried again \
+                           */
 #define PIECE_BYTES (256 * KIB)
 #define PREFIX "trace-"
 #define DATE_LEN (sizeof("2026-01-02") - 1)
@@ -103,7 +104,7 @@ static void name_of(int64_t day, unsigned part, char name[LOG_TRACE_NAME_BYTES])
     if (part <= 1)
         snprintf(name, LOG_TRACE_NAME_BYTES, PREFIX "%s.log", date);
     else
-        snprintf(name, LOG_TRACE_NAME_BYTES, PREFIX "%s.log.%03u", date, part);
+        snprintf(name, LOG_TRACE_NAME_BYTES, PREFIX "%s.log.%06u", date, part);
 }
 
 /* Lock held. Removes what is over the limits; the newest file stays, unless no record is wanted. */
@@ -132,21 +133,35 @@ static void expire(int64_t day)
 
 /* --- writing --- */
 
+/* The number of the day's last file; 0: there is none. Those before it may be gone already. */
+static unsigned last_part(int64_t day)
+{
+    struct names names = list_files(trace.folder);
+    char first[LOG_TRACE_NAME_BYTES];
+    unsigned part = 0;
+
+    name_of(day, 1, first);
+    size_t len = strlen(first);
+    for (size_t i = 0; i < names.count; i++)
+        if (strncmp(names.list[i], first, len) == 0)
+            part = names.list[i][len] == '.' ? (unsigned)strtoul(names.list[i] + len + 1, NULL, 10)
+                                             : 1;
+    mem_free(names.list);
+    return part;
+}
+
 /* Lock held. The day's last file, or the next one where that is full; its size in *bytes_r. */
 static int open_file(int64_t day, uint64_t *bytes_r)
 {
     char name[LOG_TRACE_NAME_BYTES];
     char path[PATH_MAX];
-    uint64_t part_max = trace.limits.bytes_max / PARTS;
-    unsigned part = 1;
+    unsigned part = last_part(day);
     struct stat info;
 
-    for (;; part++) {
-        name_of(day, part, name);
-        path_of(trace.folder, name, path);
-        if (stat(path, &info) != 0 || (uint64_t)info.st_size < part_max)
-            break;
-    }
+    name_of(day, part, name);
+    if (part == 0 || bytes_of(trace.folder, name) >= trace.limits.bytes_max / PARTS)
+        name_of(day, part + 1, name);
+    path_of(trace.folder, name, path);
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     *bytes_r = fd >= 0 && fstat(fd, &info) == 0 ? (uint64_t)info.st_size : 0;
     return fd;

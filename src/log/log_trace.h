@@ -2,7 +2,7 @@
  *
  * A line is one write(2) to a file opened for appending, without a sync: what a crash of the
  * process leaves is whole; what the machine loses with its power is a few seconds of it. Files are
- * trace-2026-01-02.log and, where a day is long, trace-2026-01-02.log.002 and on. */
+ * trace-2026-01-02.log and, where a day is long, trace-2026-01-02.log.000002 and on. */
 #pragma once
 #include "base/base.h"
 

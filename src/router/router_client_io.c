@@ -130,7 +130,7 @@ bool router_client_io_reply(struct router_client *client, uint64_t ms, bool want
     while (st == ST_AGAIN && !client->broken) {
         /* A server that drips may always have something ready. */
         if (sys_mono_ms() >= deadline_ms)
-            return router_client_io_fail(client, ROUTER_TIMED_OUT, "no whole reply in time");
+            return router_client_io_fail(client, ROUTER_TIMED_OUT, "no reply in time");
         if (!await_input(client, deadline_ms))
             return false;
         st = parse(client);

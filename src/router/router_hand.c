@@ -76,34 +76,17 @@ enum st router_queue_hosts(const struct router_queue *queue, struct arena *arena
 
 /* --- forgetting --- */
 
-/* Lock held. Takes the item out of its destination's window; false: it is not there any more. */
-static bool leave_window(struct router_item *item)
-{
-    struct router_dest *dest = item->dest;
-
-    for (struct router_item **at = &dest->first; *at != NULL; at = &(*at)->next)
-        if (*at == item) {
-            *at = item->next;
-            if (*at == NULL)
-                dest->tail = at;
-            return true;
-        }
-    return false;
-}
-
 /* Lock held. The rows being read may show it as it was: it counts as known until they are in. */
-static void mark_over(struct router_queue *queue, struct router_dest *dest,
-                      struct router_item *item, struct router_item_key key)
+static void mark_known(struct router_queue *queue, struct router_dest *dest,
+                       struct router_item_key key)
 {
-    if (item == NULL) {
-        item = mem_new(struct router_item);
-        item->key = key;
-        item->dest = dest;
-        HASH_ADD(hh, queue->items, key, sizeof(item->key), item);
-        dest->item_count++;
-    }
-    item->over = true;
-    dest->over_count++;
+    struct router_item *item = mem_new(struct router_item);
+
+    item->key = key;
+    item->dest = dest;
+    HASH_ADD(hh, queue->items, key, sizeof(item->key), item);
+    dest->item_count++;
+    router_item_over(queue, item);
 }
 
 bool router_queue_forget(struct router_queue *queue, struct slice destination, int64_t envelope_id,
@@ -115,13 +98,14 @@ bool router_queue_forget(struct router_queue *queue, struct slice destination, i
 
     pthread_mutex_lock(&queue->lock);
     HASH_FIND(hh, queue->items, &key, sizeof(key), item);
-    struct router_dest *dest = item != NULL ? item->dest : at_work(queue, destination);
-    if (item != NULL && !item->over)
-        tried = !leave_window(item);
-    if (dest != NULL && dest->reading && !tried && (item == NULL || !item->over))
-        mark_over(queue, dest, item, key);
-    else if (item != NULL && !item->over && !tried)
-        router_item_forget(queue, item);
+    struct router_dest *dest = item == NULL ? at_work(queue, destination) : NULL;
+    if (dest != NULL && dest->reading) {
+        mark_known(queue, dest, key);
+    } else if (item != NULL && !item->over) {
+        tried = !router_window_leave(item);
+        if (!tried)
+            router_item_over(queue, item);
+    }
     pthread_mutex_unlock(&queue->lock);
     return tried;
 }

@@ -130,6 +130,9 @@ void router_items_forget(struct router_queue *queue, struct router_item **list);
 /* The next message of the destination with its recipients, as a list; reads the store where the
  * window is empty. NULL: nothing is due. Lock held, let go while it reads. */
 struct router_item *router_take(struct router_queue *queue, struct router_dest *dest);
+/* Out of its destination's window, which somebody else takes from; false: it is in none. Lock held.
+ */
+bool router_window_leave(struct router_item *item);
 /* The row in memory, for the caller alone: out of its destination's window, and no reading takes it
  * up. NULL: a sender is at work on it. Without lock. */
 struct router_item *router_claim(struct router_queue *queue, const struct store_queued *row);

@@ -5,16 +5,20 @@
 #include "sys/sys_time.h"
 
 #define IDLE_MS 10000
+#define TURN_MS 2000 /* after which another destination that waits for a sender gets this one */
 
 /* All that is due for the destination, as long as it may. Lock held, let go while it sends. */
 static void work(struct router_sender *sender, struct router_dest *dest)
 {
     struct router_queue *queue = sender->queue;
+    int64_t since_ms = sys_now_ms();
 
     while (!queue->stopping) {
         const struct router_pace_limits limits = router_dest_limits(dest);
         int64_t now_ms = sys_now_ms();
 
+        if (queue->waiting != NULL && now_ms - since_ms >= TURN_MS)
+            break;
         if (dest->pace.next_ms > now_ms || dest->active > router_pace_limit(&dest->pace, &limits))
             break;
         struct router_item *batch = router_take(queue, dest);

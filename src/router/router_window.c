@@ -154,9 +154,9 @@ struct router_item *router_take(struct router_queue *queue, struct router_dest *
     return first;
 }
 
-/* False: it is in no window. */
-static bool unlink_item(struct router_dest *dest, struct router_item *item)
+bool router_window_leave(struct router_item *item)
 {
+    struct router_dest *dest = item->dest;
     struct router_item **at = &dest->first;
 
     while (*at != NULL && *at != item)
@@ -181,7 +181,7 @@ struct router_item *router_claim(struct router_queue *queue, const struct store_
         item->dest = router_dest_find(queue, row->destination);
         HASH_ADD(hh, queue->items, key, sizeof(item->key), item);
         item->dest->item_count++;
-    } else if (!unlink_item(item->dest, item)) {
+    } else if (!router_window_leave(item)) {
         item = NULL;
     }
     pthread_mutex_unlock(&queue->lock);

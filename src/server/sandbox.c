@@ -146,7 +146,10 @@ struct adding {
 static enum st add_account(struct store_tx *tx, void *arg)
 {
     const struct adding *adding = arg;
-    struct store_document document = {SLICE("person"), adding->name, adding->now_ms, adding->body};
+    struct store_document document = {.kind = SLICE("person"),
+                                      .name = adding->name,
+                                      .modified_ms = adding->now_ms,
+                                      .body = adding->body};
     int64_t account_id;
     enum st st = store_account_add(tx, adding->name, adding->guid, adding->now_ms, &account_id);
 

@@ -153,7 +153,8 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
                                     .data_dir = conf->data_dir,
                                     .connections_max = conf->store_connections_max,
                                     .retry_ms = conf->store_retry_ms,
-                                    .create = true};
+                                    .create = true,
+                                    .server_name = worker->server_name};
     enum st st = store_open(&options, why, &worker->store);
 
     if (st != ST_OK)

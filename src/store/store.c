@@ -7,6 +7,7 @@
 #include "net/net.h"
 #include "store/store_engine.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <uthash.h>
 #include <utlist.h>
@@ -37,6 +38,8 @@ enum st store_open(const struct store_options *options, struct buf *why, struct 
     struct store *store = mem_new(struct store);
 
     store->engine = strcmp(options->where, "sqlite") == 0 ? &store_sqlite : &store_postgres;
+    if (options->server_name != NULL)
+        snprintf(store->server_name, sizeof(store->server_name), "%s", options->server_name);
     pthread_mutex_init(&store->watch_lock, NULL);
     pthread_mutex_init(&store->inbox_lock, NULL);
     store->inboxes = mem_alloc(STORE_INBOXES * sizeof(store->inboxes[0]));
@@ -122,6 +125,11 @@ void store_set_retry(struct store *store, uint64_t retry_ms)
 {
     if (store->engine->set_retry != NULL)
         store->engine->set_retry(store, retry_ms);
+}
+
+const char *store_server_name(const struct store *store)
+{
+    return store->server_name;
 }
 
 bool store_is_shared(const struct store *store)

@@ -18,8 +18,9 @@ struct store_options {
     const char *where;    /* "sqlite", or a PostgreSQL connection string */
     const char *data_dir; /* where the SQLite file posthorse.db lies */
     uint64_t connections_max;
-    uint64_t retry_ms; /* how long an operation goes on trying while PostgreSQL is away */
-    bool create;       /* make the store if it is not there */
+    uint64_t retry_ms;       /* how long an operation goes on trying while PostgreSQL is away */
+    bool create;             /* make the store if it is not there */
+    const char *server_name; /* who stamps the documents changed here; NULL: "" */
 };
 
 /* Opens, locks (SQLite) and migrates. why gets a sentence; ST_CONFLICT: another process holds it,
@@ -70,5 +71,6 @@ void store_watch_free(struct store_watch **watch); /* fn is not running and not 
 bool store_away(const struct store *store);
 /* options.retry_ms from now on. */
 void store_set_retry(struct store *store, uint64_t retry_ms);
-bool store_is_shared(const struct store *store); /* other servers may write (PostgreSQL) */
+bool store_is_shared(const struct store *store);          /* other servers may write (PostgreSQL) */
+const char *store_server_name(const struct store *store); /* options.server_name */
 const char *store_engine_name(const struct store *store);

@@ -369,6 +369,31 @@ static enum st check_queue(struct checking *c)
     return store_rows_close(&rows);
 }
 
+static enum st check_documents(struct checking *c)
+{
+    struct store_rows *rows = store_rows_open(c->tx, S_CHECK_DOCUMENTS, SV_NONE);
+
+    while (store_rows_next(rows)) {
+        struct slice kind = store_rows_bytes(rows, 0);
+        struct slice name = store_rows_bytes(rows, 1);
+
+        found(c, "the %.*s %.*s has %" PRId64 " former versions that are newer than itself",
+              SLICE_ARG(kind), SLICE_ARG(name), store_rows_i64(rows, 2));
+    }
+    enum st st = store_rows_close(&rows);
+    if (st != ST_OK)
+        return st;
+    rows = store_rows_open(c->tx, S_CHECK_DOCUMENT_SEQ, SV_NONE);
+    while (store_rows_next(rows)) {
+        struct slice kind = store_rows_bytes(rows, 0);
+        struct slice name = store_rows_bytes(rows, 1);
+
+        found(c, "a version of the %.*s %.*s has the number %" PRId64 ", which was not given out",
+              SLICE_ARG(kind), SLICE_ARG(name), store_rows_i64(rows, 2));
+    }
+    return store_rows_close(&rows);
+}
+
 static enum st check_whole(struct store_tx *tx, void *arg)
 {
     static const struct {
@@ -397,6 +422,8 @@ static enum st check_whole(struct store_tx *tx, void *arg)
         st = check_guids(c, S_CHECK_FOLDER_GUIDS, "folders");
     if (st == ST_OK)
         st = check_orphan_folders(c);
+    if (st == ST_OK)
+        st = check_documents(c);
     for (size_t i = 0; st == ST_OK && i < COUNT(pairs); i++)
         st = check_pairs(c, pairs[i].stmt, pairs[i].what);
     return st != ST_OK ? st : check_queue(c);

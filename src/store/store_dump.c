@@ -11,6 +11,7 @@
 
 #define MAGIC "posthorse store dump 1\n"
 #define COLUMNS_MAX 12
+#define KEYS_MAX 4
 #define OUT_BYTES (256 * KIB)
 #define ROW_BYTES_MAX (64 * MIB)
 #define BATCH_BYTES_MAX (4 * MIB)
@@ -26,7 +27,9 @@ static const struct table {
     int keys;
 } tables[] = {
     {"meta", S_DUMP_META, S_META_PUT, "tt", 1},
-    {"document", S_DUMP_DOCUMENT, S_DOCUMENT_PUT, "ttit", 2},
+    {"document", S_DUMP_DOCUMENT, S_DOCUMENT_PUT, "ttitttitii", 2},
+    {"document_history", S_DUMP_DOCUMENT_HISTORY, S_RESTORE_DOCUMENT_HISTORY, "ttitttitii", 4},
+    {"document_counter", S_DUMP_DOCUMENT_COUNTER, S_DOCUMENT_COUNTER_PUT, "ii", 1},
     {"account", S_DUMP_ACCOUNT, S_RESTORE_ACCOUNT, "ittiiiii", 1},
     {"keyword", S_DUMP_KEYWORD, S_KEYWORD_ADD, "iit", 2},
     {"folder", S_DUMP_FOLDER, S_RESTORE_FOLDER, "iittiiiiit", 1},
@@ -111,13 +114,13 @@ static enum st dump_row(struct dumping *d, struct store_rows *rows, size_t table
 
 /* Where the next page begins: behind the last row's key. */
 struct page_key {
-    struct store_value values[3];
-    struct buf text[3];
+    struct store_value values[KEYS_MAX];
+    struct buf text[KEYS_MAX];
 };
 
 static void key_init(struct page_key *key, const struct table *table)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < KEYS_MAX; i++) {
         buf_init(&key->text[i], 64 * KIB);
         key->values[i] = i >= table->keys           ? SV_NONE
                          : table->columns[i] == 'i' ? SV_I(INT64_MIN)
@@ -164,7 +167,7 @@ static enum st dump_table(struct store_tx *tx, struct dumping *d, size_t table)
     key_init(&key, &tables[table]);
     while (st == ST_OK && more)
         st = dump_page(tx, d, table, &key, &more);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < KEYS_MAX; i++)
         buf_fini(&key.text[i]);
     return st;
 }

@@ -142,6 +142,7 @@ struct store {
     struct store_watched *watched; /* by account */
     struct store_views *views;
     bool migrated; /* the schema is there */
+    char server_name[256];
     pthread_mutex_t inbox_lock;
     struct store_inbox *inboxes;
 };

@@ -63,6 +63,25 @@ static const char *const migrations[] = {
     " priority BIGINT NOT NULL, attempts BIGINT NOT NULL, next_ms BIGINT NOT NULL, "
     " answer @TEXT@ NOT NULL, PRIMARY KEY (envelope_id, rcpt_no)) @END@;"
     "CREATE INDEX rcpt_due ON rcpt (destination_id, priority, next_ms);",
+    "ALTER TABLE document ADD COLUMN server @TEXT@ NOT NULL DEFAULT '';"
+    "ALTER TABLE document ADD COLUMN editor @TEXT@ NOT NULL DEFAULT '';"
+    "ALTER TABLE document ADD COLUMN parent_ms BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE document ADD COLUMN parent_server @TEXT@ NOT NULL DEFAULT '';"
+    "ALTER TABLE document ADD COLUMN removed BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE document ADD COLUMN seq BIGINT NOT NULL DEFAULT 0;"
+    "UPDATE document SET seq = numbered.n FROM (SELECT kind AS k, name AS m, "
+    " ROW_NUMBER() OVER (ORDER BY kind, name) AS n FROM document) AS numbered "
+    " WHERE kind = numbered.k AND name = numbered.m;"
+    "CREATE INDEX document_seq ON document (seq);"
+    "CREATE TABLE document_history (kind @TEXT@ NOT NULL, name @TEXT@ NOT NULL, modified_ms BIGINT "
+    "NOT NULL, "
+    " body @TEXT@ NOT NULL, server @TEXT@ NOT NULL, editor @TEXT@ NOT NULL, parent_ms BIGINT NOT "
+    "NULL, "
+    " parent_server @TEXT@ NOT NULL, removed BIGINT NOT NULL, seq BIGINT NOT NULL, "
+    " PRIMARY KEY (kind, name, modified_ms, server));"
+    "CREATE INDEX document_history_seq ON document_history (seq);"
+    "CREATE TABLE document_counter (counter_id BIGINT NOT NULL PRIMARY KEY, seq BIGINT NOT NULL);"
+    "INSERT INTO document_counter (counter_id, seq) SELECT 1, COALESCE(MAX(seq), 0) FROM document;",
 };
 
 static const char meta_table[] =

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define CACHE_MS 2000
+#define TURN_MS 2000
 #define AGE_LOOK_MS 30000
 #define AUDIT_MS 600000
 
@@ -121,9 +122,11 @@ void sim_dest_kick(struct sim *sim, struct sim_dest *dest)
     if (sender != NULL) {
         dest->active++;
         sender->dest = dest;
+        sender->turn_ms = sim->now_ms;
         sim_sender_step(sim, sender, SIM_BEGIN, 0);
     } else if (!dest->waiting) {
         dest->waiting = true;
+        dest->waiting_ms = sim->now_ms;
         dest->next_waiting = NULL;
         *sim->waiting_tail = dest;
         sim->waiting_tail = &dest->next_waiting;
@@ -139,6 +142,8 @@ static struct sim_dest *dest_waiting(struct sim *sim)
         if (sim->waiting == NULL)
             sim->waiting_tail = &sim->waiting;
         dest->waiting = false;
+        if (sim->now_ms - dest->waiting_ms > sim->figures.wait_most_ms)
+            sim->figures.wait_most_ms = sim->now_ms - dest->waiting_ms;
         if (wants_sender(dest) && dest->pace.next_ms <= sim->now_ms) {
             dest->active++;
             return dest;
@@ -285,7 +290,8 @@ static bool work_on(struct sim *sim, struct sim_sender *sender)
     for (;;) {
         const struct router_pace_limits limits = sim_dest_limits(dest);
 
-        if (dest->pace.next_ms > sim->now_ms ||
+        if ((sim->waiting != NULL && sim->now_ms - sender->turn_ms >= TURN_MS) ||
+            dest->pace.next_ms > sim->now_ms ||
             dest->active > router_pace_limit(&dest->pace, &limits) || !take(sim, dest, sender))
             break;
         check_active(sim, dest);
@@ -312,6 +318,7 @@ static void work(struct sim *sim, struct sim_sender *sender)
             return;
         }
         sender->dest = dest;
+        sender->turn_ms = sim->now_ms;
     }
 }
 

@@ -30,6 +30,7 @@ struct sim_dest {
     unsigned connections;
     bool more;
     bool waiting;
+    int64_t waiting_ms; /* since when */
     int64_t due_ms;
     int64_t wake_ms; /* an event is set for it */
     struct sim_dest *next_waiting;
@@ -47,6 +48,7 @@ struct sim_sender {
     enum sim_step step;
     struct sim_dest *dest; /* it is at work for; its connection's while idle */
     int64_t idle_until_ms;
+    int64_t turn_ms; /* when it was given to dest */
     /* its connection */
     bool connected;
     bool broken;
@@ -73,6 +75,7 @@ struct sim_figures {
     uint64_t attempts;
     uint64_t events;
     unsigned senders_most;
+    int64_t wait_most_ms; /* of a destination for a sender */
     int64_t last_ms;
 };
 

@@ -66,7 +66,7 @@ unsigned sim_behaviour(const char *name)
     for (unsigned i = 0; i < COUNT(behaviours); i++)
         if (strcmp(behaviours[i].name, name) == 0)
             return i;
-    assert(!"no such behaviour");
+    assert(false); /* no such behaviour */
     return 0;
 }
 

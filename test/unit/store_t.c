@@ -44,7 +44,8 @@ enum st t_store_try(const struct t_store *t, uint64_t retry_ms, struct buf *why,
                                           .data_dir = t->dir,
                                           .connections_max = 16,
                                           .retry_ms = retry_ms,
-                                          .create = true};
+                                          .create = true,
+                                          .server_name = "here"};
 
     return store_open(&options, why, store_r);
 }

@@ -18,6 +18,8 @@ static const struct {
     {"NAME [--quota SIZE] [--json]", 1, 1},
     {"--quota SIZE NAME", 1, 1},
     {"FILE|NAME [--maildir DIR] [--mbox FILE]", 1, 1},
+    {"ADDRESS... [--json]", 1, SIZE_MAX},
+    {"[ID...] [--from PATTERN] [--all]", 0, SIZE_MAX},
 };
 
 static void arguments_are_counted_from_the_usage(void **state)

@@ -204,8 +204,10 @@ static void see_rows(void *ctx, uint64_t rows, uint64_t bytes)
 
 static enum st put_document(struct store_tx *tx, void *arg)
 {
-    return store_document_put(
-        tx, &(struct store_document){SLICE("person"), SLICE("alice"), 5, SLICE("name = Alice\n")});
+    return store_document_put(tx, &(struct store_document){.kind = SLICE("person"),
+                                                           .name = SLICE("alice"),
+                                                           .modified_ms = 5,
+                                                           .body = SLICE("name = Alice\n")});
 }
 
 static void dump(struct t_store *t, struct stream *s)

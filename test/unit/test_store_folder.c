@@ -241,17 +241,25 @@ static enum st see_document(void *ctx, const struct store_document *document)
 static enum st write_documents(struct store_tx *tx, void *arg)
 {
     static const struct store_document all[] = {
-        {{"person", 6}, {"b", 1}, 1, {"1\n", 2}}, {{"person", 6}, {"a", 1}, 1, {"2", 1}},
-        {{"group", 5}, {"Z", 1}, 1, {"", 0}},     {{"group", 5}, {"\xc3\xa9", 2}, 1, {"e", 1}},
-        {{"group", 5}, {"z", 1}, 1, {"3", 1}},    {{"person", 6}, {"b", 1}, 2, {"4", 1}},
+#define DOCUMENT(k, n, ms, b) \
+    { \
+        .kind = {k, sizeof(k) - 1}, .name = {n, sizeof(n) - 1}, .modified_ms = (ms), .body = { \
+            b, \
+            sizeof(b) - 1 \
+        } \
+    }
+        DOCUMENT("person", "b", 1, "1\n"), DOCUMENT("person", "a", 1, "2"),
+        DOCUMENT("group", "Z", 1, ""),     DOCUMENT("group", "\xc3\xa9", 1, "e"),
+        DOCUMENT("group", "z", 1, "3"),    DOCUMENT("person", "b", 2, "4"),
     };
-    struct store_document bad = {SLICE("person"), SLICE("x"), 1, {"nul\0", 4}};
+    struct store_document bad = DOCUMENT("person", "x", 1, "nul\0");
+    struct store_document none = DOCUMENT("person", "none", 1, "");
     enum st st = ST_OK;
 
     for (size_t i = 0; st == ST_OK && i < COUNT(all); i++)
         st = store_document_put(tx, &all[i]);
     assert_int_equal(store_document_put(tx, &bad), ST_INVALID);
-    assert_int_equal(store_document_delete(tx, SLICE("person"), SLICE("none")), ST_NOT_FOUND);
+    assert_int_equal(store_document_delete(tx, &none), ST_NOT_FOUND);
     return st;
 }
 
