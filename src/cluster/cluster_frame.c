@@ -33,7 +33,8 @@ static const struct {
 } types[] = {
     [CLUSTER_HELLO] = {"hello",
                        {N(hello, protocol, 1, UINT32_MAX), N(hello, epoch, 1, INT64_MAX),
-                        N(hello, seen, 0, INT64_MAX), T(hello, name, 1, NAME_MAX_),
+                        N(hello, seen, 0, INT64_MAX), N(hello, seen_epoch, 0, INT64_MAX),
+                        N(hello, authority, 0, 1), T(hello, name, 1, NAME_MAX_),
                         T(hello, version, 0, 64)}},
     [CLUSTER_PING] = {"ping", {N(ping, number, 0, UINT64_MAX), N(ping, view, 0, 1)}},
     [CLUSTER_PONG] = {"pong",

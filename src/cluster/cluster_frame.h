@@ -35,7 +35,9 @@ enum cluster_type {
 struct cluster_hello {
     uint64_t protocol;
     uint64_t epoch;
-    uint64_t seen; /* of the receiver's documents, by its own running numbers */
+    uint64_t seen;       /* of the receiver's documents, by its own running numbers */
+    uint64_t seen_epoch; /* ... in this epoch of the receiver's; in another one it counts nothing */
+    uint64_t authority;  /* 1: it can sign certificates */
     struct slice name;
     struct slice version;
 };
