@@ -37,6 +37,7 @@ fuzz:
 soak: all
 	@tools/packages.sh test
 	@/usr/bin/python3 test/fault/soak.py --rounds 50
+	@/usr/bin/python3 test/fault/queue_soak.py --rounds 50 --messages 10000
 	@/usr/bin/python3 test/fault/queue_soak.py
 
 tidy:

@@ -14,7 +14,7 @@
 
 #define SOCKETS_MAX 64
 #define ARENA_BYTES_MAX (64 * MIB)
-#define BODY_BYTES_MAX (4 * MIB)
+#define BODY_BYTES_MAX (64 * MIB) /* an import of documents */
 #define WHY_BYTES_MAX (4 * KIB)
 #define METRICS_BYTES_MAX (1 * MIB)
 #define ERROR_BYTES_MAX 1024

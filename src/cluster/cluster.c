@@ -49,6 +49,14 @@ struct cluster_peer *cluster_peer_get(struct cluster *cluster, struct slice name
     return peer;
 }
 
+struct cluster_peer *cluster_peer_next(struct cluster *cluster, const struct cluster_peer *peer)
+{
+    pthread_mutex_lock(&cluster->lock);
+    struct cluster_peer *next = peer != NULL ? peer->next : cluster->peers;
+    pthread_mutex_unlock(&cluster->lock);
+    return next;
+}
+
 static int64_t revoked_before(struct cluster *cluster, const char *name)
 {
     int64_t before_ms = 0;
@@ -122,7 +130,7 @@ enum st cluster_load_tls(struct cluster *cluster, struct buf *why)
     struct sys_tls_server *gone = cluster->tls_before;
     cluster->tls_before = cluster->tls;
     cluster->tls = tls;
-    cluster->authority = look.authority;
+    atomic_store(&cluster->authority, look.authority);
     cluster->issued_ms = look.issued_ms;
     cluster->ends_ms = look.ends_ms;
     pthread_mutex_unlock(&cluster->lock);

@@ -135,19 +135,32 @@ static void use_address(struct cluster_peer *peer, const char *address)
                   LOG_C("why", "no thread can be started for it"));
 }
 
+/* Marks those that the documents name. */
+static void list_servers(struct cluster *cluster, const struct reading *reading)
+{
+    for (struct cluster_peer *peer = cluster_peer_next(cluster, NULL); peer != NULL;
+         peer = cluster_peer_next(cluster, peer)) {
+        bool listed = false;
+
+        for (size_t i = 0; i < reading->server_count; i++)
+            listed = listed || strcmp(reading->servers[i].name, peer->name) == 0;
+        pthread_mutex_lock(&cluster->lock);
+        peer->listed = listed;
+        pthread_mutex_unlock(&cluster->lock);
+    }
+}
+
 static void use_servers(struct cluster *cluster, const struct reading *reading)
 {
-    for (struct cluster_peer *peer = cluster->peers; peer != NULL; peer = peer->next)
-        peer->listed = false;
     for (size_t i = 0; i < reading->server_count; i++) {
         struct cluster_peer *peer = cluster_peer_get(cluster, slice_str(reading->servers[i].name));
 
-        if (peer == NULL)
-            continue;
-        peer->listed = true;
-        use_address(peer, reading->servers[i].address);
+        if (peer != NULL)
+            use_address(peer, reading->servers[i].address);
     }
-    for (struct cluster_peer *peer = cluster->peers; peer != NULL; peer = peer->next)
+    list_servers(cluster, reading);
+    for (struct cluster_peer *peer = cluster_peer_next(cluster, NULL); peer != NULL;
+         peer = cluster_peer_next(cluster, peer))
         if (!peer->listed)
             use_address(peer, "");
 }
@@ -330,10 +343,11 @@ static void look_at_certificate(struct keeper *keeper, uint64_t now_ms)
     int64_t life_ms = cluster->ends_ms - cluster->issued_ms;
     pthread_mutex_unlock(&cluster->lock);
     bool due = left_ms < life_ms / 3;
-    if (due && cluster->authority)
+    bool here = atomic_load(&cluster->authority);
+    if (due && here)
         renew_here(cluster);
-    atomic_store(&cluster->renew, due && !cluster->authority);
-    if (due && !cluster->authority && left_ms < life_ms / 6 &&
+    atomic_store(&cluster->renew, due && !here);
+    if (due && !here && left_ms < life_ms / 6 &&
         (keeper->warned_ms == 0 || now_ms - keeper->warned_ms > RENEW_WARN_MS)) {
         keeper->warned_ms = now_ms;
         log_event(EV_DOMAIN_EXPIRING, 0, LOG_I("left_ms", left_ms));
@@ -390,6 +404,7 @@ void cluster_keeper_stop(struct cluster *cluster)
     if (cluster->keeper_runs)
         pthread_join(cluster->keeper, NULL);
     cluster->keeper_runs = false;
-    for (struct cluster_peer *peer = cluster->peers; peer != NULL; peer = peer->next)
+    for (struct cluster_peer *peer = cluster_peer_next(cluster, NULL); peer != NULL;
+         peer = cluster_peer_next(cluster, peer))
         cluster_peer_stop(peer);
 }

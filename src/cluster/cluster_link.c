@@ -61,7 +61,7 @@ void cluster_link_hello(struct cluster_link *link)
     struct cluster_frame frame = {.type = CLUSTER_HELLO,
                                   .hello = {.protocol = CLUSTER_PROTOCOL,
                                             .epoch = cluster->epoch,
-                                            .authority = cluster->authority,
+                                            .authority = atomic_load(&cluster->authority),
                                             .name = slice_str(cluster->context.server_name),
                                             .version = SLICE(POSTHORSE_VERSION)}};
 
@@ -124,7 +124,7 @@ static enum st take_hello(struct cluster_link *link, const struct cluster_frame 
     if (hello->epoch != peer->epoch) /* its numbers may mean other documents now */
         peer->seen = 0;
     peer->epoch = hello->epoch;
-    peer->authority = hello->authority == 1;
+    atomic_store(&peer->authority, hello->authority == 1);
     snprintf(peer->version, sizeof(peer->version), "%.*s", SLICE_ARG(hello->version));
     pthread_mutex_unlock(&cluster->lock);
     link->sent =

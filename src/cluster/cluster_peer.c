@@ -165,7 +165,7 @@ static enum st turn(struct talk *talk)
 
     if (link->greeted)
         ping_if_due(talk);
-    if (atomic_load(&link->cluster->renew) && talk->peer->authority && link->greeted)
+    if (atomic_load(&link->cluster->renew) && atomic_load(&talk->peer->authority) && link->greeted)
         cluster_link_renew(link);
     enum st st = cluster_link_push(link, &more);
     if (st == ST_OK)

@@ -32,7 +32,7 @@ struct cluster_peer {
     pthread_t thread;
     int stop_fd; /* readable: the thread is to end */
     bool connected;
-    bool authority;
+    atomic_bool authority; /* it can sign certificates */
     char why[CLUSTER_WHY_BYTES];
     char version[65];
     uint64_t epoch;
@@ -54,7 +54,7 @@ struct cluster_session;
 struct cluster {
     struct cluster_context context;
     uint64_t epoch;
-    bool authority; /* the domain's key is here */
+    atomic_bool authority; /* the domain's key is here */
     struct sys_tls_server *tls;
     struct sys_tls_server *tls_before; /* a handshake may just be using it */
     struct store_watch *watch;
@@ -79,6 +79,8 @@ struct cluster {
 /* --- cluster.c --- */
 /* Finds or makes it; NULL: there are too many. */
 struct cluster_peer *cluster_peer_get(struct cluster *cluster, struct slice name);
+/* The one behind it, the first one for NULL; NULL: there are no more. */
+struct cluster_peer *cluster_peer_next(struct cluster *cluster, const struct cluster_peer *peer);
 bool cluster_is_revoked(struct cluster *cluster, const char *name, int64_t issued_ms);
 /* The time for a new certificate of this name: behind all that was revoked. */
 int64_t cluster_issue_ms(struct cluster *cluster, const char *name);

@@ -24,6 +24,7 @@ const size_t conf_field_count = COUNT(conf_fields);
 #define CONF_FITS_MSEC CONF_FITS_BYTES
 #define CONF_FITS_COUNT CONF_FITS_BYTES
 #define CONF_FITS_BOOL CONF_FITS_BYTES
+#define CONF_FITS_OPTION(d, min, max) ((d) == CONF_OFF || (d) <= (max))
 #define CONF_FITS_TEXT(d, min, max) (sizeof(d) - 1 >= (min) && sizeof(d) - 1 <= (max))
 #define CONF(type, field, dflt, min, max, reload, help) \
     static_assert(CONF_FITS_##type(dflt, min, max), #field ": default outside its limits");
@@ -101,6 +102,8 @@ void conf_value_write(const struct conf *conf, const struct conf_field *field, s
         buf_put(out, slice_str(text_of(conf, field)));
     else if (field->type == CONF_BOOL)
         buf_put(out, number_of(conf, field) != 0 ? SLICE("yes") : SLICE("no"));
+    else if (field->type == CONF_OPTION && number_of(conf, field) == CONF_OFF)
+        buf_put(out, SLICE("off"));
     else
         write_number(number_of(conf, field), field->type, out);
 }
@@ -170,7 +173,8 @@ static void explain(const struct conf_field *field, struct slice value, struct b
                  (unsigned long long)field->max);
         return;
     }
-    buf_put(why, SLICE("must be a whole number from "));
+    buf_put(why, field->type == CONF_OPTION ? SLICE("must be off, or a whole number from ")
+                                            : SLICE("must be a whole number from "));
     write_number(field->min, field->type, why);
     buf_put(why, SLICE(" to "));
     write_number(field->max, field->type, why);
@@ -211,8 +215,10 @@ enum st conf_set(struct conf *conf, const struct conf_field *field, struct slice
         *(const char **)(void *)at = keep_text(value);
         return ST_OK;
     }
-    if (parse_number(value, field->type, &number) != ST_OK || number < field->min ||
-        number > field->max) {
+    if (field->type == CONF_OPTION && slice_ieq(value, SLICE("off"))) {
+        number = CONF_OFF;
+    } else if (parse_number(value, field->type, &number) != ST_OK || number < field->min ||
+               number > field->max) {
         explain(field, value, why);
         return ST_INVALID;
     }
@@ -221,6 +227,11 @@ enum st conf_set(struct conf *conf, const struct conf_field *field, struct slice
     else
         *(uint64_t *)(void *)at = number;
     return ST_OK;
+}
+
+int conf_uidvalidity_root(const struct conf *conf)
+{
+    return conf->imap_uidvalidity_root == CONF_OFF ? -1 : (int)conf->imap_uidvalidity_root;
 }
 
 static enum st check_networks(const struct conf *conf, struct buf *why)

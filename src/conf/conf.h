@@ -7,6 +7,7 @@ struct buf;
 #define CONF_CTYPE_BYTES uint64_t
 #define CONF_CTYPE_MSEC uint64_t
 #define CONF_CTYPE_COUNT uint64_t
+#define CONF_CTYPE_OPTION uint64_t
 #define CONF_CTYPE_BOOL bool
 #define CONF_CTYPE_TEXT const char *
 
@@ -15,7 +16,8 @@ struct conf {
 #include "conf/conf.def"
 };
 
-enum conf_type { CONF_BYTES, CONF_MSEC, CONF_COUNT, CONF_BOOL, CONF_TEXT };
+#define CONF_OFF UINT64_MAX /* what an OPTION is where it is no number */
+enum conf_type { CONF_BYTES, CONF_MSEC, CONF_COUNT, CONF_OPTION, CONF_BOOL, CONF_TEXT };
 
 struct conf_field {
     const char *name;
@@ -48,6 +50,8 @@ void conf_keep(struct conf *to, const struct conf *from, const struct conf_field
 
 /* Reads path over the values in *conf. The first fault ends it: why is "file:line: sentence". */
 MUST_USE enum st conf_file_read(struct conf *conf, const char *path, struct buf *why);
+/* imap_uidvalidity_root as store_set_root() takes it: -1 where it is off. */
+int conf_uidvalidity_root(const struct conf *conf);
 /* What does not fit together across settings (a listener without its certificate). */
 MUST_USE enum st conf_check(const struct conf *conf, struct buf *why);
 

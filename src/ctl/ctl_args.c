@@ -65,19 +65,24 @@ void ctl_args_count(const char *usage, size_t *min_r, size_t *max_r)
     }
 }
 
-bool ctl_args_allows(const char *usage, enum ctl_opt_id id)
+static bool names_option(const char *usage, const struct ctl_opt *opt)
 {
     struct slice rest = slice_str(usage);
     struct slice word;
     bool optional;
 
-    if (id == CTL_OPT_CONFIG || id == CTL_OPT_DIR || id == CTL_OPT_HELP)
-        return true;
     while (next_word(&rest, &word, &optional))
         if (slice_starts(word, SLICE("--")) &&
-            slice_eq(slice_sub(word, 2, word.len), slice_str(ctl_opts[id].name)))
+            slice_eq(slice_sub(word, 2, word.len), slice_str(opt->name)))
             return true;
     return false;
+}
+
+bool ctl_args_allows(const char *usage, enum ctl_opt_id id)
+{
+    if (id == CTL_OPT_CONFIG || id == CTL_OPT_DIR || id == CTL_OPT_HELP)
+        return true;
+    return names_option(usage, &ctl_opts[id]);
 }
 
 /* --- options --- */
@@ -103,12 +108,17 @@ static void give(struct ctl *ctl, const struct ctl_opt *opt, const char *value)
     ctl->given[ctl->given_count++] = (struct ctl_given){(enum ctl_opt_id)(opt - ctl_opts), value};
 }
 
-static const struct ctl_opt *find_letter(const char *text)
+const struct ctl_opt *ctl_args_letter(const struct ctl_cmd *cmd, const char *letter)
 {
-    for (size_t i = 0; i < CTL_OPT_MAX; i++)
-        if (ctl_opts[i].letter != 0 && text[1] == ctl_opts[i].letter && text[2] == '\0')
-            return &ctl_opts[i];
-    return NULL;
+    const struct ctl_opt *found = NULL;
+
+    for (size_t i = 0; i < CTL_OPT_MAX; i++) {
+        if (ctl_opts[i].letter == NULL || strcmp(ctl_opts[i].letter, letter) != 0)
+            continue;
+        if (found == NULL || (cmd != NULL && names_option(cmd->usage, &ctl_opts[i])))
+            found = &ctl_opts[i];
+    }
+    return found;
 }
 
 /* argv[*at] begins with '-'; *at ends on the last argument used. */
@@ -121,7 +131,7 @@ static enum st read_option(struct ctl *ctl, int argc, char **argv, int *at, stru
 
     if (value != NULL)
         name.len = (size_t)(value++ - text) - 2;
-    const struct ctl_opt *opt = full ? find_option(name) : find_letter(text);
+    const struct ctl_opt *opt = full ? find_option(name) : ctl_args_letter(ctl->cmd, text + 1);
     if (opt == NULL)
         return refuse_option(text, name, why);
     if (opt->value == NULL && value != NULL) {

@@ -21,8 +21,8 @@ enum ctl_opt_id {
 
 struct ctl_opt {
     const char *name;
-    char letter;       /* 0: none */
-    const char *value; /* what it takes; NULL: nothing */
+    const char *letter; /* NULL: none */
+    const char *value;  /* what it takes; NULL: nothing */
     const char *help;
 };
 extern const struct ctl_opt ctl_opts[];

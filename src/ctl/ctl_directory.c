@@ -1,11 +1,12 @@
+#include "ctl/ctl_directory.h"
 #include "base/arena.h"
 #include "base/buf.h"
-#include "ctl/ctl_cmd.h"
 #include "ctl/ctl_table.h"
 #include "sys/sys_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +16,33 @@
 #include <unistd.h>
 
 #define TABLE_BYTES_MAX (256 * MIB)
-#define TEXT_BYTES_MAX (4 * MIB)
 
-static json_t *subject(const struct ctl *ctl)
+json_t *ctl_directory_subject(const struct ctl *ctl)
 {
     return json_pack("{s:s, s:s}", "kind", ctl->args[0], "name", ctl->args[1]);
 }
 
-static int not_utf8(void)
+int ctl_directory_not_utf8(void)
 {
     return ctl_fail(EX_DATAERR, "the kind or the name is not UTF-8");
+}
+
+const char *ctl_directory_editor(struct ctl *ctl)
+{
+    const char *name = getenv("SUDO_USER");
+    const struct passwd *user = name == NULL || name[0] == '\0' ? getpwuid(getuid()) : NULL;
+
+    if (user != NULL)
+        name = user->pw_name;
+    return name != NULL ? ctl_text(ctl->arena, slice_str(name)) : "";
+}
+
+void ctl_directory_print_seen(struct ctl *ctl, const json_t *document)
+{
+    const char *seen = json_string_value(json_object_get(document, "seen_by"));
+
+    if (seen != NULL)
+        printf("it may now be seen by: %s\n", ctl_text(ctl->arena, slice_str(seen)));
 }
 
 /* --- listing and showing --- */
@@ -75,7 +93,7 @@ int ctl_cmd_directory_list(struct ctl *ctl)
     json_t *reply;
 
     if (ctl->arg_count > 0 && query == NULL)
-        return not_utf8();
+        return ctl_directory_not_utf8();
     int exit = ctl_get(ctl, "/v1/directory/list", query, &reply);
     if (exit != EX_OK)
         return exit;
@@ -88,9 +106,10 @@ int ctl_cmd_directory_list(struct ctl *ctl)
 
 static int get_document(struct ctl *ctl, json_t **reply_r)
 {
-    json_t *query = subject(ctl);
+    json_t *query = ctl_directory_subject(ctl);
 
-    return query == NULL ? not_utf8() : ctl_get(ctl, "/v1/directory/show", query, reply_r);
+    return query == NULL ? ctl_directory_not_utf8()
+                         : ctl_get(ctl, "/v1/directory/show", query, reply_r);
 }
 
 int ctl_cmd_directory_show(struct ctl *ctl)
@@ -109,11 +128,11 @@ int ctl_cmd_directory_show(struct ctl *ctl)
 
 int ctl_cmd_directory_remove(struct ctl *ctl)
 {
-    json_t *args = subject(ctl);
+    json_t *args = ctl_directory_subject(ctl);
     char answer[16];
 
     if (args == NULL)
-        return not_utf8();
+        return ctl_directory_not_utf8();
     if (!ctl_has(ctl, CTL_OPT_YES) && isatty(STDIN_FILENO)) {
         fprintf(stderr, "Remove the %s %s? [y/N] ", ctl->args[0], ctl->args[1]);
         if (fgets(answer, sizeof(answer), stdin) == NULL ||
@@ -122,6 +141,7 @@ int ctl_cmd_directory_remove(struct ctl *ctl)
             return ctl_fail(EX_USAGE, "%s was not removed", ctl->args[1]);
         }
     }
+    json_object_set_new(args, "editor", json_string(ctl_directory_editor(ctl)));
     int exit = ctl_post(ctl, "/v1/directory/remove", args, NULL);
     if (exit == EX_OK)
         printf("%s %s: removed\n", ctl->args[0], ctl->args[1]);
@@ -132,8 +152,10 @@ int ctl_cmd_directory_remove(struct ctl *ctl)
 
 static int send_text(struct ctl *ctl, const struct buf *text)
 {
-    json_t *args = json_pack("{s:s, s:s, s:s%}", "kind", ctl->args[0], "name", ctl->args[1], "text",
-                             text->len > 0 ? text->ptr : "", text->len);
+    json_t *args =
+        json_pack("{s:s, s:s, s:s%, s:s, s:b}", "kind", ctl->args[0], "name", ctl->args[1], "text",
+                  text->len > 0 ? text->ptr : "", text->len, "editor", ctl_directory_editor(ctl),
+                  "widen", ctl_has(ctl, CTL_OPT_WIDEN));
     json_t *reply;
 
     if (args == NULL)
@@ -143,6 +165,7 @@ static int send_text(struct ctl *ctl, const struct buf *text)
         return exit;
     printf("%s %s: %s\n", ctl->args[0], ctl->args[1],
            json_is_true(json_object_get(reply, "created")) ? "made" : "changed");
+    ctl_directory_print_seen(ctl, reply);
     json_decref(reply);
     return EX_OK;
 }
@@ -195,13 +218,13 @@ static int run_editor(const char *path)
 /* What the editor begins with: the document, or nothing where there is none yet. */
 static int current_text(struct ctl *ctl, struct buf *text)
 {
-    json_t *query = subject(ctl);
+    json_t *query = ctl_directory_subject(ctl);
     json_t *reply;
     size_t i;
     json_t *document;
 
     if (query == NULL)
-        return not_utf8();
+        return ctl_directory_not_utf8();
     json_object_del(query, "name");
     int exit = ctl_get(ctl, "/v1/directory/list", query, &reply);
     if (exit != EX_OK)
@@ -231,7 +254,7 @@ static bool again(void)
 /* The text goes through the editor until it is taken or given up. */
 static int edit_file(struct ctl *ctl, const char *path, const struct buf *before)
 {
-    AUTO(buf) struct buf text = BUF(TEXT_BYTES_MAX);
+    AUTO(buf) struct buf text = BUF(CTL_DOCUMENT_BYTES_MAX);
     int exit;
 
     do {
@@ -246,13 +269,13 @@ static int edit_file(struct ctl *ctl, const char *path, const struct buf *before
             return EX_OK;
         }
         exit = send_text(ctl, &text);
-    } while (exit == EX_DATAERR && again());
+    } while ((exit == EX_DATAERR || exit == EX_NOPERM) && again());
     return exit;
 }
 
 static int edit_in_editor(struct ctl *ctl)
 {
-    AUTO(buf) struct buf before = BUF(TEXT_BYTES_MAX);
+    AUTO(buf) struct buf before = BUF(CTL_DOCUMENT_BYTES_MAX);
     const char *dir = getenv("TMPDIR");
     char path[4096];
     int exit = current_text(ctl, &before);
@@ -273,7 +296,7 @@ static int edit_in_editor(struct ctl *ctl)
 
 int ctl_cmd_directory_edit(struct ctl *ctl)
 {
-    AUTO(buf) struct buf text = BUF(TEXT_BYTES_MAX);
+    AUTO(buf) struct buf text = BUF(CTL_DOCUMENT_BYTES_MAX);
     const char *path = ctl_value(ctl, CTL_OPT_FILE);
 
     if (path == NULL && isatty(STDIN_FILENO))

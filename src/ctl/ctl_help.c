@@ -56,6 +56,8 @@ static void put_options(const struct ctl_cmd *cmd, struct buf *out)
 
         if (!ctl_args_allows(cmd->usage, (enum ctl_opt_id)i))
             continue;
+        if (opt->letter != NULL && ctl_args_letter(cmd, opt->letter) == opt)
+            buf_putf(&text, "-%s, ", opt->letter);
         buf_putf(&text, "--%s%s%s", opt->name, opt->value != NULL ? " " : "",
                  opt->value != NULL ? opt->value : "");
         buf_putf(out, "  %-22s %s\n", text.ptr, opt->help);

@@ -33,5 +33,7 @@ int ctl_local_open(struct ctl *ctl, bool create, struct store **store_r)
         sys_user_become(&user, &why) != ST_OK)
         return ctl_fail(EX_OSERR, "%s", why.ptr);
     enum st st = store_open(&options, &why, store_r);
+    if (st == ST_OK)
+        store_set_root(*store_r, conf_uidvalidity_root(&ctl->conf));
     return st == ST_OK ? EX_OK : ctl_fail(ctl_exit_of(st), "%s", why.ptr);
 }

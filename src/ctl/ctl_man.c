@@ -108,8 +108,8 @@ static void put_command(const struct ctl_cmd *cmd, struct buf *out)
 static void put_option(const struct ctl_opt *opt, struct buf *out)
 {
     buf_put(out, SLICE(".It"));
-    if (opt->letter != 0)
-        buf_putf(out, " Fl %c ,", opt->letter);
+    if (opt->letter != NULL)
+        buf_putf(out, " Fl %s ,", opt->letter);
     buf_putf(out, " Fl -%s", opt->name);
     if (opt->value != NULL)
         buf_putf(out, " Ar %s", opt->value);
@@ -179,7 +179,7 @@ static void put_limits(const struct conf_field *field, struct buf *out)
         buf_put(out, SLICE("empty.\n"));
     else
         buf_putf(out, ".Ql %s .\n", dflt.ptr);
-    if (field->type == CONF_BYTES || field->type == CONF_COUNT || field->type == CONF_MSEC) {
+    if (field->type != CONF_BOOL && field->type != CONF_TEXT) {
         struct conf limits = conf_defaults;
         AUTO(buf) struct buf text = BUF(1 * KIB);
 
@@ -196,7 +196,8 @@ static void put_limits(const struct conf_field *field, struct buf *out)
 
 void ctl_man_5(struct buf *out)
 {
-    static const char *const types[] = {"size", "time", "number", "yes | no", "text"};
+    static const char *const types[] = {"size",         "time",     "number",
+                                        "number | off", "yes | no", "text"};
 
     buf_put(out, SLICE(".Dd " DATE "\n.Dt POSTHORSE.INI 5\n.Os\n.Sh NAME\n.Nm posthorse.ini\n"
                        ".Nd settings of the mail server posthorse\n.Sh DESCRIPTION\n"

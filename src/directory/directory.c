@@ -6,11 +6,14 @@
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "directory/directory_connection.h"
+#include "directory/directory_elsewhere.h"
 #include "directory/directory_group.h"
+#include "directory/directory_kind.h"
 #include "directory/directory_match.h"
 #include "directory/directory_names.h"
 #include "directory/directory_person.h"
 #include "directory/directory_settings.h"
+#include "directory/directory_visible.h"
 #include "log/log.h"
 #include "store/store_account.h"
 #include "store/store_document.h"
@@ -29,6 +32,14 @@ struct waiting {
     struct waiting *next;
 };
 
+/* A document with readers. */
+struct hidden {
+    enum directory_kind kind;
+    const void *read;
+    int64_t modified_ms;
+    struct hidden *next;
+};
+
 struct directory {
     atomic_int refs;
     struct arena *arena;
@@ -40,6 +51,12 @@ struct directory {
     size_t domain_count;
     size_t connection_count;
     struct waiting *groups, **groups_tail;
+    struct directory_elsewhere elsewhere;
+    struct slice self; /* the server that looks, lower case; empty: all is seen */
+    struct directory_texts roles;
+    struct directory_members *members;
+    struct hidden *hidden, **hidden_tail;
+    size_t hidden_count; /* what it may not see */
 };
 
 static struct {
@@ -54,6 +71,8 @@ static void snapshot_free(struct directory *directory)
 {
     directory_names_clear(&directory->names);
     directory_match_clear(&directory->connections);
+    directory_elsewhere_clear(&directory->elsewhere);
+    directory_members_clear(&directory->members);
     arena_free(&directory->arena);
     mem_free(directory);
 }
@@ -69,101 +88,156 @@ void directory_unref(const struct directory **directory)
 
 /* --- making a snapshot --- */
 
-static enum st add_person(struct directory *directory, const struct store_document *document,
-                          struct buf *why)
+static void add_person(struct directory *directory, const void *read, int64_t modified_ms)
 {
-    struct directory_document *read = mem_new(struct directory_document);
-    enum st st = directory_person_read(directory->arena, document->name, document->body, read, why);
+    const struct directory_document *document = read;
 
-    if (st == ST_OK)
-        directory_names_add_person(&directory->names, directory->arena, &read->person,
-                                   &read->aliases);
-    mem_free(read);
-    return st;
+    directory_names_add_person(&directory->names, directory->arena, &document->person,
+                               &document->aliases);
 }
 
-static enum st add_group(struct directory *directory, const struct store_document *document,
-                         struct buf *why)
+static void add_group(struct directory *directory, const void *read, int64_t modified_ms)
 {
     struct waiting *waiting = arena_one(directory->arena, struct waiting);
-    enum st st = directory_group_read(directory->arena, document->name, document->body,
-                                      &waiting->document, why);
 
-    if (st == ST_OK) {
-        *directory->groups_tail = waiting;
-        directory->groups_tail = &waiting->next;
-    }
-    return st;
+    waiting->document = *(const struct directory_group_document *)read;
+    *directory->groups_tail = waiting;
+    directory->groups_tail = &waiting->next;
 }
 
-static enum st add_connection(struct directory *directory, const struct store_document *document,
-                              struct buf *why)
+static void add_connection(struct directory *directory, const void *read, int64_t modified_ms)
 {
-    struct directory_connection_document *read =
-        arena_one(directory->arena, struct directory_connection_document);
-    enum st st =
-        directory_connection_read(directory->arena, document->name, document->body, read, why);
+    const struct directory_connection_document *document = read;
+    struct directory_connection *connection =
+        arena_one(directory->arena, struct directory_connection);
 
-    if (st == ST_OK) {
-        read->connection.modified_ms = document->modified_ms;
-        directory_match_add(&directory->connections, directory->arena, &read->connection,
-                            &read->domains);
-        directory->connection_count++;
-    }
-    return st;
+    *connection = document->connection;
+    connection->modified_ms = modified_ms;
+    directory_match_add(&directory->connections, directory->arena, connection, &document->domains);
+    directory->connection_count++;
 }
 
-static enum st add_settings(struct directory *directory, const struct store_document *document,
-                            struct buf *why)
+static void add_settings(struct directory *directory, const void *read, int64_t modified_ms)
 {
-    struct directory_settings_document *read =
-        arena_one(directory->arena, struct directory_settings_document);
-    enum st st =
-        directory_settings_read(directory->arena, document->name, document->body, read, why);
-
-    if (st == ST_OK)
-        directory_settings_add(directory->arena, read, directory->rules);
-    return st;
+    directory_settings_add(directory->arena, read, directory->rules);
 }
 
-static const struct {
-    const char *name;
-    enum st (*add)(struct directory *, const struct store_document *, struct buf *);
-} kinds[] = {
-    [DIRECTORY_PERSON] = {"person", add_person},
-    [DIRECTORY_GROUP] = {"group", add_group},
-    [DIRECTORY_CONNECTION] = {"connection", add_connection},
-    [DIRECTORY_SETTINGS] = {"settings", add_settings},
+static void add_server(struct directory *directory, const void *read, int64_t modified_ms)
+{
+    directory_elsewhere_add_server(&directory->elsewhere, directory->arena, read, modified_ms);
+}
+
+static void add_cluster(struct directory *directory, const void *read, int64_t modified_ms)
+{
+    directory_elsewhere_add_cluster(&directory->elsewhere, directory->arena, read);
+}
+
+static void add_foreign(struct directory *directory, const void *read, int64_t modified_ms)
+{
+    directory_elsewhere_add_foreign(&directory->elsewhere, directory->arena, read, modified_ms);
+}
+
+static void (*const adds[])(struct directory *, const void *, int64_t) = {
+    [DIRECTORY_PERSON] = add_person,         [DIRECTORY_GROUP] = add_group,
+    [DIRECTORY_CONNECTION] = add_connection, [DIRECTORY_SETTINGS] = add_settings,
+    [DIRECTORY_SERVER] = add_server,         [DIRECTORY_CLUSTER] = add_cluster,
+    [DIRECTORY_FOREIGN] = add_foreign,
 };
-static_assert(COUNT(kinds) == DIRECTORY_KIND_MAX, "one row for each kind");
+static_assert(COUNT(adds) == DIRECTORY_KIND_MAX, "one for each kind");
 
-const char *directory_kind_name(enum directory_kind kind)
+/* What has readers waits until all groups are known. */
+static void hide(struct directory *directory, enum directory_kind kind, const void *read,
+                 int64_t modified_ms)
 {
-    return kinds[kind].name;
+    struct hidden *hidden = arena_one(directory->arena, struct hidden);
+    void *copy = arena_alloc(directory->arena, 1, directory_kinds[kind].size);
+
+    memcpy(copy, read, directory_kinds[kind].size);
+    *hidden = (struct hidden){kind, copy, modified_ms, NULL};
+    *directory->hidden_tail = hidden;
+    directory->hidden_tail = &hidden->next;
 }
 
-enum st directory_kind_find(struct slice name, enum directory_kind *kind_r)
+static const struct directory_common *common_of(enum directory_kind kind, const void *read)
 {
-    for (size_t i = 0; i < COUNT(kinds); i++)
-        if (slice_eq(slice_str(kinds[i].name), name)) {
-            *kind_r = (enum directory_kind)i;
-            return ST_OK;
-        }
-    return ST_NOT_FOUND;
+    return (const void *)((const char *)read + directory_kinds[kind].common_at);
+}
+
+/* What decides who this server is; a group's members count whoever may see the group. */
+static void note_who(struct directory *directory, enum directory_kind kind, const void *read)
+{
+    const struct directory_server_document *server = read;
+
+    if (kind == DIRECTORY_GROUP) {
+        struct directory_group_document *group =
+            arena_one(directory->arena, struct directory_group_document);
+
+        *group = *(const struct directory_group_document *)read;
+        directory_members_add(&directory->members, directory->arena, group);
+    }
+    if (kind == DIRECTORY_SERVER && slice_eq(slice_str(server->server.name), directory->self))
+        directory->roles = server->roles;
+}
+
+static void take_read(struct directory *directory, enum directory_kind kind, const void *read,
+                      int64_t modified_ms)
+{
+    const struct directory_common *common = common_of(kind, read);
+    bool looks = directory->self.len > 0;
+
+    if (looks)
+        note_who(directory, kind, read);
+    if (looks && (common->readers.count > 0 || common->authors.count > 0))
+        hide(directory, kind, read, modified_ms);
+    else
+        adds[kind](directory, read, modified_ms);
 }
 
 /* A document that cannot be read is told and left out; one of a kind that is not known is another
  * version's. */
 static enum st take_document(void *ctx, const struct store_document *document)
 {
+    struct directory *directory = ctx;
     AUTO(buf) struct buf why = BUF(2 * KIB);
     enum directory_kind kind;
 
-    if (directory_kind_find(document->kind, &kind) == ST_OK &&
-        kinds[kind].add(ctx, document, &why) != ST_OK)
+    if (directory_kind_find(document->kind, &kind) != ST_OK)
+        return ST_OK;
+    void *read = mem_alloc(directory_kinds[kind].size);
+    if (directory_kinds[kind].read(directory->arena, document->name, document->body, read, &why) ==
+        ST_OK)
+        take_read(directory, kind, read, document->modified_ms);
+    else
         log_event(EV_DIRECTORY_REFUSED, 0, LOG_S("kind", document->kind),
                   LOG_S("name", document->name), LOG_S("why", buf_slice(&why)));
+    mem_free(read);
     return ST_OK;
+}
+
+/* What this server may see of what waits. */
+static void show_visible(struct directory *directory)
+{
+    struct directory_who who;
+    bool persons = false;
+
+    if (directory->hidden == NULL)
+        return;
+    directory_members_who(directory->members, directory->arena, directory->self, &directory->roles,
+                          &who);
+    for (const struct hidden *hidden = directory->hidden; hidden != NULL; hidden = hidden->next) {
+        const struct directory_common *common = common_of(hidden->kind, hidden->read);
+
+        if (!directory_visible(&common->readers, &common->authors, &who)) {
+            directory->hidden_count++;
+            continue;
+        }
+        persons |= hidden->kind == DIRECTORY_PERSON;
+        adds[hidden->kind](directory, hidden->read, hidden->modified_ms);
+    }
+    if (persons)
+        directory_names_sort(&directory->names);
+    directory->hidden = NULL;
+    directory->hidden_tail = &directory->hidden;
 }
 
 static enum st take_account(void *ctx, const struct store_account *account)
@@ -185,13 +259,20 @@ static void snapshot_begin(struct directory *directory)
 {
     directory_names_clear(&directory->names);
     directory_match_clear(&directory->connections);
+    directory_elsewhere_clear(&directory->elsewhere);
+    directory_members_clear(&directory->members);
     arena_reset(directory->arena);
     memset(directory->rules, 0, sizeof(directory->rules));
     directory->postmaster = NULL;
     directory->groups = NULL;
     directory->groups_tail = &directory->groups;
+    directory->hidden = NULL;
+    directory->hidden_tail = &directory->hidden;
+    directory->self = SLICE("");
+    directory->roles = (struct directory_texts){.count = 0};
     directory->domain_count = 0;
     directory->connection_count = 0;
+    directory->hidden_count = 0;
 }
 
 static const struct directory_person *find_postmaster(const struct directory *directory)
@@ -214,10 +295,12 @@ static const struct directory_person *find_postmaster(const struct directory *di
 
 static void snapshot_end(struct directory *directory)
 {
+    show_visible(directory);
     for (struct waiting *group = directory->groups; group != NULL; group = group->next)
         directory_names_add_group(&directory->names, directory->arena, &group->document.group,
                                   &group->document.aliases);
     directory_match_end(directory->connections);
+    directory_elsewhere_end(&directory->elsewhere);
     directory->postmaster = find_postmaster(directory);
 }
 
@@ -227,7 +310,9 @@ static enum st read_snapshot(struct store_tx *tx, void *arg)
 
     snapshot_begin(directory);
     add_domains(directory, slice_str(conf_get()->domains));
+    directory_look(directory, slice_str(store_server_name(here.store)));
     enum st st = store_document_each(tx, take_document, directory);
+    show_visible(directory);
     if (st == ST_OK)
         st = store_account_each(tx, take_account, directory);
     snapshot_end(directory);
@@ -252,6 +337,11 @@ struct directory *directory_new(struct slice domains)
     return directory;
 }
 
+void directory_look(struct directory *directory, struct slice server)
+{
+    directory->self = slice_lower(directory->arena, server);
+}
+
 void directory_add(struct directory *directory, struct slice kind, struct slice name,
                    int64_t modified_ms, struct slice body)
 {
@@ -264,6 +354,7 @@ void directory_add(struct directory *directory, struct slice kind, struct slice 
 
 void directory_add_account(struct directory *directory, struct slice name, int64_t account_id)
 {
+    show_visible(directory);
     struct directory_entry *entry = directory_names_find(&directory->names, name);
 
     if (entry != NULL && entry->person != NULL)
@@ -291,11 +382,14 @@ static enum st make_snapshot(void)
     }
     const struct directory *older = here.latest;
     here.latest = directory;
+    directory_elsewhere_tell(&directory->elsewhere, older != NULL ? &older->elsewhere : NULL);
     directory_unref(&older);
     log_event(EV_DIRECTORY_LOADED, 0, LOG_U("persons", directory->names.person_count),
               LOG_U("groups", directory->names.group_count),
               LOG_U("connections", directory->connection_count),
-              LOG_U("ms", sys_mono_ms() - begun_ms));
+              LOG_U("servers", directory->elsewhere.server_count),
+              LOG_U("foreign_domains", directory->elsewhere.foreign_count),
+              LOG_U("hidden", directory->hidden_count), LOG_U("ms", sys_mono_ms() - begun_ms));
     return ST_OK;
 }
 
@@ -473,10 +567,46 @@ size_t directory_connections(const struct directory *directory, struct slice dom
     return directory_match_find(directory->connections, domain, list_r, max);
 }
 
+const struct directory_server *directory_server(const struct directory *directory,
+                                                struct slice name)
+{
+    return directory_elsewhere_server(&directory->elsewhere, name);
+}
+
+void directory_server_each(const struct directory *directory, directory_server_fn *fn, void *ctx)
+{
+    directory_elsewhere_each(&directory->elsewhere, fn, ctx);
+}
+
+const struct directory_cluster *directory_cluster_of(const struct directory *directory,
+                                                     struct slice server)
+{
+    return directory_elsewhere_cluster(&directory->elsewhere, server);
+}
+
+size_t directory_foreign(const struct directory *directory, struct slice domain,
+                         const struct directory_foreign **list_r, size_t max)
+{
+    return directory_elsewhere_foreign(directory->elsewhere.foreigns, domain, list_r, max);
+}
+
+size_t directory_foreign_shared(const struct directory *directory, struct slice domain,
+                                const struct directory_foreign **list_r, size_t max)
+{
+    return directory_elsewhere_foreign(directory->elsewhere.shared, domain, list_r, max);
+}
+
+bool directory_foreign_rewrite(const struct directory_foreign *foreign, enum directory_way way,
+                               struct arena *arena, struct slice *local, struct slice *domain)
+{
+    return directory_rule_rewrite(way == DIRECTORY_OUT ? foreign->out : foreign->in, arena, local,
+                                  domain);
+}
+
 bool directory_rewrite(const struct directory *directory, enum directory_rewrite kind,
                        struct arena *arena, struct slice *local, struct slice *domain)
 {
-    return directory_settings_rewrite(&directory->rules[kind], arena, local, domain);
+    return directory_rule_rewrite(&directory->rules[kind], arena, local, domain);
 }
 
 static const char *const tls_names[] = {

@@ -30,6 +30,9 @@ struct directory_person {
     bool forward_keep; /* a copy stays */
     bool disabled;     /* cannot log in; mail is still taken */
     bool admin;
+    const struct slice
+        *servers; /* that hold the account, in order; none: all that have the store */
+    unsigned server_count;
     int64_t account_id; /* the account in this store; 0: none here */
 };
 
@@ -67,6 +70,42 @@ struct directory_connection {
     uint64_t connections_max; /* 0: the setting's */
     uint64_t priority;
     int64_t modified_ms;
+};
+
+/* A server of the domain. */
+struct directory_server {
+    const char *name; /* lower case; its setting server_name */
+    const char *full_name;
+    struct directory_host smtp;    /* where it takes mail; port 0: the usual one */
+    struct directory_host cluster; /* where it talks to other servers; port 0: the usual one */
+    uint64_t priority;
+    int64_t modified_ms;
+};
+
+/* Servers that hold each other's accounts and messages. */
+struct directory_cluster {
+    const char *name;
+    const char *full_name;
+    const struct slice *servers; /* their names, in order */
+    size_t server_count;
+};
+
+struct directory_rules;
+
+/* One way to another mail system. */
+struct directory_foreign {
+    const char *name;
+    const char *full_name;
+    const struct slice *domains; /* the foreign domain's names, lower case */
+    size_t domain_count;
+    const struct slice *shared; /* SMTP domains whose addresses live here or there, lower case */
+    size_t shared_count;
+    const char *mail_server;     /* our gateway's name; "": none */
+    const char *calendar_server; /* our server that asks for free time there; "": none */
+    /* How the gateway reaches it: hosts in order, log-in, TLS; its name, priority and modified_ms
+     * are the document's. */
+    struct directory_connection connection;
+    const struct directory_rules *out, *in; /* for directory_foreign_rewrite() */
 };
 
 /* The newest snapshot, with a reference; never NULL after directory_open(). */
@@ -117,6 +156,31 @@ struct slice directory_first_domain(const struct directory *directory);
 size_t directory_connections(const struct directory *directory, struct slice domain,
                              const struct directory_connection **list_r, size_t max);
 
+/* By name, without case; NULL: no such server that this one may see. */
+const struct directory_server *directory_server(const struct directory *directory,
+                                                struct slice name);
+/* Calls fn for each server in the order of their names, this one too. */
+typedef void directory_server_fn(void *ctx, const struct directory_server *server);
+void directory_server_each(const struct directory *directory, directory_server_fn *fn, void *ctx);
+/* The cluster that the server is in; where several name it, the first by name. NULL: none. */
+const struct directory_cluster *directory_cluster_of(const struct directory *directory,
+                                                     struct slice server);
+/* Documents for a foreign domain that this server may see, at most max into list_r: by priority,
+ * then last modified first, then by name. They live as long as the snapshot. Returns how many. */
+size_t directory_foreign(const struct directory *directory, struct slice domain,
+                         const struct directory_foreign **list_r, size_t max);
+/* The same for an SMTP domain that is shared with a foreign system: for addresses that nobody here
+ * has. */
+size_t directory_foreign_shared(const struct directory *directory, struct slice domain,
+                                const struct directory_foreign **list_r, size_t max);
+enum directory_way {
+    DIRECTORY_OUT, /* from our form of an address to the foreign system's */
+    DIRECTORY_IN,  /* and back */
+};
+/* Applies the document's first rule that fits, once: true, and both halves are texts in arena. */
+bool directory_foreign_rewrite(const struct directory_foreign *foreign, enum directory_way way,
+                               struct arena *arena, struct slice *local, struct slice *domain);
+
 enum directory_rewrite {
     DIRECTORY_REWRITE_RECIPIENT,
     DIRECTORY_REWRITE_SENDER,
@@ -141,6 +205,9 @@ enum directory_kind {
     DIRECTORY_GROUP,
     DIRECTORY_CONNECTION,
     DIRECTORY_SETTINGS,
+    DIRECTORY_SERVER,
+    DIRECTORY_CLUSTER,
+    DIRECTORY_FOREIGN,
     DIRECTORY_KIND_MAX,
 };
 const char *directory_kind_name(enum directory_kind kind); /* as in the store: "person" */
@@ -148,8 +215,9 @@ MUST_USE enum st directory_kind_find(struct slice name, enum directory_kind *kin
 
 /* --- life --- */
 
-/* Makes the first snapshot. From then on a change of a document in the store, by any server, has
- * the next directory_ref() make a new one; conf_get() is looked at then too. */
+/* Makes the first snapshot, of what the store's server may see. From then on a change of a document
+ * in the store, by any server, has the next directory_ref() make a new one; conf_get() is looked at
+ * then too. */
 MUST_USE enum st directory_open(struct store *store);
 void directory_close(void);
 void directory_reload(void); /* the settings changed */
@@ -160,5 +228,7 @@ struct directory *directory_new(struct slice domains);
 void directory_add(struct directory *directory, struct slice kind, struct slice name,
                    int64_t modified_ms, struct slice body);
 void directory_add_account(struct directory *directory, struct slice name, int64_t account_id);
+/* It becomes what the server of this name may see; before, or without it: all there is. */
+void directory_look(struct directory *directory, struct slice server);
 /* After the last one; from then on it may be looked at. */
 const struct directory *directory_end(struct directory *directory);

@@ -2,62 +2,24 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "directory/directory_connection.h"
-#include "directory/directory_group.h"
-#include "directory/directory_person.h"
-#include "directory/directory_settings.h"
+#include "directory/directory_kind.h"
 
-static enum st check_person(struct arena *arena, struct slice name, struct slice body,
-                            struct directory_aliases *aliases_r, struct buf *why)
-{
-    struct directory_document *read = arena_one(arena, struct directory_document);
-    enum st st = directory_person_read(arena, name, body, read, why);
-
-    *aliases_r = read->aliases;
-    return st;
-}
-
-static enum st check_group(struct arena *arena, struct slice name, struct slice body,
-                           struct directory_aliases *aliases_r, struct buf *why)
-{
-    struct directory_group_document *read = arena_one(arena, struct directory_group_document);
-    enum st st = directory_group_read(arena, name, body, read, why);
-
-    *aliases_r = read->aliases;
-    return st;
-}
-
-static enum st check_connection(struct arena *arena, struct slice name, struct slice body,
-                                struct directory_aliases *aliases_r, struct buf *why)
-{
-    struct directory_connection_document *read =
-        arena_one(arena, struct directory_connection_document);
-
-    return directory_connection_read(arena, name, body, read, why);
-}
-
-static enum st check_settings(struct arena *arena, struct slice name, struct slice body,
-                              struct directory_aliases *aliases_r, struct buf *why)
-{
-    struct directory_settings_document *read = arena_one(arena, struct directory_settings_document);
-
-    return directory_settings_read(arena, name, body, read, why);
-}
+#include <string.h>
 
 enum st directory_check(enum directory_kind kind, struct arena *arena, struct slice name,
-                        struct slice body, struct directory_aliases *aliases_r, struct buf *why)
+                        struct slice body, struct directory_checked *checked_r, struct buf *why)
 {
-    static enum st (*const checks[])(struct arena *, struct slice, struct slice,
-                                     struct directory_aliases *, struct buf *) = {
-        [DIRECTORY_PERSON] = check_person,
-        [DIRECTORY_GROUP] = check_group,
-        [DIRECTORY_CONNECTION] = check_connection,
-        [DIRECTORY_SETTINGS] = check_settings,
-    };
-    static_assert(COUNT(checks) == DIRECTORY_KIND_MAX, "one for each kind");
+    const struct directory_kind_row *row = &directory_kinds[kind];
+    void *read = arena_alloc(arena, 1, row->size);
+    enum st st = row->read(arena, name, body, read, why);
 
-    aliases_r->count = 0;
-    return checks[kind](arena, name, body, aliases_r, why);
+    *checked_r = (struct directory_checked){.aliases = {.count = 0}};
+    if (st != ST_OK)
+        return st;
+    memcpy(&checked_r->common, (char *)read + row->common_at, sizeof(checked_r->common));
+    if (row->aliases_at != SIZE_MAX)
+        memcpy(&checked_r->aliases, (char *)read + row->aliases_at, sizeof(checked_r->aliases));
+    return ST_OK;
 }
 
 /* --- secrets --- */

@@ -3,10 +3,15 @@
 #pragma once
 #include "directory/directory_text.h"
 
-/* Reads the text as the snapshot would. aliases_r: those of a person or a group, in arena.
- * ST_INVALID with a sentence in why that names the line. */
+struct directory_checked {
+    struct directory_aliases aliases; /* of a person or a group */
+    struct directory_common common;
+};
+
+/* Reads the text as the snapshot would; what it says lives in arena. ST_INVALID with a sentence in
+ * why that names the line. */
 MUST_USE enum st directory_check(enum directory_kind kind, struct arena *arena, struct slice name,
-                                 struct slice body, struct directory_aliases *aliases_r,
+                                 struct slice body, struct directory_checked *checked_r,
                                  struct buf *why);
 
 #define DIRECTORY_MASK "********"

@@ -8,7 +8,6 @@
 
 #define AT(member) offsetof(struct directory_connection_document, member)
 #define CONNECTIONS_MAX 1000
-#define PRIORITY_MAX 1000000
 
 static bool domain_pattern(struct slice domain)
 {
@@ -63,32 +62,40 @@ static bool host_ok(struct slice *host)
     return directory_name_is_domain(*host);
 }
 
-static enum st take_host(struct directory_reading *reading, void *at, const char *value)
+bool directory_connection_host(struct arena *arena, const char *value,
+                               struct directory_host *host_r)
 {
-    struct directory_connection_document *document = reading->document;
-    struct directory_connection *connection = &document->connection;
-    struct directory_host *hosts = connection->hosts;
     struct slice host;
     uint64_t port;
 
-    if (!split_port(slice_lower(reading->arena, slice_str(value)), &host, &port) || !host_ok(&host))
+    if (!split_port(slice_lower(arena, slice_str(value)), &host, &port) || !host_ok(&host))
+        return false;
+    *host_r = (struct directory_host){
+        .name = slice_cstr(arena, host), .port = (uint16_t)port, .mx = slice_eq(host, SLICE("mx"))};
+    return true;
+}
+
+enum st directory_connection_take_host(struct directory_reading *reading, void *at,
+                                       const char *value)
+{
+    struct directory_hosts *hosts = at;
+    struct directory_host host;
+
+    if (!directory_connection_host(reading->arena, value, &host))
         return directory_text_refuse(
             reading, "%s is not a host; write smtp.example.net:587, [2001:db8::1]:25 or mx", value);
-    if (connection->host_count == DIRECTORY_HOSTS_MAX)
+    if (hosts->count == DIRECTORY_HOSTS_MAX)
         return directory_text_refuse(reading, "host %s is one too many; %d may stand here", value,
                                      DIRECTORY_HOSTS_MAX);
-    if (connection->host_count == document->host_cap)
-        hosts = arena_grow(reading->arena, hosts, connection->host_count, &document->host_cap,
-                           sizeof(*hosts));
-    hosts[connection->host_count++] =
-        (struct directory_host){.name = slice_cstr(reading->arena, host),
-                                .port = (uint16_t)port,
-                                .mx = slice_eq(host, SLICE("mx"))};
-    connection->hosts = hosts;
+    if (hosts->count == hosts->cap)
+        hosts->at =
+            arena_grow(reading->arena, hosts->at, hosts->count, &hosts->cap, sizeof(*hosts->at));
+    hosts->at[hosts->count++] = host;
     return ST_OK;
 }
 
-static enum st take_tls(struct directory_reading *reading, void *at, const char *value)
+enum st directory_connection_take_tls(struct directory_reading *reading, void *at,
+                                      const char *value)
 {
     enum directory_tls *tls = at;
 
@@ -98,48 +105,24 @@ static enum st take_tls(struct directory_reading *reading, void *at, const char 
     return ST_OK;
 }
 
-static enum st take_number(struct directory_reading *reading, void *at, const char *value,
-                           uint64_t min, uint64_t max)
+enum st directory_connection_take_max(struct directory_reading *reading, void *at,
+                                      const char *value)
 {
-    uint64_t *number = at;
-
-    if (directory_text_take_u64(reading, at, value) != ST_OK)
-        return ST_INVALID;
-    if (*number < min || *number > max)
-        return directory_text_refuse(reading, "%s is not between %llu and %llu", value,
-                                     (unsigned long long)min, (unsigned long long)max);
-    return ST_OK;
-}
-
-static enum st take_connections_max(struct directory_reading *reading, void *at, const char *value)
-{
-    return take_number(reading, at, value, 1, CONNECTIONS_MAX);
-}
-
-static enum st take_priority(struct directory_reading *reading, void *at, const char *value)
-{
-    return take_number(reading, at, value, 0, PRIORITY_MAX);
+    return directory_text_take_number(reading, at, value, 1, CONNECTIONS_MAX);
 }
 
 static const struct directory_field fields[] = {
     {"domain", take_domain, AT(domains)},
-    {"host", take_host, AT(connection.hosts)},
-    {"user", directory_text_take, AT(connection.user)},
-    {"password", directory_text_take, AT(connection.password)},
-    {"tls", take_tls, AT(connection.tls)},
-    {"tls_first", directory_text_take_bool, AT(connection.tls_first)},
-    {"connections_max", take_connections_max, AT(connection.connections_max)},
-    {"priority", take_priority, AT(connection.priority)},
+    DIRECTORY_CONNECTION_FIELDS(struct directory_connection_document),
 };
 
-/* What no line alone can be refused for. */
-static enum st check(struct directory_reading *reading,
-                     const struct directory_connection_document *document)
+enum st directory_connection_end(struct directory_reading *reading,
+                                 const struct directory_hosts *hosts,
+                                 struct directory_connection *connection)
 {
-    const struct directory_connection *connection = &document->connection;
-
-    if (document->domains.count == 0)
-        return directory_text_refuse(reading, "there is no domain; write domain = example.net");
+    connection->hosts = hosts->at;
+    connection->host_count = hosts->count;
+    connection->priority = reading->common->priority;
     if (connection->tls_first && connection->tls == DIRECTORY_TLS_NONE)
         return directory_text_refuse(reading, "tls = none and tls_first = yes exclude each other");
     if (connection->password[0] != '\0' && connection->user[0] == '\0')
@@ -150,13 +133,17 @@ static enum st check(struct directory_reading *reading,
 enum st directory_connection_read(struct arena *arena, struct slice name, struct slice body,
                                   struct directory_connection_document *document_r, struct buf *why)
 {
-    struct directory_reading reading = {arena,        document_r, why,
-                                        "connection", fields,     COUNT(fields)};
+    struct directory_reading reading = {
+        arena, document_r, why, "connection", fields, COUNT(fields), &document_r->common};
 
     memset(document_r, 0, sizeof(*document_r));
     document_r->connection.name = slice_cstr(arena, name);
     document_r->connection.user = "";
     document_r->connection.password = "";
     enum st st = directory_text_read(&reading, name, body);
-    return st != ST_OK ? st : check(&reading, document_r);
+    if (st != ST_OK)
+        return st;
+    if (document_r->domains.count == 0)
+        return directory_text_refuse(&reading, "there is no domain; write domain = example.net");
+    return directory_connection_end(&reading, &document_r->hosts, &document_r->connection);
 }

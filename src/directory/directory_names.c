@@ -4,6 +4,7 @@
 #include "log/log.h"
 
 #include <string.h>
+#include <utlist.h>
 
 #define KEY_BYTES_MAX 400
 
@@ -89,6 +90,19 @@ bool directory_names_add_group(struct directory_names *names, struct arena *aren
     entry->group = copy;
     names->group_count++;
     return add(names, arena, entry, aliases);
+}
+
+static int compare_names(const struct directory_entry *a, const struct directory_entry *b)
+{
+    return strcmp(a->name, b->name);
+}
+
+void directory_names_sort(struct directory_names *names)
+{
+    LL_SORT(names->first, compare_names);
+    names->tail = &names->first;
+    while (*names->tail != NULL)
+        names->tail = &(*names->tail)->next;
 }
 
 static struct slice key_of(char key[KEY_BYTES_MAX], struct slice local, struct slice domain)

@@ -35,6 +35,9 @@ bool directory_names_add_group(struct directory_names *names, struct arena *aren
                                const struct directory_group *group,
                                const struct directory_aliases *aliases);
 
+/* The persons are in the order of their names again. */
+void directory_names_sort(struct directory_names *names);
+
 /* Without case; NULL: nobody. */
 struct directory_entry *directory_names_find(const struct directory_names *names,
                                              struct slice name);

@@ -24,6 +24,8 @@ static const struct directory_field fields[] = {
     {"password_yescrypt", directory_text_take, AT(person.yescrypt)},
     {"password_scram", directory_text_take, AT(person.scram)},
     {"quota_bytes", directory_text_take_u64, AT(person.quota_bytes)},
+    {"server", directory_text_take_names, AT(servers)},
+    {"role", directory_text_take_names, AT(roles)},
     {"disabled", directory_text_take_bool, AT(person.disabled)},
     {"admin", directory_text_take_bool, AT(person.admin)},
 };
@@ -31,7 +33,8 @@ static const struct directory_field fields[] = {
 enum st directory_person_read(struct arena *arena, struct slice name, struct slice body,
                               struct directory_document *document_r, struct buf *why)
 {
-    struct directory_reading reading = {arena, document_r, why, "person", fields, COUNT(fields)};
+    struct directory_reading reading = {arena,         document_r,         why, "person", fields,
+                                        COUNT(fields), &document_r->common};
 
     memset(document_r, 0, sizeof(*document_r));
     document_r->person.name = slice_cstr(arena, name);
@@ -41,6 +44,8 @@ enum st directory_person_read(struct arena *arena, struct slice name, struct sli
     document_r->person.forward_keep = true;
     enum st st = directory_text_read(&reading, name, body);
     document_r->person.forwards = document_r->forwards.at;
+    document_r->person.servers = document_r->servers.at;
+    document_r->person.server_count = (unsigned)document_r->servers.count;
     document_r->person.forward_count = (unsigned)document_r->forwards.count;
     return st;
 }
@@ -61,4 +66,7 @@ void directory_person_write(const struct directory_document *document, struct bu
     buf_putf(body, "quota_bytes = %llu\n", (unsigned long long)person->quota_bytes);
     buf_putf(body, "disabled = %s\nadmin = %s\n", person->disabled ? "yes" : "no",
              person->admin ? "yes" : "no");
+    directory_text_write_list("server", &document->servers, body);
+    directory_text_write_list("role", &document->roles, body);
+    directory_text_write_common(&document->common, body);
 }

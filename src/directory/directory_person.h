@@ -8,6 +8,9 @@
 struct directory_document {
     struct directory_person person;
     struct directory_aliases aliases;
+    struct directory_common common;
+    struct directory_texts servers; /* what person.servers points to */
+    struct directory_texts roles;
     struct directory_texts forwards; /* what person.forwards points to */
 };
 
@@ -15,5 +18,5 @@ struct directory_document {
  * field, a bad value. */
 MUST_USE enum st directory_person_read(struct arena *arena, struct slice name, struct slice body,
                                        struct directory_document *document_r, struct buf *why);
-/* The forwards written are document->forwards. */
+/* The forwards and servers written are document->forwards and document->servers. */
 void directory_person_write(const struct directory_document *document, struct buf *body);

@@ -11,28 +11,10 @@
  * looked at again, so rules cannot go in circles. Several documents count in the order of their
  * names. */
 #pragma once
-#include "directory/directory_text.h"
-
-#define DIRECTORY_RULES_MAX 1000 /* of each kind in one document */
-
-struct directory_rule {
-    struct slice before; /* of the pattern's local part: what stands before the * ... */
-    struct slice after;  /* ... and after it; without one before is all of it */
-    bool any;            /* there is a * */
-    struct slice domain; /* lower case; "*.x", "*" */
-    struct slice to_before;
-    struct slice to_after;
-    bool to_any;
-    struct slice to_domain;
-};
-
-struct directory_rules {
-    struct directory_rule *at;
-    size_t count;
-    size_t cap;
-};
+#include "directory/directory_rule.h"
 
 struct directory_settings_document {
+    struct directory_common common;
     struct directory_rules rules[DIRECTORY_REWRITE_MAX];
 };
 
@@ -43,6 +25,3 @@ MUST_USE enum st directory_settings_read(struct arena *arena, struct slice name,
 /* Appends the document's rules to those before them; both lists live in arena. */
 void directory_settings_add(struct arena *arena, const struct directory_settings_document *document,
                             struct directory_rules rules[DIRECTORY_REWRITE_MAX]);
-/* Applies the first rule that fits: true, and both halves are replaced by texts in arena. */
-bool directory_settings_rewrite(const struct directory_rules *rules, struct arena *arena,
-                                struct slice *local, struct slice *domain);

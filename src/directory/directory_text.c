@@ -87,6 +87,92 @@ enum st directory_text_take_recipient(struct directory_reading *reading, void *a
     return ST_OK;
 }
 
+enum st directory_text_take_number(struct directory_reading *reading, uint64_t *number,
+                                   const char *value, uint64_t min, uint64_t max)
+{
+    if (directory_text_take_u64(reading, number, value) != ST_OK)
+        return ST_INVALID;
+    if (*number < min || *number > max)
+        return directory_text_refuse(reading, "%s is not between %llu and %llu", value,
+                                     (unsigned long long)min, (unsigned long long)max);
+    return ST_OK;
+}
+
+enum st directory_text_take_name(struct directory_reading *reading, void *at, const char *value)
+{
+    const char **name = at;
+    struct slice lower = slice_lower(reading->arena, slice_str(value));
+
+    if (!directory_name_ok(lower))
+        return directory_text_refuse(reading, "%s is not the name of a document", value);
+    *name = lower.ptr;
+    return ST_OK;
+}
+
+enum st directory_text_take_names(struct directory_reading *reading, void *at, const char *value)
+{
+    struct directory_texts *names = at;
+    const char *name;
+
+    if (names->count == DIRECTORY_READERS_MAX)
+        return directory_text_refuse(reading, "%s is one too many; %d may stand here", value,
+                                     DIRECTORY_READERS_MAX);
+    enum st st = directory_text_take_name(reading, &name, value);
+    if (st == ST_OK)
+        directory_text_append(reading, names, slice_str(name));
+    return st;
+}
+
+/* --- what every document may say --- */
+
+static enum st take_priority(struct directory_reading *reading, void *at, const char *value)
+{
+    return directory_text_take_number(reading, at, value, 0, DIRECTORY_PRIORITY_MAX);
+}
+
+/* A name, or "[role]". */
+static enum st take_reader(struct directory_reading *reading, void *at, const char *value)
+{
+    struct directory_texts *readers = at;
+    struct slice lower = slice_lower(reading->arena, slice_str(value));
+    struct slice name = lower;
+
+    if (lower.len > 2 && lower.ptr[0] == '[' && lower.ptr[lower.len - 1] == ']')
+        name = slice_sub(lower, 1, lower.len - 2);
+    if (!directory_name_ok(name))
+        return directory_text_refuse(
+            reading,
+            "%s is nobody who may read; write the name of a person, a server or a group, "
+            "or [role]",
+            value);
+    if (readers->count == DIRECTORY_READERS_MAX)
+        return directory_text_refuse(reading, "%s is one too many; %d may stand here", value,
+                                     DIRECTORY_READERS_MAX);
+    directory_text_append(reading, readers, lower);
+    return ST_OK;
+}
+
+static const struct directory_field common_fields[] = {
+    {"priority", take_priority, offsetof(struct directory_common, priority)},
+    {"reader", take_reader, offsetof(struct directory_common, readers)},
+    {"author", take_reader, offsetof(struct directory_common, authors)},
+};
+
+void directory_text_write_list(const char *field, const struct directory_texts *texts,
+                               struct buf *body)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        buf_putf(body, "%s = %.*s\n", field, SLICE_ARG(texts->at[i]));
+}
+
+void directory_text_write_common(const struct directory_common *common, struct buf *body)
+{
+    if (common->priority != DIRECTORY_PRIORITY)
+        buf_putf(body, "priority = %llu\n", (unsigned long long)common->priority);
+    directory_text_write_list("reader", &common->readers, body);
+    directory_text_write_list("author", &common->authors, body);
+}
+
 static enum st take_line(void *ctx, const char *section, const char *name, const char *value)
 {
     struct directory_reading *reading = ctx;
@@ -98,6 +184,12 @@ static enum st take_line(void *ctx, const char *section, const char *name, const
 
         if (strcmp(name, field->name) == 0)
             return field->take(reading, (char *)reading->document + field->offset, value);
+    }
+    for (size_t i = 0; i < COUNT(common_fields); i++) {
+        const struct directory_field *field = &common_fields[i];
+
+        if (strcmp(name, field->name) == 0)
+            return field->take(reading, (char *)reading->common + field->offset, value);
     }
     return directory_text_refuse(reading, "%s is not a field of a %s", name, reading->kind);
 }
@@ -127,6 +219,7 @@ enum st directory_text_read(struct directory_reading *reading, struct slice name
     if (!directory_name_ok(name))
         return directory_text_refuse(
             reading, "the name may hold a-z, 0-9, dot, hyphen and underscore, 64 at most");
+    *reading->common = (struct directory_common){.priority = DIRECTORY_PRIORITY};
     enum st st = check_lines(reading, body);
     if (st != ST_OK)
         return st;

@@ -4,6 +4,7 @@
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "imap/imap_account.h"
 #include "imap/imap_capability.h"
 #include "imap/imap_limit.h"
 
@@ -23,8 +24,12 @@ enum st imap_login_done(struct imap_session *session, struct imap_run *run, stru
 
     if (person == NULL || person->account_id == 0)
         return refuse(run, ST_NOT_FOUND, "UNAVAILABLE", "The account is not on this server");
-    if (!imap_limit_take(person->account_id, conf->imap_connections_per_account_max))
+    if (imap_account_open(session, person->account_id) != ST_OK)
+        return refuse(run, ST_DENIED, "CONTACTADMIN", "IMAP is off for this account");
+    if (!imap_limit_take(person->account_id, conf->imap_connections_per_account_max)) {
+        imap_account_close(session);
         return refuse(run, ST_TOO_BIG, "LIMIT", "Too many connections of this account");
+    }
     session->counted = true;
     session->account_id = person->account_id;
     session->name = mem_copy(slice_str(person->name));
@@ -57,6 +62,7 @@ enum st imap_login_failed(struct imap_session *session, struct imap_run *run,
 void imap_login_end(struct imap_session *session)
 {
     auth_sasl_free(&session->sasl);
+    imap_account_close(session);
     if (session->counted)
         imap_limit_release(session->account_id);
     session->counted = false;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "conf/conf.h"
+#include "imap/imap_account.h"
 #include "imap/imap_append.h"
 #include "imap/imap_capability.h"
 #include "imap/imap_cmd.h"
@@ -141,6 +142,7 @@ static enum net_next session_input(void *arg, struct slice in, size_t *used_r)
     struct slice rest = in;
     bool done = false;
 
+    imap_account_look(session);
     while (!done && !session->ending) {
         struct slice text = SLICE("");
 
@@ -154,7 +156,8 @@ static enum net_next session_wake(void *arg)
 {
     struct imap_session *session = arg;
 
-    if (session->folder != NULL && atomic_load(&session->folder->idle))
+    imap_account_look(session);
+    if (!session->ending && session->folder != NULL && atomic_load(&session->folder->idle))
         imap_folder_sync(session, &(struct imap_sync){.hold = false});
     return session->ending ? NET_CLOSE : NET_READ;
 }

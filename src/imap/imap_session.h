@@ -6,6 +6,7 @@
 #include "imap/imap_parse.h"
 
 struct auth_sasl;
+struct imap_account;
 struct imap_append;
 struct imap_cmd;
 struct imap_folder;
@@ -31,13 +32,14 @@ struct imap_session {
     unsigned bad_count;
     struct imap_frame frame;
     int64_t account_id;
-    char *name;                  /* the account's; owned */
-    struct imap_folder *folder;  /* in IMAP_SELECTED */
-    struct imap_append *append;  /* while messages come */
-    struct auth_sasl *sasl;      /* while AUTHENTICATE goes on */
-    const char *mechanism;       /* of it, for the log */
-    imap_line_fn *line;          /* lines go there while a command waits for them */
-    const struct imap_cmd *held; /* that command */
+    char *name;                   /* the account's; owned */
+    struct imap_account *account; /* from the log-in on */
+    struct imap_folder *folder;   /* in IMAP_SELECTED */
+    struct imap_append *append;   /* while messages come */
+    struct auth_sasl *sasl;       /* while AUTHENTICATE goes on */
+    const char *mechanism;        /* of it, for the log */
+    imap_line_fn *line;           /* lines go there while a command waits for them */
+    const struct imap_cmd *held;  /* that command */
     char *held_tag;
 };
 

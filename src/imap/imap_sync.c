@@ -139,8 +139,11 @@ void imap_folder_sync(struct imap_session *session, const struct imap_sync *how)
     /* Where the store is away, nothing can be told now; the command's own reply says it. */
     if (view_latest(imap_store(session), t.older, &t.newer) != ST_OK)
         return;
-    if (view_folder_gone(t.newer) || view_uidvalidity(t.newer) != view_uidvalidity(t.older)) {
+    if (view_folder_gone(t.newer)) {
         imap_session_bye(session, NULL, "The selected mailbox was removed");
+    } else if (view_uidvalidity(t.newer) != view_uidvalidity(t.older)) {
+        /* It may not change while a mailbox is selected (RFC 3501 section 2.3.1.1). */
+        imap_session_bye(session, NULL, "The selected mailbox has a new UIDVALIDITY");
     } else if (t.newer != t.older) {
         t.older = view_ref(t.older);
         buf_init(&t.out, MIB);

@@ -14,6 +14,7 @@ struct looking {
     const struct router_hop *hop;
     struct router_host *list;
     size_t count;
+    bool ourselves; /* a host by another name is this server: what comes behind would be a loop */
     size_t unsure_count; /* hosts the name servers said nothing of */
     struct router_answer *answer;
 };
@@ -33,7 +34,9 @@ static enum st say(struct looking *l, enum st st, unsigned code, const char *enh
 
 static void add(struct looking *l, const char *name, const char *address)
 {
-    if (l->count < ROUTER_HOSTS_MAX)
+    if (l->hop->mx && sys_address_is_own(address, l->hop->port, slice_str(conf_get()->listen_smtp)))
+        l->ourselves = true;
+    else if (l->count < ROUTER_HOSTS_MAX)
         l->list[l->count++] = (struct router_host){name, address, l->hop->port};
 }
 
@@ -87,10 +90,13 @@ static enum st by_mx(struct looking *l, const char *domain, const char *own_name
             return say(l, ST_DENIED, 550, "5.1.2", domain, "does not exist");
         break;
     case ROUTER_MX_HOSTS:
-        for (size_t i = 0; i < count && l->count < ROUTER_HOSTS_MAX; i++)
+        for (size_t i = 0; i < count && l->count < ROUTER_HOSTS_MAX && !l->ourselves; i++)
             (void)!look_up(l, list[i].host);
         break;
     }
+    if (l->count == 0 && l->ourselves)
+        return say(l, ST_DENIED, 550, "5.4.6", domain,
+                   "has this server for its best mail server, which does not serve it");
     return l->count > 0 ? ST_OK : none_found(l, domain);
 }
 

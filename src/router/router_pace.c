@@ -1,5 +1,7 @@
 #include "router/router_pace.h"
 
+#define UNKNOWN_LIMIT 2 /* nobody knows yet whether it answers: those that hang hold few senders \
+                         */
 #define FIRST_LIMIT 5
 #define LATELY_MS 2000 /* what got through within it says that the destination is up */
 
@@ -17,7 +19,9 @@ uint64_t router_retry_ms(uint64_t attempts, uint32_t random,
 
 uint64_t router_pace_limit(const struct router_pace *pace, const struct router_pace_limits *limits)
 {
-    uint64_t limit = pace->limit == 0 ? FIRST_LIMIT : pace->limit;
+    uint64_t limit = pace->limit != 0     ? pace->limit
+                     : pace->good_ms != 0 ? FIRST_LIMIT
+                                          : UNKNOWN_LIMIT;
 
     if (pace->attempts > 0)
         return 1; /* one finds out whether it is back */

@@ -406,7 +406,7 @@ static bool await_quiet(struct router_queue *queue, uint64_t timeout_ms)
 {
     uint64_t until_ms = sys_mono_ms() + timeout_ms;
 
-    while (queue->sender_count > 0 || queue->settling_count > 0) {
+    while (router_settle_drop(queue), queue->sender_count > 0 || queue->settling_count > 0) {
         uint64_t now_ms = sys_mono_ms();
 
         if (now_ms >= until_ms)

@@ -143,6 +143,9 @@ void router_release(struct router_queue *queue, struct router_item *item, bool d
 /* Makes what came of the items (item->settle) durable and forgets them; without lock. The items are
  * no longer the caller's. */
 void router_settle(struct router_queue *queue, struct router_item *list);
+/* Lock held, at the end: what the store did not take stays as it is there; what other servers took
+ * is in the journal. */
+void router_settle_drop(struct router_queue *queue);
 /* Lock held: once more what the store did not take. */
 void router_settle_undone(struct router_queue *queue);
 

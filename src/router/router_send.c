@@ -186,7 +186,6 @@ static void feel(struct attempt *a, const struct router_answer *results)
         log_event(EV_DESTINATION_UP, 0, LOG_C("destination", a->dest->key));
 }
 
-/* Sends on the connection there is; who is decided on is done with. */
 /* Those that the server has just taken go into the journal before anything else. */
 static void note_taken(struct attempt *a)
 {
@@ -208,6 +207,7 @@ static void note_taken(struct attempt *a)
         router_journal_note(a->queue->journal, list, count);
 }
 
+/* Sends on the connection there is; who is decided on is done with. */
 static void send_on(struct attempt *a)
 {
     struct router_answer *results = arena_many(a->arena, struct router_answer, a->count);

@@ -82,6 +82,8 @@ static void settle_done(struct store_job *job)
     } else {
         settling->next = queue->undone;
         queue->undone = settling;
+        if (queue->stopping)
+            pthread_cond_broadcast(&queue->idle_cond);
     }
     pthread_mutex_unlock(&queue->lock);
 }
@@ -112,6 +114,18 @@ void router_settle(struct router_queue *queue, struct router_item *list)
     queue->settling_count++;
     pthread_mutex_unlock(&queue->lock);
     begin(settling);
+}
+
+void router_settle_drop(struct router_queue *queue)
+{
+    while (queue->undone != NULL) {
+        struct router_settling *settling = queue->undone;
+
+        queue->undone = settling->next;
+        router_items_forget(queue, &settling->items);
+        mem_free(settling);
+        queue->settling_count--;
+    }
 }
 
 void router_settle_undone(struct router_queue *queue)

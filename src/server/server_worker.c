@@ -163,6 +163,7 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
 
     if (st != ST_OK)
         return st;
+    store_set_root(worker->store, conf_uidvalidity_root(conf));
     log_event(EV_STORE_OPENED, 0, LOG_C("engine", store_engine_name(worker->store)));
     st = blob_sweep(worker->store, !store_is_shared(worker->store));
     if (st == ST_OK && worker->options->prepare != NULL)
@@ -349,6 +350,7 @@ static void reload(struct worker *worker)
     struct net_options net_options = net_options_of(&conf);
     net_set_options(worker->net, &net_options);
     store_set_retry(worker->store, conf.store_retry_ms);
+    store_set_root(worker->store, conf_uidvalidity_root(&conf));
     directory_reload();
     cluster_reload(worker->cluster);
     router_queue_look(worker->queue, true);
@@ -374,6 +376,7 @@ static void await_end(struct worker *worker, const sigset_t *signals)
 
 static void stop(struct worker *worker)
 {
+    store_hurry(worker->store);
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
     cluster_stop(worker->cluster);

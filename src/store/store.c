@@ -44,6 +44,7 @@ enum st store_open(const struct store_options *options, struct buf *why, struct 
     pthread_mutex_init(&store->inbox_lock, NULL);
     store->inboxes = mem_alloc(STORE_INBOXES * sizeof(store->inboxes[0]));
     store->views = store_views_new();
+    atomic_init(&store->root, STORE_ROOT_NONE);
     enum st st = store->engine->open(store, options, why);
     if (st == ST_OK)
         st = store_migrate(store, why);
@@ -121,6 +122,12 @@ bool store_away(const struct store *store)
     return store->engine->away != NULL && store->engine->away(store);
 }
 
+void store_hurry(struct store *store)
+{
+    if (store->engine->hurry != NULL)
+        store->engine->hurry(store);
+}
+
 void store_set_retry(struct store *store, uint64_t retry_ms)
 {
     if (store->engine->set_retry != NULL)
@@ -130,6 +137,17 @@ void store_set_retry(struct store *store, uint64_t retry_ms)
 const char *store_server_name(const struct store *store)
 {
     return store->server_name;
+}
+
+void store_set_root(struct store *store, int root)
+{
+    assert(root >= STORE_ROOT_NONE && root <= STORE_ROOT_MAX);
+    atomic_store(&store->root, root);
+}
+
+int store_root(const struct store *store)
+{
+    return atomic_load(&store->root);
 }
 
 bool store_is_shared(const struct store *store)

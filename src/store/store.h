@@ -61,6 +61,7 @@ MUST_USE bool store_write_begin(struct store *store, struct store_job *job);
  * folder_id 0. STORE_FOLDER_ANY: changes by other servers may have been missed, look at everything.
  */
 #define STORE_FOLDER_ANY (-1)
+#define STORE_FOLDER_ACCOUNT (-2) /* the account itself: IMAP was switched off or on */
 typedef void store_watch_fn(void *ctx, int64_t account_id, int64_t folder_id);
 struct store_watch;
 struct store_watch *store_watch_new(struct store *store, int64_t account_id, store_watch_fn *fn,
@@ -69,8 +70,16 @@ void store_watch_free(struct store_watch **watch); /* fn is not running and not 
 
 /* The database is out of reach, for longer than a moment; operations wait for it. Never SQLite. */
 bool store_away(const struct store *store);
+/* The server ends: operations wait no longer for a database that is away. */
+void store_hurry(struct store *store);
 /* options.retry_ms from now on. */
 void store_set_retry(struct store *store, uint64_t retry_ms);
+/* The root of UIDVALIDITY from now on, 0 to 255; STORE_ROOT_NONE, which it is at first: none. What
+ * was given out stays as it is. */
+#define STORE_ROOT_NONE (-1)
+#define STORE_ROOT_MAX 255
+void store_set_root(struct store *store, int root);
+int store_root(const struct store *store);
 bool store_is_shared(const struct store *store);          /* other servers may write (PostgreSQL) */
 const char *store_server_name(const struct store *store); /* options.server_name */
 const char *store_engine_name(const struct store *store);

@@ -4,6 +4,7 @@
 #include "base/slice.h"
 #include "store/store_engine.h"
 #include "store/store_message.h"
+#include "store/store_uidvalidity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,7 @@ static void read_row(struct store_rows *rows, struct store_account *account)
     account->modseq = (uint64_t)store_rows_i64(rows, 3);
     account->bytes_used = (uint64_t)store_rows_i64(rows, 4);
     account->message_count = (uint64_t)store_rows_i64(rows, 5);
+    account->imap_off = store_rows_i64(rows, 6) != 0;
 }
 
 static enum st read_account(struct store_rows *rows, struct store_account *account)
@@ -140,6 +142,24 @@ enum st store_account_rename(struct store_tx *tx, int64_t account_id, struct sli
     return st != ST_OK ? st : changed == 1 ? ST_OK : ST_EXISTS;
 }
 
+enum st store_account_imap_set(struct store_tx *tx, int64_t account_id, bool on, int64_t now_ms,
+                               bool *changed_r, bool *raised_r)
+{
+    int64_t changed = 0;
+    uint64_t modseq;
+    uint64_t bytes_used;
+    enum st st = store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
+
+    if (st == ST_OK)
+        st = store_exec(tx, S_ACCOUNT_IMAP_OFF, &changed, SV_I(account_id), SV_I(!on));
+    *changed_r = changed > 0;
+    *raised_r = *changed_r && on && store_root(tx->store) != STORE_ROOT_NONE;
+    if (st == ST_OK && *raised_r)
+        st = store_uidvalidity_raise(tx, account_id, now_ms);
+    store_touch(tx, account_id, STORE_FOLDER_ACCOUNT);
+    return st;
+}
+
 enum st store_account_remove(struct store_tx *tx, int64_t account_id)
 {
     struct arena *arena = store_tx_arena(tx);
@@ -157,6 +177,8 @@ enum st store_account_remove(struct store_tx *tx, int64_t account_id)
         st = store_exec(tx, S_SUBSCRIPTION_DELETE_ALL, NULL, SV_I(account_id));
     if (st == ST_OK)
         st = store_exec(tx, S_KEYWORD_DELETE_ALL, NULL, SV_I(account_id));
+    if (st == ST_OK)
+        st = store_exec(tx, S_ACCOUNT_EPOCH_FLOOR, NULL, SV_I(account_id));
     if (st == ST_OK)
         st = store_exec(tx, S_ACCOUNT_DELETE, NULL, SV_I(account_id));
     store_touch(tx, account_id, 0);

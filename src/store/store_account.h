@@ -12,6 +12,7 @@ struct store_account {
     uint64_t modseq;                     /* the last number of the account's change sequence */
     uint64_t bytes_used;
     uint64_t message_count;
+    bool imap_off; /* nobody may log in by IMAP; mail is still taken */
 };
 
 /* Makes the account and its folders INBOX, Archive, Drafts, Junk, Sent, Trash (subscribed, with
@@ -25,6 +26,11 @@ MUST_USE enum st store_account_get(struct store_tx *tx, int64_t account_id,
                                    struct store_account *account_r);
 /* ST_EXISTS, ST_NOT_FOUND, ST_INVALID. */
 MUST_USE enum st store_account_rename(struct store_tx *tx, int64_t account_id, struct slice name);
+/* Switches IMAP off or on. On after off: every folder gets a new UIDVALIDITY where the store has a
+ * root, *raised_r tells it; *changed_r: it was not so already. Watchers get STORE_FOLDER_ACCOUNT.
+ * ST_NOT_FOUND, ST_TOO_BIG. */
+MUST_USE enum st store_account_imap_set(struct store_tx *tx, int64_t account_id, bool on,
+                                        int64_t now_ms, bool *changed_r, bool *raised_r);
 /* All of it: folders, messages, the bodies nobody else has. ST_NOT_FOUND. */
 MUST_USE enum st store_account_remove(struct store_tx *tx, int64_t account_id);
 /* The next number of the change sequence; the row stays locked until the transaction ends, so

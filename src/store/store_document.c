@@ -4,8 +4,6 @@
 #include "base/slice.h"
 #include "store/store_engine.h"
 
-#include <string.h>
-
 #define TIME_MS_MAX INT64_C(9000000000000000) /* so that one more always fits */
 
 static const char *const merge_names[] = {
@@ -225,19 +223,11 @@ static bool mergeable(const struct store_document *d)
            d->parent_ms <= TIME_MS_MAX && (!d->removed || d->body.len == 0);
 }
 
-static int compare_texts(struct slice a, struct slice b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len > 0 ? memcmp(a.ptr, b.ptr, len) : 0;
-
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_stamps(const struct store_document *a, const struct store_document *b)
 {
     if (a->modified_ms != b->modified_ms)
         return a->modified_ms > b->modified_ms ? 1 : -1;
-    return compare_texts(a->server, b->server);
+    return slice_cmp(a->server, b->server);
 }
 
 /* Two servers that were given one name can make equal stamps; the texts decide, the same
@@ -248,12 +238,12 @@ static int compare(const struct store_document *a, const struct store_document *
     int order = compare_stamps(a, b);
 
     if (order == 0)
-        order = compare_texts(a->body, b->body);
+        order = slice_cmp(a->body, b->body);
     if (order == 0)
         order = (int)a->removed - (int)b->removed;
     if (order == 0 && a->parent_ms != b->parent_ms)
         order = a->parent_ms > b->parent_ms ? 1 : -1;
-    return order != 0 ? order : compare_texts(a->parent_server, b->parent_server);
+    return order != 0 ? order : slice_cmp(a->parent_server, b->parent_server);
 }
 
 static enum st is_kept(struct store_tx *tx, const struct store_document *d, bool *kept_r)

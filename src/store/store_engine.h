@@ -111,6 +111,7 @@ struct store_engine {
     enum st (*open)(struct store *store, const struct store_options *options, struct buf *why);
     void (*close)(struct store *store);
     bool (*away)(const struct store *store);                   /* NULL: never */
+    void (*hurry)(struct store *store);                        /* NULL: it never waits */
     void (*set_retry)(struct store *store, uint64_t retry_ms); /* NULL: nothing to retry */
     enum st (*read)(struct store *store, store_body *body, void *arg);
     /* As store_write_begin(). */
@@ -141,7 +142,8 @@ struct store {
     pthread_mutex_t watch_lock;
     struct store_watched *watched; /* by account */
     struct store_views *views;
-    bool migrated; /* the schema is there */
+    bool migrated;   /* the schema is there */
+    atomic_int root; /* of UIDVALIDITY, or STORE_ROOT_NONE */
     char server_name[256];
     pthread_mutex_t inbox_lock;
     struct store_inbox *inboxes;

@@ -4,6 +4,7 @@
 #include "base/slice.h"
 #include "store/store_engine.h"
 #include "store/store_message.h"
+#include "store/store_uidvalidity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,24 +130,16 @@ static enum st lock_account(struct store_tx *tx, int64_t account_id)
     return store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
 }
 
-/* The one place where UIDVALIDITY is decided: the second of creation, or the next number where the
- * account used that up already, so a name that is made again never repeats a value. */
-static enum st next_uidvalidity(struct store_tx *tx, int64_t account_id, int64_t now_ms,
-                                int64_t *value_r)
-{
-    return store_get_i64(tx, S_ACCOUNT_UIDVALIDITY, value_r, SV_I(account_id), SV_I(now_ms / 1000));
-}
-
 static enum st add_one(struct store_tx *tx, int64_t account_id,
                        const struct store_new_folder *folder, int64_t *folder_id_r)
 {
     uint64_t modseq;
     uint64_t bytes_used;
-    int64_t uidvalidity = 0;
+    uint32_t uidvalidity = 0;
     enum st st = store_account_advance(tx, account_id, 0, 0, &modseq, &bytes_used);
 
     if (st == ST_OK)
-        st = next_uidvalidity(tx, account_id, folder->now_ms, &uidvalidity);
+        st = store_uidvalidity_next(tx, account_id, folder->now_ms, &uidvalidity);
     if (st != ST_OK)
         return st;
     st = store_get_i64(tx, S_FOLDER_ADD, folder_id_r, SV_I(account_id), SV_T(folder->name),

@@ -27,6 +27,7 @@
 
 /* One operation with all its tries. */
 struct trying {
+    const struct pg *pg;
     uint64_t deadline_ms;
     uint64_t backoff_ms;
     unsigned races;
@@ -113,7 +114,8 @@ static enum pg_fault pool_connect(struct pg *pg, struct pg_conn *conn)
 
 static void trying_init(struct trying *trying, struct pg *pg)
 {
-    *trying = (struct trying){.backoff_ms = BACKOFF_FIRST_MS,
+    *trying = (struct trying){.pg = pg,
+                              .backoff_ms = BACKOFF_FIRST_MS,
                               .deadline_ms = sys_mono_ms() + atomic_load(&pg->retry_ms)};
 }
 
@@ -125,7 +127,8 @@ static bool try_again(struct trying *trying, enum pg_fault fault)
     uint64_t chance;
 
     if (fault == PG_REFUSED || (fault == PG_RACE && ++trying->races > RACES_MAX) ||
-        now_ms >= trying->deadline_ms)
+        now_ms >= trying->deadline_ms ||
+        (atomic_load(&trying->pg->hurry) && atomic_load(&trying->pg->down)))
         return false;
     count_add(COUNT_STORE_RETRIES, 1);
     sys_random(&chance, sizeof(chance));
@@ -363,6 +366,13 @@ static bool pg_away(const struct store *store)
     return atomic_load(&pg->down) && sys_mono_ms() - atomic_load(&pg->down_since_ms) > AWAY_MS;
 }
 
+static void pg_hurry(struct store *store)
+{
+    struct pg *pg = store->handle;
+
+    atomic_store(&pg->hurry, true);
+}
+
 static void pg_set_retry(struct store *store, uint64_t retry_ms)
 {
     struct pg *pg = store->handle;
@@ -392,6 +402,7 @@ const struct store_engine store_postgres = {
     .chunk_packed = "; ALTER TABLE chunk ALTER COLUMN data SET STORAGE EXTERNAL",
     .open = pg_open,
     .away = pg_away,
+    .hurry = pg_hurry,
     .set_retry = pg_set_retry,
     .close = pg_close,
     .read = pg_read,

@@ -52,6 +52,7 @@ struct pg {
     struct pg_conn *free_conns;
     uint64_t conns_max;
     atomic_ullong generation; /* connections of an older one are made anew before they are used */
+    atomic_bool hurry;        /* the server ends */
     atomic_bool down;         /* an incident was logged and is not over */
     atomic_ullong down_since_ms;
     char origin[33]; /* tells own notices from other servers' */

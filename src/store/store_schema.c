@@ -63,6 +63,8 @@ static const char *const migrations[] = {
     " priority BIGINT NOT NULL, attempts BIGINT NOT NULL, next_ms BIGINT NOT NULL, "
     " answer @TEXT@ NOT NULL, PRIMARY KEY (envelope_id, rcpt_no)) @END@;"
     "CREATE INDEX rcpt_due ON rcpt (destination_id, priority, next_ms);",
+    "ALTER TABLE account ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN imap_off BIGINT NOT NULL DEFAULT 0;",
     "ALTER TABLE document ADD COLUMN server @TEXT@ NOT NULL DEFAULT '';"
     "ALTER TABLE document ADD COLUMN editor @TEXT@ NOT NULL DEFAULT '';"
     "ALTER TABLE document ADD COLUMN parent_ms BIGINT NOT NULL DEFAULT 0;"

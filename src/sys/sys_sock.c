@@ -250,6 +250,38 @@ enum st sys_connect(const char *address, uint16_t port, uint64_t timeout_ms, int
     return st;
 }
 
+/* An address that can be bound is one of this machine's. */
+static bool is_here(const char *address)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t len = parse_address(address, 0, &addr);
+    int fd = len == 0 ? -1 : socket(addr.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool here = fd >= 0 && bind(fd, (struct sockaddr *)&addr, len) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return here;
+}
+
+bool sys_address_is_own(const char *address, uint16_t port, struct slice listeners)
+{
+    struct slice word;
+
+    while (slice_split(&listeners, ' ', &word)) {
+        char host[SYS_ADDR_BYTES];
+        char text[8];
+        uint64_t number = 0;
+
+        if (word.len == 0 || split_address(word, host, text) != ST_OK ||
+            slice_to_u64(slice_str(text), &number) != ST_OK || number != port)
+            continue;
+        bool every = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+        if (every ? is_here(address) : strcmp(host, address) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool sys_wait_writable(int fd, uint64_t ms)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};

@@ -21,6 +21,11 @@ int sys_accept(int fd, char peer[SYS_ADDR_BYTES], uint16_t *port_r, bool *loopba
  * ST_IO with errno (ECANCELED where stop_fd ended it). */
 MUST_USE enum st sys_connect(const char *address, uint16_t port, uint64_t timeout_ms, int stop_fd,
                              int *fd_r);
+/* Whether a connection to the address and port is one to a socket that listens at one of
+ * `listeners`
+ * ("192.0.2.1:25 [::]:25", separated by blanks): it names the address, or every address of this
+ * machine and the address is one of them. */
+bool sys_address_is_own(const char *address, uint16_t port, struct slice listeners);
 /* Waits for room to send, at most ms; false when the time is over or the peer is gone. */
 bool sys_wait_writable(int fd, uint64_t ms);
 /* Splits "host:port", "[2001:db8::1]:port"; the host is without brackets. ST_INVALID. */

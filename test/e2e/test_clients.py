@@ -3,6 +3,7 @@ import os, pathlib, re, subprocess, time
 
 import pytest
 
+import server as servers
 from server import Imap, Smtp, make_dir, wait_until
 
 SYNCED = 10_000
@@ -48,7 +49,8 @@ def mbsync(config):
     return last["F"], last["N"]
 
 
-def test_mbsync_ten_thousand(shared, user):
+def mbsync_config(server, user):
+    """The path of the configuration; the mail is in mail/ beside it."""
     place = make_dir()
     (place / "mail").mkdir()
     config = place / "mbsyncrc"
@@ -57,11 +59,11 @@ FSync no
 
 IMAPAccount a
 Host localhost
-Port {shared.port("imaps")}
+Port {server.port("imaps")}
 User {user}
 Pass horse
 SSLType IMAPS
-CertificateFile {shared.dir}/cert.pem
+CertificateFile {server.dir}/cert.pem
 AuthMechs PLAIN
 
 IMAPStore far
@@ -80,6 +82,12 @@ Create Both
 Expunge Both
 SyncState *
 """)
+    return config
+
+
+def test_mbsync_ten_thousand(shared, user):
+    config = mbsync_config(shared, user)
+    place = config.parent
     fill(shared, user, SYNCED)
     begun = time.monotonic()
     assert mbsync(config) == ((0, 0, 0), (SYNCED, 0, 0))
@@ -110,6 +118,33 @@ SyncState *
         imap.ok("SELECT INBOX")
         assert len(re.findall(r"\d+", imap.ok("SEARCH FLAGGED")[0])) == 1
         assert len(re.findall(r"\d+", imap.ok("SEARCH SUBJECT \"local 0\"")[0])) == 1
+
+
+# --- a raise of UIDVALIDITY ---
+
+def convert(server, *args):
+    return run(servers.BINARY, "--dir", server.dir, "convert", *args)
+
+
+def test_mbsync_notices_a_raise_and_nothing_without_a_root(own):
+    own.start()
+    config = mbsync_config(own, "alice")
+    fill(own, "alice", 50)
+    assert mbsync(config) == ((0, 0, 0), (50, 0, 0))
+
+    def sync():
+        return run("mbsync", "-c", config, "c")
+    convert(own, "-e-", "alice")
+    assert "UIDVALIDITY stays" in convert(own, "-e", "alice")
+    assert "UIDVALIDITY" not in sync()
+    own.set(imap_uidvalidity_root=3)
+    assert "UIDVALIDITY" not in sync()  # accounts that are there do not take it by themselves
+    convert(own, "-e-", "alice")
+    convert(own, "-e", "alice")
+    # It pairs what it has with what is there by Message-ID, so it need not download the bodies again.
+    assert sync().count("change of UIDVALIDITY") == 6  # each folder
+    assert "UIDVALIDITY" not in sync()
+    assert mbsync(config) == ((0, 0, 0), (0, 0, 0))
 
 
 # --- mutt ---

@@ -164,12 +164,39 @@ def test_an_account_lives_from_add_to_remove(ctl, shared):
     (("account", "import", "/nonexistent"), NOINPUT, "No such file"),
     (("account", "import", "user0", "--maildir", "/nonexistent"), NOINPUT, "No such file"),
     (("account", "import", "nobody", "--mbox", "/dev/null"), NOUSER, "there is no such account"),
+    (("convert", "-e", "-e-", "user0"), USAGE, "say -e- first"),
+    (("convert", "user0"), USAGE, "say what to do"),
+    (("convert", "-e"), USAGE, "name the accounts"),
+    (("convert", "-h", "user0"), USAGE, "from the moment it arrives"),
+    (("convert", "-m", "user0"), USAGE, "no folder references"),
+    (("convert", "-r", "*"), USAGE, "accounts lie in no folders"),
+    (("convert", "-l", "-", "-e", "user0"), USAGE, "lists and changes nothing"),
+    (("convert", "-n", "user0", "nobody"), NOUSER, "nobody: there is no such account"),
+    (("convert", "-n", "*nobody*"), NOUSER, "*nobody*: there is no such account"),
+    (("convert", "-n", "-f", "/nonexistent"), NOINPUT, "/nonexistent"),
     (("acount", "list"), USAGE, "the nearest is account list"),
     (("man", "7"), USAGE, "no such section"),
 ])
 def test_what_cannot_be_is_refused_in_one_sentence(ctl, args, status, sentence):
     ctl.run(*args, input="secret\n", status=status)
     assert sentence in ctl.err
+
+
+def test_convert_takes_names_patterns_and_files_and_tells_what_it_would_do(ctl, shared, user, user2, tmp_path):
+    names = tmp_path / "names"
+    assert ctl.run("convert", "-l", names, user, user2, f"{user}*").startswith("")
+    listed = names.read_text().split()
+    assert len(listed) == len(set(listed)) and {user, user2} <= set(listed)
+    names.write_text(f"# two\n{user}@example.test\n\n {user2} \n")
+    assert ctl.run("convert", "-n", "-e-", "-f", names).count("would be off") == 2
+    assert ctl.run("convert", "-n", "-e", "-f", names).count("is on already; nothing would change") == 2
+    before = ctl.show(user)["folders"]
+    assert ctl.run("convert", "-e-", "-f", "-", input=names.read_text()).count("IMAP is off") == 2
+    assert not login(shared, user, "horse")
+    assert re.search(rf"^{user}\s+off\s", ctl.run("convert", "-n", user), re.M)
+    done = ctl.json("convert", "-e", user, user2)
+    assert done["root"] is None and [(a["imap"], a["changed"], a["raised"]) for a in done["accounts"]] == [(True, True, False)] * 2
+    assert login(shared, user, "horse") and ctl.show(user)["folders"] == before
 
 
 def test_an_alias_taken_by_an_alias_is_refused_by_its_owners_name(ctl):
@@ -227,12 +254,13 @@ def make_maildir(path, count=30):
         m.set_flags("FS" if n % 2 else "R")
         m.set_subdir("cur")
         m.set_date(1_000_000_000 + n)
-        box.add(m)
+        key = box.add(m)
+        if n == 0:
+            first = next((path / "cur").glob(f"{key}:*"))
     for name in ("Work.2025", "Entw&APw-rfe"):
         sub = box.add_folder(name)
         sub.add(mailbox.MaildirMessage(message(name)))
     (path / "dovecot-keywords").write_text("0 $Junk\n1 Work\n")
-    first = sorted((path / "cur").iterdir())[0]
     first.rename(str(first) + "ab")
 
 

@@ -21,9 +21,9 @@ static void must(bool truth)
 
 static enum st check(enum directory_kind kind, struct arena *arena, struct slice text)
 {
-    struct directory_aliases aliases;
+    struct directory_checked checked;
     AUTO(buf) struct buf why = BUF(4 * KIB);
-    enum st st = directory_check(kind, arena, SLICE("x"), text, &aliases, &why);
+    enum st st = directory_check(kind, arena, SLICE("x"), text, &checked, &why);
 
     must((st == ST_OK) == (why.len == 0));
     return st;
@@ -71,6 +71,38 @@ static void resolve(const struct directory *directory, struct arena *arena)
     must(directory_connections(directory, SLICE("a.far.test"), list, COUNT(list)) <= COUNT(list));
 }
 
+static void count_server(void *ctx, const struct directory_server *server)
+{
+    must(server->smtp.name != NULL && server->cluster.name != NULL);
+    ++*(size_t *)ctx;
+}
+
+/* What goes out and has a way back comes back the same, but for case. */
+static void look_elsewhere(const struct directory *directory, struct arena *arena)
+{
+    static const char *const domains[] = {"btex", "x.test", "example.test", "", "a.b"};
+    const struct directory_foreign *list[4];
+    size_t servers = 0;
+
+    directory_server_each(directory, count_server, &servers);
+    must(servers >= 1 && servers <= 2);
+    must(directory_server(directory, SLICE("MAIL1")) != NULL);
+    (void)directory_cluster_of(directory, SLICE("mail1"));
+    for (size_t i = 0; i < COUNT(domains); i++) {
+        struct slice local = SLICE("Ann");
+        struct slice domain = slice_str(domains[i]);
+        size_t count = directory_foreign(directory, domain, list, COUNT(list));
+
+        must(count <= COUNT(list));
+        for (size_t k = 1; k < count; k++)
+            must(list[k - 1]->connection.priority <= list[k]->connection.priority);
+        if (count > 0 && directory_foreign_rewrite(list[0], DIRECTORY_OUT, arena, &local, &domain))
+            (void)directory_foreign_rewrite(list[0], DIRECTORY_IN, arena, &local, &domain);
+        must(local.len > 0 && local.len <= 64);
+        (void)directory_foreign_shared(directory, slice_str(domains[i]), list, COUNT(list));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool quiet;
@@ -87,14 +119,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct directory *making = directory_new(SLICE("one.test two.test"));
 
     check_masks(kind, arena, text);
+    directory_look(making, size % 2 == 0 ? SLICE("mail1") : SLICE(""));
     directory_add(making, slice_str(directory_kind_name(kind)), SLICE("x"), 0, text);
     directory_add(making, SLICE("person"), SLICE("amy"), 0, SLICE("forward = x\nalias = *\n"));
     directory_add(making, SLICE("group"), SLICE("crew"), 0,
                   SLICE("member = x\nmember = amy\nmember = y@far.test\n"));
+    directory_add(making, SLICE("server"), SLICE("mail1"), 0, SLICE("role = gates\n"));
+    directory_add(making, SLICE("cluster"), SLICE("two"), 0, SLICE("member = mail1\nmember = x\n"));
+    directory_add(making, SLICE("foreign-domain"), SLICE("y"), 0,
+                  SLICE("domain = btex\nrewrite = *@btex *@x.test\nreader = [gates]\n"));
     directory_add_account(making, SLICE("amy"), 1);
     directory_add_account(making, SLICE("x"), 2);
     const struct directory *directory = directory_end(making);
     resolve(directory, arena);
+    look_elsewhere(directory, arena);
     directory_unref(&directory);
     arena_free(&arena);
     return 0;

@@ -1,7 +1,7 @@
 """relaying: a Posthorse that relays what it is given on its SMTP port, and reports read apart."""
 import email, itertools, json, re, subprocess
 
-from server import BINARY, Server, Smtp
+from server import free_base_port, BINARY, Server, Smtp
 
 NETWORK = "127.0.0.0/8"
 FAST = {  # so that what takes days takes seconds
@@ -29,7 +29,8 @@ def stuffed(data):
 
 class Relay(Server):
     def __init__(self, store="sqlite", settings=None, **more):
-        super().__init__(store, settings={**FAST, **(settings or {})}, **more)
+        # A port of its own, known before: the server compares its listeners with where mail would go.
+        super().__init__(store, base_port=free_base_port(), settings={**FAST, **(settings or {})}, **more)
 
     def ctl(self, *args, status=0, **more):
         """A command's output."""
@@ -46,16 +47,14 @@ class Relay(Server):
         self.ctl("directory", "edit", "connection", name, "--file", path)
 
     def queue(self):
-        """Its entries: an array, or one on a line; what is asked of them here does not depend on their form."""
-        text = self.queue_text().strip()
-        return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+        """What is queued, an entry for each recipient."""
+        return json.loads(self.queue_text())["recipients"]
 
     def queue_text(self):
         return self.ctl("queue", "list", "--json")
 
     def is_queued(self, ident):
-        """The list tells the Message-ID."""
-        return ident in self.queue_text()
+        return any(entry["message_id"] == ident for entry in self.queue())
 
     def send(self, rcpts, ident=None, sender=f"s@{HOME}", data=None, params="", rcpt_params=""):
         """Gives a message to it; gives its Message-ID. It must be taken."""

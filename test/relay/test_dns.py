@@ -29,6 +29,7 @@ GOOD = {   # what Knot serves too
     "to-our-address.example": ["MX 10 us.example"],
     "us.example": ["A 127.0.0.1"],
     "we-are-second.example": ["MX 10 gone.example", "MX 20 us.example"],
+    "named-second.example": ["MX 10 gone.example", "MX 20 mail.example.test.", "MX 30 h2.example"],
     "gone.example": ["A 127.0.0.9"],
     "mail.example.test": ["A 127.0.0.1"],
     **{f"h{n}.example": [f"A {address}"] for n, address in HOSTS.items()},
@@ -243,14 +244,16 @@ def test_mx_that_names_ourselves(patient, home):
     bounced(patient, home, ident, "x@to-us.example", "5.4.6")
 
 
-def test_where_we_are_the_second_mx_the_first_is_waited_for(relay, sinks, home, port):
+@pytest.mark.parametrize("domain", ["named-second.example", "we-are-second.example"])
+def test_where_we_are_the_second_mx_the_first_is_waited_for(relay, sinks, home, port, domain):
     """Handing it to ourselves, or to those behind us, would be a loop (RFC 5321, 5.1)."""
     relay.set(smtp_out_port=relay.port("smtp"))
     try:
-        ident = relay.send("x@we-are-second.example")
+        ident = relay.send(f"x@{domain}")
         wait_until(lambda: relay.is_queued(ident), what="the message in the queue")
         report = wait_report(home, ident, seconds=40)[0]   # after queue_timeout_ms
-        assert report.rcpts[0]["action"] == "failed" and status_of(report, "x@we-are-second.example") != "5.4.6"
+        assert report.rcpts[0]["action"] == "failed" and status_of(report, f"x@{domain}") != "5.4.6"
+        assert not where(sinks, ident)
     finally:
         relay.set(smtp_out_port=port)
 

@@ -398,12 +398,17 @@ def test_queue_and_trace_tell_the_last_answer(sqlite_relay, away):
     address = "4yz-rcpt-6.told@away.example"
     ident = sqlite_relay.send(address)
     away.wait(lambda: len(attempts(away, address)) >= 2, 20, "two tries")
-    wait_until(lambda: "451 4.3.0 try again later" in sqlite_relay.queue_text(), what="the answer in the queue")
-    assert address in sqlite_relay.queue_text() and HOME in sqlite_relay.queue_text()
+
+    def entry():
+        return next((e for e in sqlite_relay.queue() if e["message_id"] == ident), None)
+    wait_until(lambda: entry()["attempts"] >= 2, what="the tries in the queue")
+    told = entry()
+    assert told["to"] == address and told["from"] == SENDER
+    assert told["answer"].startswith("451 4.3.0 ") and told["answer"].endswith("try again later")
     away.wait_accepted(1, 30, id=ident)
     settled(sqlite_relay, ident)
     trace = sqlite_relay.ctl("trace", ident)
-    assert address in trace and "451 4.3.0" in trace and "2.6.0 taken as" in trace
+    assert address in trace and "451 4.3.0" in trace and "taken as" in trace
 
 
 def test_strangers_are_not_relayed_for(home, away_sink):

@@ -38,6 +38,36 @@ static void test_values_are_read_in_their_units(void **state)
     assert_string_equal(conf.domains, "a.test b.test");
 }
 
+static void test_the_root_of_uidvalidity_is_a_byte_or_off(void **state)
+{
+    static const struct {
+        const char *text;
+        int root; /* -2: refused */
+    } rows[] = {
+        {"", -1},      {"= off", -1}, {"= Off", -1}, {"= 0", 0}, {"= 255", 255},
+        {"= 256", -2}, {"= -1", -2},  {"= no", -2},  {"=", -2},  {"= 1 s", -2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct conf conf;
+        AUTO(buf) struct buf why = BUF(4096);
+        AUTO(buf) struct buf text = BUF(4096);
+
+        T_ROW(i, rows[i].text);
+        if (rows[i].text[0] != '\0')
+            buf_putf(&text, "imap_uidvalidity_root %s\n", rows[i].text);
+        else
+            buf_putf(&text, "; nothing\n");
+        enum st st = read_text(text.ptr, &conf, &why);
+        assert_int_equal(st, rows[i].root == -2 ? ST_INVALID : ST_OK);
+        if (st == ST_OK)
+            assert_int_equal(conf_uidvalidity_root(&conf), rows[i].root);
+        else
+            assert_non_null(strstr(why.ptr, "must be off, or a whole number from 0 to 255"));
+    }
+}
+
 static void test_faults_are_named_with_line_and_remedy(void **state)
 {
     static const struct {
@@ -87,6 +117,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values_are_read_in_their_units),
+        cmocka_unit_test(test_the_root_of_uidvalidity_is_a_byte_or_off),
         cmocka_unit_test(test_faults_are_named_with_line_and_remedy),
         cmocka_unit_test(test_every_value_is_read_back_as_written),
     };

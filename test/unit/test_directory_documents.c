@@ -54,6 +54,29 @@ static const struct {
     {DIRECTORY_CONNECTION, "domain = a.test\ntls = none\ntls_first = yes\n", "exclude each other"},
     {DIRECTORY_CONNECTION, "domain = a.test\nconnections_max = 0\n", "line 2: 0 is not between"},
     {DIRECTORY_CONNECTION, "domain = a.test\npassword = x\n", "a password without a user"},
+    {DIRECTORY_SERVER, "", ""},
+    {DIRECTORY_SERVER,
+     "address = 192.0.2.1\nsmtp = a.test:25\ncluster = [::1]:7025\nrole = gates\nreader = "
+     "[gates]\n",
+     ""},
+    {DIRECTORY_SERVER, "smtp = mx\n", "line 1: mx is not a host"},
+    {DIRECTORY_SERVER, "address = a.test:25\n", "line 1: a.test:25: an address has no port"},
+    {DIRECTORY_SERVER, "role = a b\n", "line 1: a b is not the name"},
+    {DIRECTORY_CLUSTER, "member = A\nmember = b\npriority = 7\nauthor = ann\n", ""},
+    {DIRECTORY_CLUSTER, "member = a@b.test\n", "line 1: a@b.test is not the name"},
+    {DIRECTORY_FOREIGN,
+     "domain = BTEx\nmail_server = a\ncalendar_server = B\nhost = x.test:25\nuser = u\n"
+     "password = p\ntls = none\nrewrite = *@BTEx *@x.test\nshared_domain = example.test\n",
+     ""},
+    {DIRECTORY_FOREIGN, "mail_server = a\n", "there is no domain"},
+    {DIRECTORY_FOREIGN, "domain = *.x\n", "line 1: *.x is not a domain"},
+    {DIRECTORY_FOREIGN, "domain = x\nrewrite = *@*.x *@y\n", "line 2: *@*.x *@y cannot be undone"},
+    {DIRECTORY_FOREIGN, "domain = x\nrewrite = *@x a@y\n", "line 2: "},
+    {DIRECTORY_FOREIGN, "domain = x\npassword = p\n", "a password without a user"},
+    {DIRECTORY_FOREIGN, "domain = x\npriority = -1\n", "line 2: -1 is not a whole number"},
+    {DIRECTORY_GROUP, "reader = []\n", "line 1: [] is nobody who may read"},
+    {DIRECTORY_GROUP, "author = a@b.test\n", "line 1: a@b.test is nobody"},
+    {DIRECTORY_PERSON, "priority = 1000001\n", "line 1: 1000001 is not between"},
     {DIRECTORY_SETTINGS, "rewrite_recipient = *@a.test *@b.test\n", ""},
     {DIRECTORY_SETTINGS, "rewrite_sender = x.*@*.a.test *.y@b.test\n", ""},
     {DIRECTORY_SETTINGS, "rewrite_sender = *@* x@b.test\n", ""},
@@ -70,12 +93,12 @@ static void test_a_fault_names_its_line_and_says_why(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct arena *arena = arena_new("test", MIB);
-        struct directory_aliases aliases;
+        struct directory_checked checked;
         AUTO(buf) struct buf why = BUF(4 * KIB);
 
         T_ROW(i, texts[i].body);
         enum st st = directory_check(texts[i].kind, arena, SLICE("name"), slice_str(texts[i].body),
-                                     &aliases, &why);
+                                     &checked, &why);
         assert_int_equal(st, texts[i].why[0] == '\0' ? ST_OK : ST_INVALID);
         if (st != ST_OK && strstr(why.ptr, texts[i].why) == NULL)
             fail_msg("%s", why.ptr);
@@ -180,11 +203,11 @@ static void test_rules_rewrite_once_the_first_that_fits(void **state)
         assert_int_equal(directory_settings_read(arena, SLICE("s"), buf_slice(&body), read, &why),
                          ST_OK);
         directory_name_split(slice_str(rows[i].address), &local, &domain);
-        assert_false(directory_settings_rewrite(&read->rules[DIRECTORY_REWRITE_RECIPIENT], arena,
-                                                &local, &domain));
-        assert_int_equal(directory_settings_rewrite(&read->rules[DIRECTORY_REWRITE_SENDER], arena,
-                                                    &local, &domain),
-                         rows[i].becomes != NULL);
+        assert_false(directory_rule_rewrite(&read->rules[DIRECTORY_REWRITE_RECIPIENT], arena,
+                                            &local, &domain));
+        assert_int_equal(
+            directory_rule_rewrite(&read->rules[DIRECTORY_REWRITE_SENDER], arena, &local, &domain),
+            rows[i].becomes != NULL);
         T_EQ_SLICE(directory_name_join(arena, local, domain),
                    slice_str(rows[i].becomes != NULL ? rows[i].becomes : rows[i].address));
         arena_free(&arena);
@@ -205,11 +228,11 @@ static void test_connections_nearest_then_priority_then_newest(void **state)
         const char *domain;
         const char *names;
     } rows[] = {
-        {"example.net", "exact wide all low"},
-        {"EXAMPLE.net", "exact wide all low"},
-        {"a.example.net", "below-new below-old wide all low"},
-        {"b.a.example.net", "below-a below-new below-old wide all low"},
-        {"other.net", "wide all low"},
+        {"example.net", "exact all wide low"},
+        {"EXAMPLE.net", "exact all wide low"},
+        {"a.example.net", "below-new below-old all wide low"},
+        {"b.a.example.net", "below-a below-new below-old all wide low"},
+        {"other.net", "all wide low"},
         {"net", "all low"},
         {"", ""},
         {".net", "all low"},

@@ -15,6 +15,7 @@ A case's lines (NAME is a connection, `1` where left out):
     sleep SECONDS
     message NAME              the lines up to a lone "." are a message; lines end in CRLF
     document KIND NAME        the lines up to a lone "." become a document of the directory
+    posthorse WORD ...        runs a command of the server, which must succeed
     C: text                   sends a line                     C(NAME): text   on another connection
     R: text                   sends bytes, \\r \\n \\x00 understood, no line end is added
     D: message                sends a message's bytes
@@ -77,11 +78,14 @@ class Server:
                 sys.exit(f"the settings were not reloaded; see {self.dir}/log")
             time.sleep(0.01)
 
-    def document(self, kind, name, text):
-        done = subprocess.run([self.binary, "--dir", str(self.dir / "data"), "directory", "edit", kind, name],
+    def command(self, words, text=""):
+        done = subprocess.run([self.binary, "--dir", str(self.dir / "data"), *words],
                               input=text.encode(), capture_output=True, timeout=60)
         if done.returncode != 0:
             raise Failure(done.stderr.decode("utf-8", "replace"))
+
+    def document(self, kind, name, text):
+        self.command(["directory", "edit", kind, name], text)
 
     def stop(self):
         self.process.terminate()
@@ -284,6 +288,8 @@ class Case:
             self.messages[words[1]] = "".join(l + "\r\n" for l in self.lines_to_dot(rest)).encode()
         elif words[0] == "document":
             server.document(words[1], self.expand(words[2]), "".join(l + "\n" for l in self.lines_to_dot(rest)))
+        elif words[0] == "posthorse":
+            server.command([self.expand(w) for w in words[1:]])
         elif line != "server own" and words[0] != "setting":
             raise Failure("this is no line of a case")
 
