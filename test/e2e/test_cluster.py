@@ -273,7 +273,7 @@ def refusals(member):
     ("an empty frame", struct.pack(">I", 0)),
     ("a join whose fields do not fit", struct.pack(">I", 9) + bytes([JOIN]) + b"\xff" * 8),
     ("garbage", os.urandom(3) + b"\xff" * 4000),
-])
+], ids=lambda value: value if isinstance(value, str) else "")
 def test_strangers_are_refused_and_logged(ready, what, data):
     before = refusals(ready[0])
     said = ends(ready[0].cluster_port, data)
@@ -316,7 +316,7 @@ def test_a_certificate_of_another_domain_is_refused(ready):
     ("garbage", HELLO_FRAME + b"\xff" * 100),
     ("a document that is no UTF-8", HELLO_FRAME + frame(DOCUMENT, 1, 5, 0, 0, b"group", b"evil", b"b.test", b"", b"",
                                                         b"\xff\xfe")),
-])
+], ids=lambda value: value if isinstance(value, str) else "")
 def test_a_member_that_talks_nonsense_is_cut_off(ready, what, data):
     before = ready[0].count("cluster_refused")
     ends(ready[0].cluster_port, data, ready[1].data / "domain" / "member.pem")
