@@ -12,8 +12,8 @@ The ledger has an entry for each message whose last reply was decided to be 250 
 that the 250 was then handed to the kernel (`told`) and how its connection ended (`closed`): a 250 that was decided
 and never told, or told to a peer that was killed, is what may make a message come twice.
 
-A fault is a stage and what is done there. Stages: connect, greeting, ehlo, starttls, tls, auth, mail, rcpt, data,
-body (in the middle of the text), end (after the final dot, nothing decided), accepted (decided, 250 not yet said).
+A fault is a stage and what is done there. Stages: connect, greeting, ehlo, starttls, tls, auth, mail, rcpt, data (DATA,
+not BDAT), body (in the middle of the text), end (after the final dot, nothing decided), accepted (decided, 250 not yet said).
 What is done:
 
     reply TEXT      this reply, whatever it should have been (4yz, 5yz, or a lie)
@@ -536,8 +536,7 @@ class Session(asyncio.Protocol):
         if not self.rcpts:
             self.say("554 5.5.1 no valid recipients")
         elif self.bdat_last:
-            if not self.faulty("data", self.addresses(), "250 2.6.0 fine"):
-                self.ended()
+            self.ended()
         else:
             self.say("250 2.6.0 go on")
         return True

@@ -41,6 +41,7 @@ static int64_t kick_due(struct router_queue *queue, int64_t now_ms)
 struct scanning {
     struct router_queue *queue;
     int64_t now_ms;
+    int64_t after_id;
     size_t count;
     struct found {
         int64_t id;
@@ -74,9 +75,8 @@ static enum st scan_body(struct store_tx *tx, void *arg)
     struct scanning *scanning = arg;
 
     drop_found(scanning);
-    enum st st =
-        store_destination_due(tx, scanning->queue->server_id, scanning->now_ms,
-                              scanning->queue->scan_after_id, SCAN_COUNT, take_found, scanning);
+    enum st st = store_destination_due(tx, scanning->queue->server_id, scanning->now_ms,
+                                       scanning->after_id, SCAN_COUNT, take_found, scanning);
     return st == ST_AGAIN ? ST_OK : st;
 }
 
@@ -125,6 +125,7 @@ static void scan(struct router_queue *queue)
 
     scanning->queue = queue;
     scanning->now_ms = sys_now_ms();
+    scanning->after_id = queue->scan_after_id;
     pthread_mutex_unlock(&queue->lock);
     enum st st = store_read(queue->store, scan_body, scanning);
     pthread_mutex_lock(&queue->lock);

@@ -64,7 +64,7 @@ struct slice router_dest_key(const struct router_dest *dest)
 
 int64_t router_dest_id(const struct router_dest *dest)
 {
-    return __atomic_load_n(&dest->id, __ATOMIC_RELAXED);
+    return dest->id;
 }
 
 void router_dest_set_id(struct router_queue *queue, struct router_dest *dest,
@@ -72,9 +72,7 @@ void router_dest_set_id(struct router_queue *queue, struct router_dest *dest,
 {
     int64_t none = 0;
 
-    if (__atomic_compare_exchange_n(&dest->id, &none, destination_id, false, __ATOMIC_RELAXED,
-                                    __ATOMIC_RELAXED) ||
-        none == destination_id)
+    if (atomic_compare_exchange_strong(&dest->id, &none, destination_id) || none == destination_id)
         return;
     pthread_mutex_lock(&queue->lock); /* two were made at one moment: they are made one */
     queue->scan = true;
@@ -394,8 +392,11 @@ enum st router_queue_new(const struct router_queue_options *options, struct buf 
 
 void router_queue_start(struct router_queue *queue)
 {
-    queue->started = pthread_create(&queue->keeper, NULL, router_keeper_main, queue) == 0;
-    if (!queue->started)
+    pthread_mutex_lock(&queue->lock);
+    bool started = pthread_create(&queue->keeper, NULL, router_keeper_main, queue) == 0;
+    queue->started = started;
+    pthread_mutex_unlock(&queue->lock);
+    if (!started)
         return;
     queue->watch = store_watch_new(queue->store, STORE_DOCUMENTS_ACCOUNT, documents_changed, queue);
     router_queue_look(queue, false);

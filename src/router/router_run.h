@@ -45,7 +45,7 @@ struct router_item {
 struct router_dest {
     UT_hash_handle hh; /* router_queue.dests; key */
     char *key;
-    int64_t id;
+    _Atomic int64_t id;
     struct router_pace pace;
     uint64_t connections_max; /* of its connection document; 0: the setting's */
     uint64_t retry_max_ms;    /* of a smarthost: how often it is looked at; 0: the setting's */

@@ -174,11 +174,11 @@ static void transact(struct attempt *a, struct router_answer *results)
 
 static void feel(struct attempt *a, const struct router_answer *results)
 {
-    const struct router_pace_limits limits = router_dest_limits(a->dest);
     enum router_pressure pressure = router_outcome_pressure(results, a->count);
     struct router_queue *queue = a->queue;
 
     pthread_mutex_lock(&queue->lock);
+    const struct router_pace_limits limits = router_dest_limits(a->dest);
     enum router_turn turn =
         router_outcome_press(&a->dest->pace, pressure, &limits, sys_now_ms(), random_u32());
     pthread_mutex_unlock(&queue->lock);
@@ -330,11 +330,11 @@ static enum st keep_dest(struct store_tx *tx, void *arg)
 /* Nobody was there. */
 static void go_down(struct attempt *a, struct slice answer)
 {
-    const struct router_pace_limits limits = router_dest_limits(a->dest);
     struct router_queue *queue = a->queue;
     struct router_dest *dest = a->dest;
 
     pthread_mutex_lock(&queue->lock);
+    const struct router_pace_limits limits = router_dest_limits(dest);
     enum router_turn turn =
         router_outcome_press(&dest->pace, ROUTER_DEST_DOWN, &limits, sys_now_ms(), random_u32());
     snprintf(dest->answer, sizeof(dest->answer), "%.*s", SLICE_ARG(answer));

