@@ -249,6 +249,16 @@ static enum st check_networks(const struct conf *conf, struct buf *why)
     return ST_OK;
 }
 
+static enum st check_cluster(const struct conf *conf, struct buf *why)
+{
+    if (conf->cluster_suspect_ms >= 2 * conf->cluster_ping_ms &&
+        conf->cluster_down_ms > conf->cluster_suspect_ms)
+        return ST_OK;
+    buf_put(why, SLICE("cluster_suspect_ms must be at least twice cluster_ping_ms, and "
+                       "cluster_down_ms more than cluster_suspect_ms"));
+    return ST_INVALID;
+}
+
 enum st conf_check(const struct conf *conf, struct buf *why)
 {
     bool tls = conf->tls_certificate_file[0] != '\0';
@@ -262,7 +272,7 @@ enum st conf_check(const struct conf *conf, struct buf *why)
         buf_put(why, SLICE("listen_imaps and listen_submissions need tls_certificate_file"));
         return ST_INVALID;
     }
-    if (check_networks(conf, why) != ST_OK)
+    if (check_networks(conf, why) != ST_OK || check_cluster(conf, why) != ST_OK)
         return ST_INVALID;
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     for (size_t i = 0; i < COUNT(levels); i++)

@@ -51,7 +51,8 @@ struct net_listener {
     uint64_t peer_max;
     const struct net_proto *proto;
     void *context;
-    struct peer *peers; /* under net->lock */
+    _Atomic(struct sys_tls_server *) tls; /* its own; NULL: as all */
+    struct peer *peers;                   /* under net->lock */
 };
 
 struct net {
@@ -135,6 +136,13 @@ struct net *net_new(const struct net_options *options)
 void net_tls_use(struct net *net, struct sys_tls_server *tls)
 {
     atomic_store(&net->tls, tls);
+}
+
+void net_tls_use_for(struct net *net, const struct net_proto *proto, struct sys_tls_server *tls)
+{
+    for (size_t i = 0; i < net->listener_count; i++)
+        if (net->listeners[i].proto == proto)
+            atomic_store(&net->listeners[i].tls, tls);
 }
 
 void net_listen(struct net *net, int fd, const struct net_proto *proto, void *context,
@@ -336,7 +344,9 @@ static void accept_some(struct net *net, size_t no)
         conn->loopback = loopback;
         conn->sid = ++last_sid;
         if (listener->tls_first) {
-            conn->tls = sys_tls_new(net_tls(net), fd);
+            struct sys_tls_server *own = atomic_load(&listener->tls);
+
+            conn->tls = sys_tls_new(own != NULL ? own : net_tls(net), fd);
             conn->phase = CONN_HANDSHAKE;
         }
         admit(net, listener, conn);

@@ -51,6 +51,9 @@ void net_listen(struct net *net, int fd, const struct net_proto *proto, void *co
                 bool tls_first, uint64_t peer_max);
 /* The certificate in use from now on; NULL: no TLS. Kept until net_free(). */
 void net_tls_use(struct net *net, struct sys_tls_server *tls);
+/* The same for the listeners of one protocol alone, which must be TLS from the first byte; after
+ * net_listen(), and at any time later. The one before may be in use for a moment still. */
+void net_tls_use_for(struct net *net, const struct net_proto *proto, struct sys_tls_server *tls);
 MUST_USE enum st net_start(struct net *net);
 /* Stops accepting, lets commands under way finish, says farewell to the others; gives up after
  * timeout_ms. */

@@ -4,8 +4,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "cluster/cluster.h"
 #include "conf/conf.h"
 #include "directory/directory_auth.h"
+#include "health/health.h"
 #include "imap/imap.h"
 #include "log/log.h"
 #include "log/log_trace.h"
@@ -39,6 +41,8 @@ struct worker {
     struct smtp_context smtp;
     struct imap_context imap;
     struct admin *admin;
+    struct health *health;
+    struct cluster *cluster;    /* NULL: this server is of no domain */
     struct sys_tls_server *tls; /* the one in force */
     char server_name[256];
 };
@@ -181,6 +185,53 @@ static enum st open_queue(struct worker *worker, const struct conf *conf, struct
     return st;
 }
 
+/* --- the other servers --- */
+
+static struct health_limits health_limits_of(const struct conf *conf)
+{
+    return (struct health_limits){.suspect_ms = conf->cluster_suspect_ms,
+                                  .down_ms = conf->cluster_down_ms,
+                                  .steady_ms = conf->cluster_steady_ms};
+}
+
+static const char *cluster_listening(const struct server_listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        if (listeners->list[i].kind == SERVER_cluster)
+            return listeners->list[i].address;
+    return "";
+}
+
+/* A server without a domain serves all the same, alone. */
+static enum st open_cluster(struct worker *worker, const struct conf *conf,
+                            const struct server_listeners *listeners, struct buf *why)
+{
+    const struct health_limits limits = health_limits_of(conf);
+    const struct cluster_context context = {.store = worker->store,
+                                            .net = worker->net,
+                                            .server_name = worker->server_name,
+                                            .data_dir = conf->data_dir,
+                                            .listening = cluster_listening(listeners)};
+    struct cluster_context with = context;
+
+    worker->health = health_new(&limits);
+    with.health = worker->health;
+    enum st st = cluster_open(&with, why, &worker->cluster);
+    if (st != ST_NOT_FOUND)
+        return st;
+    if (context.listening[0] != '\0')
+        log_event(EV_CLUSTER_ALONE, 0, LOG_S("why", buf_slice(why)));
+    buf_clear(why);
+    return ST_OK;
+}
+
+static void *context_of(struct worker *worker, const struct net_proto *proto)
+{
+    if (proto == &proto_imap)
+        return &worker->imap;
+    return proto == &proto_cluster ? (void *)worker->cluster : &worker->smtp;
+}
+
 static void listen_all(struct worker *worker, const struct conf *conf,
                        struct server_listeners *listeners)
 {
@@ -195,9 +246,9 @@ static void listen_all(struct worker *worker, const struct conf *conf,
 
     for (size_t i = 0; i < listeners->count; i++) {
         enum server_kind kind = listeners->list[i].kind;
-        void *context = kinds[kind].proto == &proto_imap ? (void *)&worker->imap : &worker->smtp;
+        void *context = context_of(worker, kinds[kind].proto);
 
-        if (kinds[kind].proto != NULL)
+        if (kinds[kind].proto != NULL && context != NULL)
             net_listen(worker->net, listeners->list[i].fd, kinds[kind].proto, context,
                        kinds[kind].tls_first,
                        kinds[kind].limited ? conf->smtp_connections_per_address_max : 0);
@@ -216,6 +267,7 @@ static enum st start_admin(struct worker *worker, const struct server_listeners 
     const struct admin_context context = {.store = worker->store,
                                           .queue = worker->queue,
                                           .auth = &worker->auth,
+                                          .cluster = worker->cluster,
                                           .server_name = worker->server_name,
                                           .config_path = worker->options->config_path,
                                           .reload = ask_for_reload};
@@ -252,13 +304,18 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
         st = load_tls(worker, conf, why);
     if (st == ST_OK)
         st = open_queue(worker, conf, why);
+    if (st == ST_OK)
+        st = open_cluster(worker, conf, listeners, why);
     if (st != ST_OK)
         return st;
     worker->smtp = (struct smtp_context){worker->store, worker->queue, worker->spool, &worker->auth,
                                          worker->server_name};
     worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
-    st = net_start(worker->net);
+    if (worker->cluster != NULL)
+        st = cluster_start(worker->cluster, why);
+    if (st == ST_OK)
+        st = net_start(worker->net);
     if (st == ST_OK)
         st = start_admin(worker, listeners, why);
     if (st == ST_OK)
@@ -295,6 +352,7 @@ static void reload(struct worker *worker)
     store_set_retry(worker->store, conf.store_retry_ms);
     store_set_root(worker->store, conf_uidvalidity_root(&conf));
     directory_reload();
+    cluster_reload(worker->cluster);
     router_queue_look(worker->queue, true);
     if (load_tls(worker, &conf, &why) != ST_OK)
         log_event(EV_TLS_REFUSED, 0, LOG_S("why", buf_slice(&why)));
@@ -321,11 +379,14 @@ static void stop(struct worker *worker)
     store_hurry(worker->store);
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
+    cluster_stop(worker->cluster);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);
     router_spool_stop(worker->spool);
     router_queue_stop(worker->queue, conf_get()->shutdown_timeout_ms);
     router_queue_free(&worker->queue);
     router_spool_free(&worker->spool);
+    cluster_free(&worker->cluster);
+    health_free(&worker->health);
     directory_close();
     store_close(&worker->store);
     net_free(&worker->net);

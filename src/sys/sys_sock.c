@@ -292,3 +292,34 @@ bool sys_wait_writable(int fd, uint64_t ms)
     while (n < 0 && errno == EINTR);
     return n == 1 && (ready.revents & POLLOUT) != 0;
 }
+
+enum st sys_host_port(struct slice text, struct slice *host_r, uint16_t *port_r)
+{
+    size_t colon = slice_find_last(text, ':');
+    uint64_t port;
+
+    if (colon == SIZE_MAX || slice_to_u64(slice_sub(text, colon + 1, text.len), &port) != ST_OK ||
+        port == 0 || port > UINT16_MAX)
+        return ST_INVALID;
+    struct slice host = slice_sub(text, 0, colon);
+    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+        host = slice_sub(host, 1, host.len - 2);
+    *host_r = host;
+    *port_r = (uint16_t)port;
+    return host.len > 0 ? ST_OK : ST_INVALID;
+}
+
+enum st sys_resolve(const char *host, char address[SYS_ADDR_BYTES])
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    const struct addrinfo numeric = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *list = NULL;
+
+    if (getaddrinfo(host, NULL, &numeric, &list) != 0 &&
+        getaddrinfo(host, NULL, &hints, &list) != 0)
+        return ST_NOT_FOUND;
+    int rc = getnameinfo(list->ai_addr, list->ai_addrlen, address, SYS_ADDR_BYTES, NULL, 0,
+                         NI_NUMERICHOST);
+    freeaddrinfo(list);
+    return rc == 0 ? ST_OK : ST_NOT_FOUND;
+}

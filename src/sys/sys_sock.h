@@ -28,3 +28,8 @@ MUST_USE enum st sys_connect(const char *address, uint16_t port, uint64_t timeou
 bool sys_address_is_own(const char *address, uint16_t port, struct slice listeners);
 /* Waits for room to send, at most ms; false when the time is over or the peer is gone. */
 bool sys_wait_writable(int fd, uint64_t ms);
+/* Splits "host:port", "[2001:db8::1]:port"; the host is without brackets. ST_INVALID. */
+MUST_USE enum st sys_host_port(struct slice text, struct slice *host_r, uint16_t *port_r);
+/* The first address that the system's resolver has for the host (an address stays what it is).
+ * Waits as long as the resolver does. ST_NOT_FOUND. */
+MUST_USE enum st sys_resolve(const char *host, char address[SYS_ADDR_BYTES]);

@@ -25,6 +25,7 @@
 #define IDLE_RECORDS_MAX 16
 /* Reads in one call that gave a part of a record: more than a record has bytes. */
 #define PARTS_MAX 20000
+#define PEER_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3"
 
 /* What connections are made from, counted by them. */
 struct origin {
@@ -32,6 +33,8 @@ struct origin {
     gnutls_certificate_credentials_t credentials;
     gnutls_priority_t priorities;
     gnutls_datum_t ticket_key;
+    bool mutual; /* between servers with an authority of their own */
+    bool trusts; /* it has the authority */
 };
 
 struct sys_tls_server {
@@ -257,6 +260,143 @@ void sys_tls_client_free(struct sys_tls_client **client)
     *client = NULL;
 }
 
+/* --- between servers that have an authority of their own --- */
+
+static enum st set_mutual(struct origin *origin, const char *member_file,
+                          const char *authority_file, struct buf *why)
+{
+    atomic_init(&origin->refs, 1);
+    origin->mutual = true;
+    origin->trusts = authority_file != NULL;
+    must(gnutls_certificate_allocate_credentials(&origin->credentials));
+    enum st st = set_priorities(origin, PEER_PRIORITIES, why);
+    if (st == ST_OK && member_file != NULL)
+        st = load_pair(origin, member_file, member_file, why);
+    if (st == ST_OK && authority_file != NULL)
+        st = load_trust(origin, authority_file, why);
+    return st;
+}
+
+enum st sys_tls_server_new_mutual(const char *member_file, const char *authority_file,
+                                  struct buf *why, struct sys_tls_server **server_r)
+{
+    struct sys_tls_server *server = mem_new(struct sys_tls_server);
+    enum st st = set_mutual(&server->origin, member_file, authority_file, why);
+
+    *server_r = st == ST_OK ? server : NULL;
+    if (st != ST_OK)
+        origin_drop(&server->origin);
+    return st;
+}
+
+enum st sys_tls_client_new_mutual(const char *member_file, const char *authority_file,
+                                  struct buf *why, struct sys_tls_client **client_r)
+{
+    struct sys_tls_client *client = mem_new(struct sys_tls_client);
+    enum st st = set_mutual(&client->origin, member_file, authority_file, why);
+
+    *client_r = st == ST_OK ? client : NULL;
+    if (st != ST_OK)
+        origin_drop(&client->origin);
+    return st;
+}
+
+/* Called in the handshake; a client may have no certificate yet, a server must have one. */
+static int verify_member(gnutls_session_t session, bool server_side)
+{
+    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID};
+    unsigned status = 0;
+    unsigned count = 0;
+
+    purpose.data = (unsigned char *)(uintptr_t)(server_side ? GNUTLS_KP_TLS_WWW_CLIENT
+                                                            : GNUTLS_KP_TLS_WWW_SERVER);
+    if (gnutls_certificate_get_peers(session, &count) == NULL || count == 0)
+        return server_side ? 0 : GNUTLS_E_NO_CERTIFICATE_FOUND;
+    if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) < 0 || status != 0)
+        return GNUTLS_E_CERTIFICATE_ERROR;
+    return 0;
+}
+
+static int verify_client(gnutls_session_t session)
+{
+    return verify_member(session, true);
+}
+
+static int verify_server(gnutls_session_t session)
+{
+    return verify_member(session, false);
+}
+
+enum st sys_tls_peer_pem(const struct sys_tls *tls, struct buf *pem)
+{
+    unsigned count = 0;
+    const gnutls_datum_t *list = gnutls_certificate_get_peers(tls->session, &count);
+    gnutls_datum_t text = {NULL, 0};
+
+    if (list == NULL || count == 0 || gnutls_pem_base64_encode2("CERTIFICATE", &list[0], &text) < 0)
+        return ST_NOT_FOUND;
+    enum st st = buf_add(pem, (struct slice){(char *)text.data, text.size});
+    gnutls_free(text.data);
+    return st;
+}
+
+/* Whether der is the certificate with the fingerprint; *crt_r is made then. */
+static bool is_print(const gnutls_datum_t *der, struct slice fingerprint, gnutls_x509_crt_t *crt_r)
+{
+    unsigned char print[SYS_SHA256_BYTES];
+
+    sys_sha256((struct slice){(const char *)der->data, der->size}, print);
+    if (!sys_secret_eq((struct slice){(const char *)print, sizeof(print)}, fingerprint))
+        return false;
+    must(gnutls_x509_crt_init(crt_r));
+    if (gnutls_x509_crt_import(*crt_r, der, GNUTLS_X509_FMT_DER) >= 0)
+        return true;
+    gnutls_x509_crt_deinit(*crt_r);
+    *crt_r = NULL;
+    return false;
+}
+
+/* Whether the first of the peer's certificates is signed by the authority. */
+static bool signed_by(const gnutls_datum_t *der, gnutls_x509_crt_t authority)
+{
+    gnutls_x509_trust_list_t trusted;
+    gnutls_x509_crt_t crt;
+    unsigned status = 1;
+    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+                                     .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER};
+
+    must(gnutls_x509_trust_list_init(&trusted, 1));
+    must(gnutls_x509_crt_init(&crt));
+    bool ok =
+        gnutls_x509_trust_list_add_cas(trusted, &authority, 1, 0) == 1 &&
+        gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) >= 0 &&
+        gnutls_x509_trust_list_verify_crt2(trusted, &crt, 1, &purpose, 1, 0, &status, NULL) >= 0 &&
+        status == 0;
+    gnutls_x509_crt_deinit(crt);
+    gnutls_x509_trust_list_deinit(trusted, 0);
+    return ok;
+}
+
+enum st sys_tls_peer_authority(const struct sys_tls *tls, struct slice fingerprint,
+                               struct buf *authority_pem)
+{
+    unsigned count = 0;
+    const gnutls_datum_t *list = gnutls_certificate_get_peers(tls->session, &count);
+    gnutls_x509_crt_t authority = NULL;
+    gnutls_datum_t text = {NULL, 0};
+    enum st st = ST_DENIED;
+
+    for (unsigned i = 0; list != NULL && i < count && authority == NULL; i++)
+        (void)is_print(&list[i], fingerprint, &authority);
+    if (authority != NULL && signed_by(&list[0], authority) &&
+        gnutls_x509_crt_export2(authority, GNUTLS_X509_FMT_PEM, &text) >= 0) {
+        st = buf_add(authority_pem, (struct slice){(char *)text.data, text.size});
+        gnutls_free(text.data);
+    }
+    gnutls_x509_crt_deinit(authority);
+    return st;
+}
+
 /* GnuTLS says "again" for a socket that is dry, for a part of a record, and after a record that was
  * not data (a TLS 1.3 ticket, say). Reading the socket ourselves tells the first from the others.
  */
@@ -299,8 +439,13 @@ struct sys_tls *sys_tls_new(struct sys_tls_server *server, int fd)
 {
     struct sys_tls *tls = tls_new(&server->origin, fd, GNUTLS_SERVER);
 
-    gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_IGNORE);
     gnutls_handshake_set_max_packet_length(tls->session, HELLO_BYTES_MAX);
+    if (server->origin.mutual) {
+        gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_REQUEST);
+        gnutls_session_set_verify_function(tls->session, verify_client);
+        return tls;
+    }
+    gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_IGNORE);
     must(gnutls_session_ticket_enable_server(tls->session, &server->origin.ticket_key));
     return tls;
 }
@@ -318,6 +463,8 @@ struct sys_tls *sys_tls_connect(struct sys_tls_client *client, int fd, const cha
     struct sys_tls *tls = tls_new(&client->origin, fd, GNUTLS_CLIENT);
 
     assert(host != NULL || !verify);
+    if (client->origin.trusts)
+        gnutls_session_set_verify_function(tls->session, verify_server);
     if (host != NULL && !is_address(host))
         (void)gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, host, strlen(host));
     if (verify) /* GnuTLS borrows the name; ours lives as long as the session. */

@@ -29,6 +29,27 @@ MUST_USE enum st sys_tls_client_new(const char *trust_file, const char *prioriti
                                     struct sys_tls_client **client_r);
 void sys_tls_client_free(struct sys_tls_client **client);
 
+/* --- between servers that have an authority of their own --- */
+
+/* TLS 1.3 only, no resumption. member_file: PEM file with the server's certificate, the
+ * authority's, and the key; authority_file: PEM file of the authority. A client's certificate is
+ * asked for: one that the authority has not signed ends the handshake; a client without one is let
+ * in, and sys_tls_peer_pem() tells that it has none. As sys_tls_server_new(). */
+MUST_USE enum st sys_tls_server_new_mutual(const char *member_file, const char *authority_file,
+                                           struct buf *why, struct sys_tls_server **server_r);
+/* The other end of it: shows its certificate, and takes only a server whose certificate is signed
+ * by the authority; use sys_tls_connect() without a name, and look at sys_tls_peer_pem(). Without
+ * files (both NULL) any server is taken, for one that has yet to join. */
+MUST_USE enum st sys_tls_client_new_mutual(const char *member_file, const char *authority_file,
+                                           struct buf *why, struct sys_tls_client **client_r);
+/* Appends the peer's certificate as PEM. ST_NOT_FOUND: it has shown none. */
+MUST_USE enum st sys_tls_peer_pem(const struct sys_tls *tls, struct buf *pem);
+/* Whether the peer has shown the authority whose SHA-256 fingerprint is given, and a certificate of
+ * its own that this authority has signed for a TLS server and that is in force: appends the
+ * authority as PEM. ST_DENIED: not so. */
+MUST_USE enum st sys_tls_peer_authority(const struct sys_tls *tls, struct slice fingerprint,
+                                        struct buf *authority_pem);
+
 /* A connection on fd, which stays the caller's to close. fd may block or not; with a receive
  * time-out (SO_RCVTIMEO) on a blocking one, ST_AGAIN means that it ran out. */
 struct sys_tls *sys_tls_new(struct sys_tls_server *server, int fd);

@@ -1,0 +1,298 @@
+#include "cluster/cluster_run.h"
+
+#include "conf/conf.h"
+#include "log/log.h"
+#include "sys/sys_sock.h"
+#include "sys/sys_stream.h"
+#include "sys/sys_time.h"
+#include "sys/sys_tls.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 1000
+#define CONNECT_MIN_MS 500
+#define VIEW_EVERY_MS 1000
+#define INPUT_BYTES_MAX (2 * MIB)
+#define READ_BYTES (64 * KIB)
+
+/* One connection to the peer while it stands. */
+struct talk {
+    struct cluster_peer *peer;
+    struct cluster_link link;
+    struct sys_stream stream;
+    struct buf in;
+    uint64_t ping_ms; /* when the next is due */
+    uint64_t view_ms;
+};
+
+static bool stopped(const struct cluster_peer *peer, uint64_t wait_ms)
+{
+    struct pollfd fd = {.fd = peer->stop_fd, .events = POLLIN};
+
+    return poll(&fd, 1, (int)wait_ms) > 0;
+}
+
+/* How long one try may take: a server that is slower than that is down. */
+static uint64_t patience_ms(void)
+{
+    uint64_t ms = conf_get()->cluster_down_ms;
+
+    return ms > CONNECT_MIN_MS ? ms : CONNECT_MIN_MS;
+}
+
+/* detail may be "". The first reason counts. */
+static enum st fail(struct talk *talk, enum st st, const char *what, const char *detail)
+{
+    if (talk->link.why[0] == '\0')
+        snprintf(talk->link.why, sizeof(talk->link.why), "%.100s%s%.180s", what,
+                 detail[0] != '\0' ? ": " : "", detail);
+    return st;
+}
+
+/* --- connecting --- */
+
+static enum st dial(struct talk *talk)
+{
+    const struct cluster_peer *peer = talk->peer;
+    char name[CLUSTER_ADDRESS_BYTES];
+    char address[SYS_ADDR_BYTES];
+    struct slice host;
+    uint16_t port;
+    int fd;
+
+    if (sys_host_port(slice_str(peer->address), &host, &port) != ST_OK)
+        return fail(talk, ST_INVALID, "not host:port", peer->address);
+    snprintf(name, sizeof(name), "%.*s", SLICE_ARG(host));
+    if (sys_resolve(name, address) != ST_OK)
+        return fail(talk, ST_NOT_FOUND, "no address", name);
+    enum st st = sys_connect(address, port, patience_ms(), peer->stop_fd, &fd);
+    if (st != ST_OK)
+        return fail(talk, st, st == ST_AGAIN ? "no answer" : strerror(errno), "");
+    sys_stream_init(&talk->stream, fd, peer->stop_fd);
+    return ST_OK;
+}
+
+static enum st shake(struct talk *talk)
+{
+    const char *data_dir = talk->link.cluster->context.data_dir;
+    char member[CLUSTER_PATH_BYTES];
+    char authority[CLUSTER_PATH_BYTES];
+    AUTO(buf) struct buf why = BUF(2 * CLUSTER_PATH_BYTES);
+    struct sys_tls_client *client = NULL;
+
+    cluster_domain_path(data_dir, CLUSTER_FILE_MEMBER, member);
+    cluster_domain_path(data_dir, CLUSTER_FILE_AUTHORITY, authority);
+    enum st st = sys_tls_client_new_mutual(member, authority, &why, &client);
+    if (st != ST_OK)
+        return fail(talk, st, why.ptr != NULL ? why.ptr : "", "");
+    st = sys_stream_starttls(&talk->stream, client, NULL, false, sys_mono_ms() + patience_ms());
+    sys_tls_client_free(&client);
+    if (st == ST_AGAIN)
+        return fail(talk, st, "it accepts and says nothing", "");
+    if (st != ST_OK)
+        return fail(talk, st, "TLS", sys_tls_error(talk->stream.tls));
+    if (cluster_tls_name(talk->stream.tls, talk->link.name, &talk->link.issued_ms) != ST_OK ||
+        strcmp(talk->link.name, talk->peer->name) != 0)
+        return fail(talk, ST_DENIED, "it shows the certificate of another server", talk->link.name);
+    return cluster_link_allowed(&talk->link) ? ST_OK : ST_DENIED;
+}
+
+/* --- talking --- */
+
+static enum st send_some(struct talk *talk)
+{
+    struct buf *out = &talk->link.out;
+    enum st st = ST_OK;
+    size_t done = 0;
+
+    while (st == ST_OK && done < out->len) {
+        size_t len = 0;
+
+        st = sys_stream_send(&talk->stream, slice_sub(buf_slice(out), done, out->len), &len);
+        done += len;
+    }
+    buf_drop(out, done);
+    return st == ST_OK || st == ST_AGAIN ? ST_OK : fail(talk, st, "the connection broke", "");
+}
+
+static enum st receive_some(struct talk *talk)
+{
+    enum st st = ST_OK;
+
+    while (st == ST_OK) {
+        size_t len = 0;
+        size_t used = 0;
+        char *room = buf_room(&talk->in, READ_BYTES);
+
+        if (room == NULL)
+            return fail(talk, ST_TOO_BIG, "too much came at once", "");
+        st = sys_stream_recv(&talk->stream, room, READ_BYTES, &len);
+        if (st == ST_AGAIN)
+            return ST_OK;
+        if (st != ST_OK || len == 0)
+            return fail(talk, ST_IO, "the connection broke", "");
+        buf_grew(&talk->in, len);
+        st = cluster_link_input(&talk->link, buf_slice(&talk->in), &used);
+        buf_drop(&talk->in, used);
+    }
+    return st;
+}
+
+static void ping_if_due(struct talk *talk)
+{
+    uint64_t now_ms = sys_mono_ms();
+
+    if (now_ms < talk->ping_ms || talk->link.out.len > CLUSTER_LINK_PUSH_BYTES)
+        return;
+    bool view = now_ms >= talk->view_ms;
+    if (view)
+        talk->view_ms = now_ms + VIEW_EVERY_MS;
+    talk->ping_ms = now_ms + conf_get()->cluster_ping_ms;
+    cluster_link_ping(&talk->link, view && talk->link.greeted);
+}
+
+static enum st turn(struct talk *talk)
+{
+    struct cluster_link *link = &talk->link;
+    unsigned ready = 0;
+    bool more = false;
+
+    if (link->greeted)
+        ping_if_due(talk);
+    if (atomic_load(&link->cluster->renew) && atomic_load(&talk->peer->authority) && link->greeted)
+        cluster_link_renew(link);
+    enum st st = cluster_link_push(link, &more);
+    if (st == ST_OK)
+        st = send_some(talk);
+    if (st != ST_OK)
+        return st;
+    uint64_t deadline_ms = sys_mono_ms() + (more ? 1 : conf_get()->cluster_ping_ms);
+    if (link->greeted && !more && talk->ping_ms < deadline_ms)
+        deadline_ms = talk->ping_ms;
+    st =
+        sys_stream_wait(&talk->stream, SYS_STREAM_READ | (link->out.len > 0 ? SYS_STREAM_WRITE : 0),
+                        deadline_ms, &ready);
+    if (st == ST_OK && (ready & SYS_STREAM_READ) != 0)
+        return receive_some(talk);
+    return st == ST_OK || st == ST_AGAIN ? ST_OK : fail(talk, st, "stopped", "");
+}
+
+static void set_connected(struct cluster_peer *peer, bool connected, const char *why)
+{
+    struct cluster *cluster = peer->cluster;
+
+    pthread_mutex_lock(&cluster->lock);
+    peer->connected = connected;
+    bool news = strcmp(peer->why, why) != 0;
+    snprintf(peer->why, sizeof(peer->why), "%s", why);
+    pthread_mutex_unlock(&cluster->lock);
+    if (news && !connected)
+        log_event(EV_CLUSTER_UNREACHED, 0, LOG_C("server", peer->name),
+                  LOG_C("address", peer->address), LOG_C("why", why));
+}
+
+/* Until the connection ends. */
+static void converse(struct talk *talk)
+{
+    struct cluster_link *link = &talk->link;
+    bool told = false;
+    enum st st = ST_OK;
+
+    link->heard_ms = sys_mono_ms();
+    cluster_link_hello(link);
+    while (st == ST_OK && !stopped(talk->peer, 0)) {
+        st = turn(talk);
+        if (st == ST_OK && !cluster_link_allowed(link))
+            st = ST_DENIED;
+        if (link->greeted && !told) {
+            told = true;
+            count_add(COUNT_CLUSTER_LINKS, 1);
+            set_connected(talk->peer, true, "");
+            log_event(EV_CLUSTER_CONNECTED, 0, LOG_C("server", talk->peer->name),
+                      LOG_C("address", talk->peer->address));
+        }
+        if (sys_mono_ms() - link->heard_ms > 2 * patience_ms())
+            st = fail(talk, ST_AGAIN, "silence", "");
+    }
+    if (!told)
+        return;
+    count_add(COUNT_CLUSTER_LINKS, -1);
+    log_event(EV_CLUSTER_LOST, 0, LOG_C("server", talk->peer->name), LOG_C("why", link->why));
+}
+
+/* Returns whether there was a connection that both had greeted on. */
+static bool connect_once(struct cluster_peer *peer)
+{
+    struct talk talk = {.peer = peer, .stream = {.fd = -1}};
+
+    cluster_link_init(&talk.link, peer->cluster, true);
+    talk.link.peer = peer;
+    buf_init(&talk.in, INPUT_BYTES_MAX);
+    enum st st = dial(&talk);
+    if (st == ST_OK)
+        st = shake(&talk);
+    if (st == ST_OK)
+        converse(&talk);
+    bool greeted = talk.link.greeted;
+    sys_stream_fini(&talk.stream);
+    if (!stopped(peer, 0)) {
+        set_connected(peer, false, talk.link.why);
+        health_report_failed(peer->cluster->context.health, slice_str(peer->name), sys_mono_ms());
+    }
+    buf_fini(&talk.in);
+    cluster_link_fini(&talk.link);
+    return greeted;
+}
+
+static void *run(void *arg)
+{
+    struct cluster_peer *peer = arg;
+    uint64_t backoff_ms = BACKOFF_MIN_MS;
+
+    while (!stopped(peer, 0)) {
+        if (connect_once(peer))
+            backoff_ms = BACKOFF_MIN_MS;
+        if (stopped(peer, backoff_ms))
+            break;
+        backoff_ms = 2 * backoff_ms < BACKOFF_MAX_MS ? 2 * backoff_ms : BACKOFF_MAX_MS;
+    }
+    return NULL;
+}
+
+enum st cluster_peer_start(struct cluster_peer *peer)
+{
+    assert(!peer->runs);
+    peer->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (peer->stop_fd < 0)
+        return ST_IO;
+    enum st st =
+        health_add(peer->cluster->context.health, slice_str(peer->name), false, sys_mono_ms());
+    if (st == ST_OK && pthread_create(&peer->thread, NULL, run, peer) != 0)
+        st = ST_IO;
+    if (st != ST_OK)
+        close(peer->stop_fd);
+    peer->runs = st == ST_OK;
+    return st;
+}
+
+void cluster_peer_stop(struct cluster_peer *peer)
+{
+    const uint64_t one = 1;
+
+    if (!peer->runs)
+        return;
+    if (write(peer->stop_fd, &one, sizeof(one)) == sizeof(one))
+        pthread_join(peer->thread, NULL);
+    close(peer->stop_fd);
+    peer->runs = false;
+    health_remove(peer->cluster->context.health, slice_str(peer->name));
+    pthread_mutex_lock(&peer->cluster->lock);
+    peer->connected = false;
+    pthread_mutex_unlock(&peer->cluster->lock);
+}
