@@ -149,8 +149,9 @@ bool directory_domain_is_local(const struct directory *directory, struct slice d
 /* The first of the domains served here. */
 struct slice directory_first_domain(const struct directory *directory);
 
-/* Connections for a domain, at most max into list_r: those that name the domain, then those for
- * what lies below its parents, the nearest first, then those for everything; among equals by
+/* Connections for a domain, at most max into list_r: those that name the domain; where there are
+ * none those for what lies below its nearest parent; at last those for everything. What is said of
+ * a domain itself is all that is said of it: a document for everything is no way round it. By
  * priority, then the newest first. They live as long as the snapshot. Returns how many. */
 #define DIRECTORY_CONNECTIONS_MAX 64
 size_t directory_connections(const struct directory *directory, struct slice domain,

@@ -104,10 +104,11 @@ size_t directory_match_find(const struct directory_match *table, struct slice do
                                                                : domain.ptr[i];
     take(&finding, (struct slice){room, domain.len});
     for (size_t i = 1; i < domain.len; i++)
-        if (room[i] == '.') {
+        if (room[i] == '.' && finding.count == 0) {
             room[i - 1] = '*'; /* what stood there has been looked up */
             take(&finding, (struct slice){room + i - 1, domain.len - i + 1});
         }
-    take(&finding, SLICE("*"));
+    if (finding.count == 0)
+        take(&finding, SLICE("*"));
     return finding.count;
 }

@@ -1,7 +1,8 @@
 #include "router/router_pace.h"
 
-#define UNKNOWN_LIMIT 2 /* nobody knows yet whether it answers: those that hang hold few senders \
-                         */
+#define UNKNOWN_LIMIT \
+    2 /* nobody knows yet whether it answers: those that hang hold few senders \
+       */
 #define FIRST_LIMIT 5
 #define LATELY_MS 2000 /* what got through within it says that the destination is up */
 

@@ -36,6 +36,7 @@ static void pass_text(void *ctx, struct slice text)
 {
     struct smtp_mail *mail = ctx;
 
+    mail->nul = mail->nul || slice_find(text, '\0') != SIZE_MAX;
     if (mail->header != NULL)
         smtp_header_feed(mail->header, text, store_text, mail);
     else
@@ -147,6 +148,8 @@ static enum st end_text(struct smtp_session *session)
         smtp_header_end(mail->header, store_text, mail);
     if (mail->too_big)
         return ST_TOO_BIG;
+    if (mail->nul)
+        return ST_INVALID;
     if (mail->failed || blob_writer_end(mail->body) != ST_OK)
         return ST_IO;
     const struct mime_part *root = mime_scan_end(mail->scan);
@@ -196,6 +199,8 @@ static void reply_all(struct smtp_session *session, enum st st)
     for (size_t i = 0; i < replies; i++) {
         if (st == ST_DENIED)
             smtp_reply(session, 554, "5.4.6", "Too many Received lines: the message loops");
+        else if (st == ST_INVALID)
+            smtp_reply(session, 554, "5.6.0", "The message has a NUL byte; mail text must not");
         else if (st != ST_OK)
             smtp_reply_st(session, st);
         else if (session->kind == SMTP_KIND_LMTP)

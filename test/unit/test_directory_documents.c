@@ -228,11 +228,11 @@ static void test_connections_nearest_then_priority_then_newest(void **state)
         const char *domain;
         const char *names;
     } rows[] = {
-        {"example.net", "exact all wide low"},
-        {"EXAMPLE.net", "exact all wide low"},
-        {"a.example.net", "below-new below-old all wide low"},
-        {"b.a.example.net", "below-a below-new below-old all wide low"},
-        {"other.net", "all wide low"},
+        {"example.net", "exact"},
+        {"EXAMPLE.net", "exact"},
+        {"a.example.net", "below-new below-old"},
+        {"b.a.example.net", "below-a"},
+        {"other.net", "all wide"},
         {"net", "all low"},
         {"", ""},
         {".net", "all low"},
