@@ -122,8 +122,10 @@ enum st auth_sasl_client_new(const struct auth_sasl_client_options *options,
         return st;
     struct auth_sasl_client *client = mem_new(struct auth_sasl_client);
     client->mechanism = mechanism;
-    client->exporter = in_base64(options->tls_exporter);
-    client->unique = in_base64(options->tls_unique);
+    /* libgsasl that knows a binding, and is to do without, says so to the server and then takes the
+     * server's answer for wrong. */
+    client->exporter = mechanism->binding ? in_base64(options->tls_exporter) : NULL;
+    client->unique = mechanism->binding ? in_base64(options->tls_unique) : NULL;
     starting = client;
     int rc = gsasl_client_start(context, mechanism->name, &client->session);
     starting = NULL;
