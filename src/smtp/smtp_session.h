@@ -55,7 +55,7 @@ struct smtp_mail {
     struct router_work *work;
     bool spooled; /* the store is away */
     bool too_big;
-    bool nul; /* its text has a NUL, which no mail text may have (RFC 5321 section 4.1.1.4) */
+    bool nul;    /* its text has a NUL, which no mail text may have (RFC 5321 section 4.1.1.4) */
     bool failed; /* the store took no more */
 };
 
