@@ -376,11 +376,11 @@ static void await_end(struct worker *worker, const sigset_t *signals)
 
 static void stop(struct worker *worker)
 {
-    store_hurry(worker->store);
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
     cluster_stop(worker->cluster);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);
+    store_hurry(worker->store); /* the sessions are over: nobody waits for its answer */
     router_spool_stop(worker->spool);
     router_queue_stop(worker->queue, conf_get()->shutdown_timeout_ms);
     router_queue_free(&worker->queue);
