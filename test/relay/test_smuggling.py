@@ -229,9 +229,9 @@ def test_no_form_kept_by_imap_and_sent_again_goes_out_as_two(relay, everywhere, 
         for form in [*FORMS, "\r\n.\r\n"]:
             ident = new_id()
             text = text_with(form, everywhere[0], ident).replace(b"Subject", b"From: bob@example.test\r\nSubject", 1)
-            if not imap.append("INBOX", text)[0].startswith("OK"):
+            if not imap.append("Drafts", text)[0].startswith("OK"):
                 continue
-            imap.ok("SELECT INBOX")
+            imap.ok("SELECT Drafts")   # reports may come into INBOX meanwhile
             lines = imap.ok("FETCH * BODY.PEEK[]")
             stored = next(l for l in lines if "BODY[]" in l).split("BODY[] ", 1)[1].rsplit(")", 1)[0]
             stored = stored.encode("utf-8", "surrogateescape")
