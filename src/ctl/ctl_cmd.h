@@ -91,6 +91,9 @@ int ctl_post(struct ctl *ctl, const char *path, json_t *args, json_t **reply_r);
 void ctl_url(struct ctl *ctl, const char *path, json_t *query, struct buf *out);
 /* Reads the settings and makes ctl->client; for commands that do not need the server. */
 int ctl_connect(struct ctl *ctl);
+/* Appends standard input; limit names text's ceiling ("4 MiB"). An exit status, the sentence
+ * printed. */
+int ctl_read_stdin(struct buf *text, const char *limit);
 int ctl_print_json(json_t *json); /* and drops it */
 
 /* A size as a setting takes it: "500 MiB", "2GiB", "1000". */

@@ -170,17 +170,6 @@ static int send_text(struct ctl *ctl, const struct buf *text)
     return EX_OK;
 }
 
-static int read_stdin(struct buf *text)
-{
-    char piece[8192];
-    size_t len;
-
-    while ((len = fread(piece, 1, sizeof(piece), stdin)) > 0)
-        if (buf_add(text, (struct slice){piece, len}) != ST_OK)
-            return ctl_fail(EX_DATAERR, "standard input: more than 4 MiB");
-    return ferror(stdin) ? ctl_fail(EX_IOERR, "standard input: %s", strerror(errno)) : EX_OK;
-}
-
 static int read_path(const char *path, struct buf *text)
 {
     enum st st = sys_file_read(path, text);
@@ -301,6 +290,7 @@ int ctl_cmd_directory_edit(struct ctl *ctl)
 
     if (path == NULL && isatty(STDIN_FILENO))
         return edit_in_editor(ctl);
-    int exit = path == NULL || strcmp(path, "-") == 0 ? read_stdin(&text) : read_path(path, &text);
+    int exit = path == NULL || strcmp(path, "-") == 0 ? ctl_read_stdin(&text, "4 MiB")
+                                                      : read_path(path, &text);
     return exit != EX_OK ? exit : send_text(ctl, &text);
 }

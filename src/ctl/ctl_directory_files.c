@@ -171,23 +171,12 @@ static int take_documents(struct buf *text, const char *path, json_t *documents)
     return EX_OK;
 }
 
-static int read_stdin(struct buf *text)
-{
-    char piece[8192];
-    size_t len;
-
-    while ((len = fread(piece, 1, sizeof(piece), stdin)) > 0)
-        if (buf_add(text, (struct slice){piece, len}) != ST_OK)
-            return ctl_fail(EX_DATAERR, "standard input: more than 60 MiB");
-    return ferror(stdin) ? ctl_fail(EX_IOERR, "standard input: %s", strerror(errno)) : EX_OK;
-}
-
 static int import_file(const char *path, json_t *documents)
 {
     AUTO(buf) struct buf text = BUF(FILE_BYTES_MAX);
     bool input = strcmp(path, "-") == 0;
     enum st st = input ? ST_OK : sys_file_read(path, &text);
-    int exit = input ? read_stdin(&text) : EX_OK;
+    int exit = input ? ctl_read_stdin(&text, "60 MiB") : EX_OK;
 
     if (st != ST_OK)
         return ctl_fail(st == ST_TOO_BIG ? EX_DATAERR : EX_NOINPUT, "%s: %s", path,

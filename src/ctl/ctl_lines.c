@@ -2,6 +2,11 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
+#include "ctl/ctl_cmd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 void ctl_lines_to_crlf(struct ctl_lines *lines, struct slice in, struct buf *out)
 {
@@ -41,4 +46,15 @@ void ctl_lines_to_lf_end(struct ctl_lines *lines, struct buf *out)
     if (lines->cr)
         buf_put(out, SLICE("\r"));
     lines->cr = false;
+}
+
+int ctl_read_stdin(struct buf *text, const char *limit)
+{
+    char piece[8192];
+    size_t len;
+
+    while ((len = fread(piece, 1, sizeof(piece), stdin)) > 0)
+        if (buf_add(text, (struct slice){piece, len}) != ST_OK)
+            return ctl_fail(EX_DATAERR, "standard input: more than %s", limit);
+    return ferror(stdin) ? ctl_fail(EX_IOERR, "standard input: %s", strerror(errno)) : EX_OK;
 }

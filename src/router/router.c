@@ -155,14 +155,6 @@ static enum st spool_body(struct store_tx *tx, void *arg)
     return store_queue_add(tx, &envelope, work->rcpts, work->row_count);
 }
 
-static int by_account(const void *a, const void *b)
-{
-    const struct router_target *const *x = a;
-    const struct router_target *const *y = b;
-
-    return ((*x)->account_id > (*y)->account_id) - ((*x)->account_id < (*y)->account_id);
-}
-
 static void job_done(struct store_job *job)
 {
     struct router_work *work = (struct router_work *)job; /* its first member */
@@ -280,7 +272,7 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
     for (size_t i = 0; i < targets->count; i++)
         if (targets->list[i]->kind == ROUTER_LOCAL && message->spool == NULL)
             work->order[work->count++] = targets->list[i];
-    qsort(work->order, work->count, sizeof(work->order[0]), by_account);
+    router_targets_by_account(work->order, work->count);
     if (queue != NULL)
         add_rows(work);
     return work;

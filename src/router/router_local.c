@@ -70,14 +70,6 @@ static void add_remote(struct local *local, const struct directory *directory,
                                                             .answer = SLICE("")};
 }
 
-static int by_account(const void *a, const void *b)
-{
-    const struct router_target *const *x = a;
-    const struct router_target *const *y = b;
-
-    return ((*x)->account_id > (*y)->account_id) - ((*x)->account_id < (*y)->account_id);
-}
-
 static void tell(const struct local *local)
 {
     const struct store_queued *row = &local->item->row;
@@ -154,7 +146,7 @@ void router_local(struct router_queue *queue, const struct directory *directory,
     local.rcpts = arena_many(arena, struct store_rcpt, local.targets.count);
     local.keys = arena_many(arena, const char *, local.targets.count);
     local.whys = arena_many(arena, const char *, local.targets.count);
-    qsort(local.targets.list, local.targets.count, sizeof(local.targets.list[0]), by_account);
+    router_targets_by_account(local.targets.list, local.targets.count);
     for (size_t i = 0; i < local.targets.count; i++)
         if (local.targets.list[i]->kind == ROUTER_REMOTE)
             add_remote(&local, directory, local.targets.list[i]);

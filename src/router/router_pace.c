@@ -6,6 +6,18 @@
 #define FIRST_LIMIT 5
 #define LATELY_MS 2000 /* what got through within it says that the destination is up */
 
+struct router_pace_limits router_pace_limits_of(struct router_pace_limits limits,
+                                                uint64_t connections_max, uint64_t retry_max_ms)
+{
+    if (connections_max != 0)
+        limits.connections_max = connections_max;
+    if (retry_max_ms != 0 && retry_max_ms < limits.retry_max_ms)
+        limits.retry_max_ms = retry_max_ms;
+    if (limits.retry_min_ms > limits.retry_max_ms)
+        limits.retry_min_ms = limits.retry_max_ms;
+    return limits;
+}
+
 uint64_t router_retry_ms(uint64_t attempts, uint32_t random,
                          const struct router_pace_limits *limits)
 {

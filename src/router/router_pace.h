@@ -8,6 +8,11 @@ struct router_pace_limits {
     uint64_t retry_max_ms;
 };
 
+/* The limits of one destination: connections_max and retry_max_ms are its own, 0 where it has none.
+ */
+struct router_pace_limits router_pace_limits_of(struct router_pace_limits limits,
+                                                uint64_t connections_max, uint64_t retry_max_ms);
+
 /* Zeroed is a destination nothing is known of. */
 struct router_pace {
     uint64_t limit;    /* connections it gets at a time; 0: not begun */

@@ -20,17 +20,11 @@
 struct router_pace_limits router_dest_limits(const struct router_dest *dest)
 {
     const struct conf *conf = conf_get();
-    struct router_pace_limits limits = {.connections_max = conf->smtp_out_per_destination_max,
-                                        .retry_min_ms = conf->queue_retry_min_ms,
-                                        .retry_max_ms = conf->queue_retry_max_ms};
+    const struct router_pace_limits limits = {.connections_max = conf->smtp_out_per_destination_max,
+                                              .retry_min_ms = conf->queue_retry_min_ms,
+                                              .retry_max_ms = conf->queue_retry_max_ms};
 
-    if (dest->connections_max != 0)
-        limits.connections_max = dest->connections_max;
-    if (dest->retry_max_ms != 0 && dest->retry_max_ms < limits.retry_max_ms)
-        limits.retry_max_ms = dest->retry_max_ms;
-    if (limits.retry_min_ms > limits.retry_max_ms)
-        limits.retry_min_ms = limits.retry_max_ms;
-    return limits;
+    return router_pace_limits_of(limits, dest->connections_max, dest->retry_max_ms);
 }
 
 struct router_dest *router_dest_find(struct router_queue *queue, struct slice key)

@@ -7,6 +7,7 @@
 #include "directory/directory_name.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* The tables lie in the arena and go with it. Every function that adds to one has `targets`. */
 #undef uthash_malloc
@@ -342,4 +343,17 @@ enum router_verdict router_resolve(const struct directory *directory, struct sli
     targets->rcpt_count++;
     targets->linked_count += reach_r->count;
     return verdict;
+}
+
+static int by_account(const void *a, const void *b)
+{
+    const struct router_target *const *x = a;
+    const struct router_target *const *y = b;
+
+    return ((*x)->account_id > (*y)->account_id) - ((*x)->account_id < (*y)->account_id);
+}
+
+void router_targets_by_account(struct router_target **list, size_t count)
+{
+    qsort(list, count, sizeof(list[0]), by_account);
 }

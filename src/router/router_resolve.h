@@ -82,5 +82,8 @@ enum router_verdict {
 enum router_verdict router_resolve(const struct directory *directory, struct slice local,
                                    struct slice domain, struct router_targets *targets,
                                    struct router_reach *reach_r);
+/* In the order of account ids: two transactions that deliver to the same accounts never wait for
+ * each other. */
+void router_targets_by_account(struct router_target **list, size_t count);
 /* Takes back the last router_resolve() that said OK or FOREIGN: the recipient was refused. */
 void router_resolve_undo(struct router_targets *targets);

@@ -34,16 +34,10 @@ static void put_event(struct sim *sim, int64_t at_ms, enum event event, size_t n
 
 struct router_pace_limits sim_dest_limits(const struct sim_dest *dest)
 {
-    struct router_pace_limits limits = {SIM_PER_DESTINATION_MAX, SIM_RETRY_MIN_MS,
-                                        SIM_RETRY_MAX_MS};
+    const struct router_pace_limits limits = {SIM_PER_DESTINATION_MAX, SIM_RETRY_MIN_MS,
+                                              SIM_RETRY_MAX_MS};
 
-    if (dest->connections_max != 0)
-        limits.connections_max = dest->connections_max;
-    if (dest->retry_max_ms != 0 && dest->retry_max_ms < limits.retry_max_ms)
-        limits.retry_max_ms = dest->retry_max_ms;
-    if (limits.retry_min_ms > limits.retry_max_ms)
-        limits.retry_min_ms = limits.retry_max_ms;
-    return limits;
+    return router_pace_limits_of(limits, dest->connections_max, dest->retry_max_ms);
 }
 
 struct sim_dest *sim_dest_find(struct sim *sim, const char *key)
