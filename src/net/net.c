@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -83,6 +84,7 @@ struct net {
     size_t listener_count;
     pthread_t sweeper;
     bool sweeper_runs;
+    int rouse_fds[2]; /* a pipe that is always ready, once net_stop() made it */
 };
 
 static atomic_ullong last_sid;
@@ -123,6 +125,7 @@ struct net *net_new(const struct net_options *options)
 {
     struct net *net = mem_new(struct net);
 
+    net->rouse_fds[0] = net->rouse_fds[1] = -1;
     net->epoll = epoll_create1(EPOLL_CLOEXEC);
     assert(net->epoll >= 0);
     pthread_mutex_init(&net->lock, NULL);
@@ -631,33 +634,52 @@ static void await_zero(struct net *net, const uint64_t *count, uint64_t deadline
 }
 
 /* A descriptor that is always ready gets every waiting thread out of epoll_wait. */
-static void rouse(struct net *net, int pipe_fds[2])
+static void rouse(struct net *net)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = UINT32_MAX};
 
-    if (pipe(pipe_fds) == 0 && write(pipe_fds[1], "x", 1) == 1)
-        epoll_ctl(net->epoll, EPOLL_CTL_ADD, pipe_fds[0], &event);
+    if (pipe(net->rouse_fds) == 0 && write(net->rouse_fds[1], "x", 1) == 1)
+        epoll_ctl(net->epoll, EPOLL_CTL_ADD, net->rouse_fds[0], &event);
+}
+
+/* Who has no answer by now gets none: that what it asked for failed could be untrue. */
+static void cut_all(struct net *net)
+{
+    pthread_mutex_lock(&net->lock);
+    uint32_t slot_count = net->slot_count;
+    pthread_mutex_unlock(&net->lock);
+    for (uint32_t i = 0; i < slot_count; i++) {
+        struct slot *slot = slot_at(net, i);
+
+        pthread_mutex_lock(&slot->lock);
+        if (slot->conn != NULL)
+            shutdown(slot->conn->fd, SHUT_RDWR);
+        pthread_mutex_unlock(&slot->lock);
+    }
 }
 
 void net_stop(struct net *net, uint64_t timeout_ms)
 {
-    int pipe_fds[2] = {-1, -1};
-
     atomic_store(&net->ending, true);
     for (size_t i = 0; i < net->listener_count; i++)
         epoll_ctl(net->epoll, EPOLL_CTL_DEL, net->listeners[i].fd, NULL);
     sweep(net, true);
     await_zero(net, &net->conn_count, sys_mono_ms() + timeout_ms);
+    cut_all(net);
     pthread_mutex_lock(&net->lock);
     atomic_store(&net->over, true);
     pthread_cond_broadcast(&net->wanted);
     pthread_mutex_unlock(&net->lock);
-    rouse(net, pipe_fds);
+    rouse(net);
     if (net->sweeper_runs)
         pthread_join(net->sweeper, NULL);
+}
+
+void net_join(struct net *net, uint64_t timeout_ms)
+{
     await_zero(net, &net->thread_count, sys_mono_ms() + timeout_ms);
-    close(pipe_fds[0]);
-    close(pipe_fds[1]);
+    close(net->rouse_fds[0]);
+    close(net->rouse_fds[1]);
 }
 
 void net_free(struct net **net)

@@ -55,9 +55,10 @@ void net_tls_use(struct net *net, struct sys_tls_server *tls);
  * net_listen(), and at any time later. The one before may be in use for a moment still. */
 void net_tls_use_for(struct net *net, const struct net_proto *proto, struct sys_tls_server *tls);
 MUST_USE enum st net_start(struct net *net);
-/* Stops accepting, lets commands under way finish, says farewell to the others; gives up after
- * timeout_ms. */
+/* Stops accepting, lets commands under way finish, says farewell to the others; connections that
+ * are there after timeout_ms are cut without an answer. */
 void net_stop(struct net *net, uint64_t timeout_ms);
+void net_join(struct net *net, uint64_t timeout_ms); /* after net_stop(): awaits its threads */
 void net_free(struct net **net);
 /* The options that a reload may change. */
 void net_set_options(struct net *net, const struct net_options *options);

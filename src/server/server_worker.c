@@ -380,7 +380,8 @@ static void stop(struct worker *worker)
     admin_free(&worker->admin);
     cluster_stop(worker->cluster);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);
-    store_hurry(worker->store); /* the sessions are over: nobody waits for its answer */
+    store_hurry(worker->store); /* nobody waits for its answers any more */
+    net_join(worker->net, conf_get()->shutdown_timeout_ms);
     router_spool_stop(worker->spool);
     router_queue_stop(worker->queue, conf_get()->shutdown_timeout_ms);
     router_queue_free(&worker->queue);

@@ -128,7 +128,7 @@ static bool try_again(struct trying *trying, enum pg_fault fault)
 
     if (fault == PG_REFUSED || (fault == PG_RACE && ++trying->races > RACES_MAX) ||
         now_ms >= trying->deadline_ms ||
-        (atomic_load(&trying->pg->hurry) && atomic_load(&trying->pg->down) && !trying->unknown))
+        (atomic_load(&trying->pg->hurry) && atomic_load(&trying->pg->down)))
         return false;
     count_add(COUNT_STORE_RETRIES, 1);
     sys_random(&chance, sizeof(chance));
