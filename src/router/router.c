@@ -225,6 +225,8 @@ static void add_given(struct router_work *work)
     const struct router_message *message = work->message;
     int64_t destination_id = router_spool_destination_id(message->spool);
 
+    for (size_t i = 0; i < message->targets->count; i++)
+        message->targets->list[i]->st = ST_OK; /* not what the store said before it went away */
     for (size_t i = 0; i < message->rcpt_count; i++)
         work->rows[work->row_count++] = (struct row){.rcpt = {.destination_id = destination_id,
                                                               .address = message->rcpts[i].address,
@@ -262,7 +264,7 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
     work->job = (struct store_job){.body = accept_body, .arg = work, .done = job_done};
     if (message->spool != NULL)
         work->job.body = spool_body;
-    else if (message->claim)
+    else if (message->claim && blob_writer_movable(message->body))
         work->job.patience_ms = SPOOL_AFTER_MS;
     work->store = message->spool != NULL ? router_spool_store(message->spool) : store;
     work->queue = queue;
