@@ -150,12 +150,21 @@ static enum st set_body(struct store_tx *tx, void *arg)
     return store_destination_set(tx, arg);
 }
 
+/* Lock held. A connection that is kept is for it. */
+static bool connected(const struct router_queue *queue, const struct router_dest *dest)
+{
+    for (const struct router_sender *s = queue->senders; s != NULL; s = s->next)
+        if (s->last == dest)
+            return true;
+    return false;
+}
+
 static bool unused(const struct router_queue *queue, const struct router_dest *dest, int64_t now_ms)
 {
     return dest->refs == 0 && dest->active == 0 && dest->item_count == 0 && !dest->waiting &&
            !dest->reading && dest->id != queue->report_id && now_ms - dest->used_ms > UNUSED_MS &&
            (!dest->more || dest->pace.next_ms > now_ms + UNUSED_MS) &&
-           dest->due_ms > now_ms + UNUSED_MS;
+           dest->due_ms > now_ms + UNUSED_MS && !connected(queue, dest);
 }
 
 /* When its row comes up again: never, where nothing is queued; who queues something resets that. */

@@ -68,8 +68,8 @@ struct router_sender {
     struct router_sender *next;
     pthread_t thread;
     pthread_cond_t cond;
-    struct router_dest *work; /* given to it */
-    struct router_dest *last; /* what its connection is for; NULL: it has none */
+    struct router_dest *work;           /* given to it */
+    _Atomic(struct router_dest *) last; /* what its connection is for; NULL: it has none */
     bool idle;
     bool ended;
     struct router_client *client;

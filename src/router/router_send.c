@@ -234,6 +234,7 @@ static void send_on(struct attempt *a)
 void router_sender_hang_up(struct router_sender *sender)
 {
     router_client_quit(&sender->client);
+    sender->last = NULL;
     sender->client_host[0] = '\0';
     sender->client_sent = 0;
 }
@@ -279,6 +280,7 @@ static bool open_host(struct attempt *a, const struct router_hop *hop,
         snprintf(a->sender->client_host, sizeof(a->sender->client_host), "%s [%s]", host->name,
                  host->address);
         a->sender->client_since_ms = sys_now_ms();
+        a->sender->last = a->dest;
     } else {
         char name[sizeof(a->sender->client_host)];
         snprintf(name, sizeof(name), "%s [%s]", host->name, host->address);

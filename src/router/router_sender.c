@@ -62,7 +62,6 @@ static struct router_dest *await_work(struct router_sender *sender)
             pthread_mutex_unlock(&queue->lock);
             router_sender_hang_up(sender);
             pthread_mutex_lock(&queue->lock);
-            sender->last = NULL;
             wait_ms = IDLE_MS;
             in_time = true;
         }
@@ -91,10 +90,8 @@ void *router_sender_main(void *arg)
     struct router_dest *dest;
 
     pthread_mutex_lock(&queue->lock);
-    while ((dest = await_work(sender)) != NULL) {
+    while ((dest = await_work(sender)) != NULL)
         work(sender, dest);
-        sender->last = sender->client != NULL ? dest : NULL;
-    }
     pthread_mutex_unlock(&queue->lock);
     router_sender_hang_up(sender);
     pthread_mutex_lock(&queue->lock);

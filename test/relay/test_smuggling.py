@@ -56,7 +56,7 @@ def peers():
 
 @pytest.fixture(scope="module")
 def relay(lax, strict, chunking, peers):
-    relay = Relay().start()
+    relay = Relay(settings={"smtp_out_timeout_ms": "20 s"}).start()   # one that forks for each message may be slow
     for name, sink in (("lax", lax), ("strict", strict), ("chunking", chunking)):
         relay.connection(name, f"{name}.example", f"127.0.0.1:{sink.port}")
     for peer in peers:
