@@ -5,8 +5,19 @@
 #include "router/router_client.h"
 #include "router/router_health.h"
 
+#include "health/health.h"
+
 struct arena;
 struct directory;
+struct directory_foreign;
+
+/* Where a server that does not answer is replaced by another of its cluster. */
+enum router_failover {
+    ROUTER_FAILOVER_OFF,      /* nowhere: the message waits */
+    ROUTER_FAILOVER_LAST_HOP, /* where the servers hold the recipient's account */
+    ROUTER_FAILOVER_ALL,      /* also where it is a gateway on the way */
+    ROUTER_FAILOVER_MAX,
+};
 
 struct router_question {
     const struct directory *directory;
@@ -15,6 +26,11 @@ struct router_question {
     enum router_tls tls;                /* where no connection document says */
     uint16_t mx_port;
     int64_t now_ms;
+    const char *server_name;           /* this server's */
+    const struct health_view *servers; /* how the domain's servers are; NULL: nothing is known */
+    uint64_t mono_ms;                  /* now, of servers' clock */
+    enum router_failover failover;
+    bool pass_busy; /* a busy server is passed over as long as there is another */
 };
 
 enum router_way {
@@ -31,6 +47,19 @@ struct router_hop {
     bool tls_first;
     const char *user; /* NULL: no log-in */
     const char *password;
+    /* A server of our domain: TLS from the first byte with the domain's certificates on both sides,
+     * and it must be the server of this name. NULL: it is none. */
+    const char *server;
+    /* Set where this server is the gateway: addresses are rewritten by it on the way out. */
+    const struct directory_foreign *foreign;
+    const char *why;
+};
+
+/* What was looked at, for people: hops, and what was passed over. */
+struct router_candidate {
+    const char *name;  /* "server mail2", "gateway mail2 of BTEx-1", "host mx.example.net:25" */
+    const char *state; /* "up since 3 s", "down since 12 s", "here"; "" where nothing is known */
+    bool taken;
     const char *why;
 };
 
@@ -40,6 +69,8 @@ struct router_plan {
     const char *domain; /* lower case */
     const struct router_hop *hops;
     size_t hop_count;
+    const struct router_candidate *candidates; /* in the order looked at */
+    size_t candidate_count;
     bool fixed;               /* the hops are hosts by name, of a connection document */
     uint64_t connections_max; /* 0: the setting's */
     const char *why;
