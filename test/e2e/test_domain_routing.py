@@ -98,6 +98,8 @@ def test_an_account_given_to_another_server_is_made_there(ready):
         wait_until(lambda: has_account(member, "moved"), 20, f"the account on {member.name}")
     assert not has_account(a, "moved")
     assert servers_of(route(a, "moved@example.test")) == [C, B]
+    line = next(l for l in a.run("cluster", "accounts").stdout.splitlines() if l.startswith("moved "))
+    assert line.split()[1:] == ["no", C, "(up),", B, "(up)"]
 
 
 def test_the_document_changed_last_is_first_until_another_is_edited(ready, exchange):
