@@ -100,7 +100,8 @@ static struct slice bare(struct slice id)
     return id;
 }
 
-/* The first pass: whose Message-ID it is, or what another server of the domain calls it, and the reports about them, which come after. */
+/* The first pass: whose Message-ID it is, or what another server of the domain calls it, and the
+ * reports about them, which come after. */
 static enum st find_line(void *ctx, struct slice line, const char *file)
 {
     struct tracing *t = ctx;

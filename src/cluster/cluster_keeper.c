@@ -280,8 +280,7 @@ static void set_address(const struct cluster *cluster, const char *setting, cons
 static void tell_own_address(struct cluster *cluster)
 {
     AUTO(buf) struct buf body = BUF(DOCUMENT_BYTES_MAX);
-    struct own own = {
-        .cluster = cluster, .fields = {{"cluster", ""}, {"smtp", ""}}, .body = &body};
+    struct own own = {.cluster = cluster, .fields = {{"cluster", ""}, {"smtp", ""}}, .body = &body};
 
     set_address(cluster, conf_get()->cluster_address, cluster->context.listening,
                 own.fields[0].address);

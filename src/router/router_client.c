@@ -65,10 +65,9 @@ struct router_client *router_client_open(const struct router_client_options *opt
     enum st st = ST_CONFLICT;
     struct router_client *client = NULL;
 
-    assert(options->server != NULL
-               ? options->cluster != NULL
-               : options->tls == ROUTER_TLS_NONE ? !options->implicit_tls
-                                                 : options->tls_client != NULL);
+    assert(options->server != NULL           ? options->cluster != NULL
+           : options->tls == ROUTER_TLS_NONE ? !options->implicit_tls
+                                             : options->tls_client != NULL);
     tls_name(host, name);
     for (int turn = 0; turn < 2 && st == ST_CONFLICT; turn++) {
         router_client_free(&client);

@@ -37,7 +37,7 @@ struct router_client_options {
      */
     const char *server;
     struct cluster *cluster; /* knows the certificates; not NULL where server is not */
-    const char *user;                  /* NULL: no log-in */
+    const char *user;        /* NULL: no log-in */
     const char *password;
     uint64_t connect_ms; /* for the connection to be made, and for the TLS handshake */
     uint64_t reply_ms;   /* for each whole reply, and for each piece of a body to be taken */

@@ -1,8 +1,8 @@
 #include "router/router_client_hello.h"
 
 #include "auth/auth_sasl_client.h"
-#include "base/slice.h"
 #include "base/mem.h"
+#include "base/slice.h"
 #include "base/text.h"
 #include "cluster/cluster_fellow.h"
 #include "sys/sys_hash.h"

@@ -175,9 +175,20 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
     return st;
 }
 
+static struct health_limits health_limits_of(const struct conf *conf)
+{
+    return (struct health_limits){.suspect_ms = conf->cluster_suspect_ms,
+                                  .down_ms = conf->cluster_down_ms,
+                                  .steady_ms = conf->cluster_steady_ms};
+}
+
 static enum st open_queue(struct worker *worker, const struct conf *conf, struct buf *why)
 {
-    const struct router_queue_options options = {worker->store, worker->server_name};
+    const struct health_limits limits = health_limits_of(conf);
+
+    worker->health = health_new(&limits);
+    const struct router_queue_options options = {worker->store, worker->server_name,
+                                                 worker->health};
 
     enum st st = router_queue_new(&options, why, &worker->queue);
     if (st == ST_OK && conf->spool && store_is_shared(worker->store))
@@ -186,13 +197,6 @@ static enum st open_queue(struct worker *worker, const struct conf *conf, struct
 }
 
 /* --- the other servers --- */
-
-static struct health_limits health_limits_of(const struct conf *conf)
-{
-    return (struct health_limits){.suspect_ms = conf->cluster_suspect_ms,
-                                  .down_ms = conf->cluster_down_ms,
-                                  .steady_ms = conf->cluster_steady_ms};
-}
 
 static const char *first_listening(const struct server_listeners *listeners, enum server_kind kind)
 {
@@ -206,7 +210,6 @@ static const char *first_listening(const struct server_listeners *listeners, enu
 static enum st open_cluster(struct worker *worker, const struct conf *conf,
                             const struct server_listeners *listeners, struct buf *why)
 {
-    const struct health_limits limits = health_limits_of(conf);
     const struct cluster_context context = {.store = worker->store,
                                             .net = worker->net,
                                             .server_name = worker->server_name,
@@ -216,7 +219,6 @@ static enum st open_cluster(struct worker *worker, const struct conf *conf,
                                             .proto_transfer = &proto_transfer};
     struct cluster_context with = context;
 
-    worker->health = health_new(&limits);
     with.health = worker->health;
     enum st st = cluster_open(&with, why, &worker->cluster);
     if (st != ST_NOT_FOUND)
@@ -312,8 +314,8 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
         st = open_cluster(worker, conf, listeners, why);
     if (st != ST_OK)
         return st;
-    worker->smtp = (struct smtp_context){worker->store, worker->queue, worker->spool, &worker->auth,
-                                         worker->server_name, worker->cluster};
+    worker->smtp = (struct smtp_context){worker->store, worker->queue,       worker->spool,
+                                         &worker->auth, worker->server_name, worker->cluster};
     worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
     router_queue_use_cluster(worker->queue, worker->cluster);

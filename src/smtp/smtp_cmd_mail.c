@@ -124,7 +124,8 @@ static bool read_mail(struct smtp_session *session, struct slice args, struct sm
                    SLICE_ARG(slice_sub(args, 5, 200)));
         return false;
     }
-    enum st st = rest.len > 0 && !session->extended ? ST_NOT_FOUND : read_params(session, rest, params);
+    enum st st =
+        rest.len > 0 && !session->extended ? ST_NOT_FOUND : read_params(session, rest, params);
     if (st != ST_OK) {
         smtp_reply_param(session, st);
         return false;

@@ -238,8 +238,7 @@ static void log_accepted(const struct smtp_session *session)
     log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn), LOG_C("peer", conn_peer(session->conn)),
               LOG_S("from", mail->from), LOG_U("rcpts", mail->rcpt_count),
               LOG_U("bytes", blob_writer_bytes(mail->body)), LOG_C("guid", mail->message.guid),
-              LOG_S("message_id", mail->message.message_id),
-              LOG_S("origin", mail->message.origin),
+              LOG_S("message_id", mail->message.message_id), LOG_S("origin", mail->message.origin),
               mail->xguid.len > 0 ? LOG_S("xguid", mail->xguid) : LOG_NONE);
 }
 
@@ -278,8 +277,7 @@ static bool try_spool(struct smtp_session *session, enum st st)
     struct smtp_mail *mail = session->mail;
 
     if (st != ST_IO || mail->spooled || session->kind == SMTP_KIND_TRANSFER ||
-        !router_spool_wanted(session->context->spool) ||
-        !blob_writer_movable(mail->body))
+        !router_spool_wanted(session->context->spool) || !blob_writer_movable(mail->body))
         return false;
     mail->spooled = true;
     mail->message.spool = session->context->spool;

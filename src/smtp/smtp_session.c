@@ -45,7 +45,8 @@ void smtp_reply(struct smtp_session *session, int code, const char *enhanced, co
                 text);
     if (code < 400)
         return;
-    log_event(EV_SMTP_REFUSED, conn_sid(session->conn), LOG_C("proto", smtp_kind_name(session->kind)),
+    log_event(EV_SMTP_REFUSED, conn_sid(session->conn),
+              LOG_C("proto", smtp_kind_name(session->kind)),
               LOG_C("peer", conn_peer(session->conn)), LOG_I("code", code), LOG_C("text", text));
     if (session->kind == SMTP_KIND_TRANSFER) /* one connection carries many messages */
         return;
@@ -145,9 +146,8 @@ static enum net_next open_lmtp(void *session, struct conn *conn)
 void smtp_transfer_refused(const struct smtp_session *session, const char *why)
 {
     count_add(COUNT_TRANSFER_REFUSALS, 1);
-    log_event(EV_TRANSFER_REFUSED, conn_sid(session->conn),
-              LOG_C("peer", conn_peer(session->conn)), LOG_C("server", session->fellow->name),
-              LOG_C("why", why));
+    log_event(EV_TRANSFER_REFUSED, conn_sid(session->conn), LOG_C("peer", conn_peer(session->conn)),
+              LOG_C("server", session->fellow->name), LOG_C("why", why));
 }
 
 static enum net_next open_transfer(void *at, struct conn *conn)

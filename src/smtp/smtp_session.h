@@ -69,9 +69,9 @@ struct smtp_session {
     bool extended; /* greeted with EHLO or LHLO */
     bool closing;  /* the reply just written is the last */
     uint64_t errors;
-    uint64_t waste_left; /* of the chunk of a refused BDAT, still to be thrown away */
-    char *helo;          /* on the heap; NULL before the greeting */
-    char *login;         /* the person's name once logged in */
+    uint64_t waste_left;           /* of the chunk of a refused BDAT, still to be thrown away */
+    char *helo;                    /* on the heap; NULL before the greeting */
+    char *login;                   /* the person's name once logged in */
     struct cluster_fellow *fellow; /* of a transfer: the other server; on the heap */
     struct auth_sasl *sasl;
     struct slice sasl_mechanism; /* a literal's */
