@@ -229,9 +229,9 @@ class Closed(Exception):
 class Line:
     """A connection on which lines come and go."""
 
-    def __init__(self, port, timeout=60, tls=False):
+    def __init__(self, port, timeout=60, tls=False, host="127.0.0.1"):
         try:
-            self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+            self.sock = socket.create_connection((host, port), timeout)
         except OSError as why:
             raise Closed(str(why))
         self.timeout = timeout
