@@ -341,7 +341,9 @@ void *router_keeper_main(void *arg)
         int64_t wait_ms = queue->wake_ms - sys_now_ms();
         if (age_look_ms() < wait_ms)
             wait_ms = age_look_ms();
-        if (!queue->stopping && wait_ms > 0)
+        bool changed =
+            atomic_load(&queue->servers_changed) || atomic_load(&queue->documents_changed);
+        if (!queue->stopping && !changed && wait_ms > 0)
             sys_cond_wait_ms(&queue->keeper_cond, &queue->lock, (uint64_t)wait_ms);
     }
     pthread_mutex_unlock(&queue->lock);

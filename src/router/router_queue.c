@@ -283,8 +283,10 @@ static void server_changed(void *ctx, struct slice server, enum health_state fro
     (void)server;
     (void)from;
     (void)to;
+    pthread_mutex_lock(&queue->lock); /* else the keeper might just have looked */
     atomic_store(&queue->servers_changed, true);
     pthread_cond_signal(&queue->keeper_cond);
+    pthread_mutex_unlock(&queue->lock);
 }
 
 static void documents_changed(void *ctx, int64_t account_id, int64_t folder_id)
