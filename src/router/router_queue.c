@@ -163,6 +163,7 @@ static struct router_sender *new_sender(struct router_queue *queue)
         return NULL;
     sender = mem_new(struct router_sender);
     sender->queue = queue;
+    router_opening_init(&sender->opening);
     sys_cond_init(&sender->cond);
     if (pthread_create(&sender->thread, NULL, router_sender_main, sender) != 0) {
         mem_free(sender);
@@ -261,8 +262,11 @@ void router_queue_look(struct router_queue *queue, bool now)
 void router_queue_look_servers(struct router_queue *queue)
 {
     int64_t now_ms = sys_now_ms();
+    const struct health_view *view = health_view_ref(queue->servers);
 
     pthread_mutex_lock(&queue->lock);
+    for (struct router_sender *sender = queue->senders; sender != NULL; sender = sender->next)
+        router_opening_look(&sender->opening, view, sys_mono_ms());
     for (struct router_dest *dest = queue->dests; dest != NULL; dest = dest->hh.next) {
         if (strncmp(dest->key, "servers ", 8) != 0 && strncmp(dest->key, "foreign ", 8) != 0)
             continue;
@@ -271,6 +275,7 @@ void router_queue_look_servers(struct router_queue *queue)
         router_dest_kick(queue, dest, now_ms);
     }
     pthread_mutex_unlock(&queue->lock);
+    health_view_unref(&view);
 }
 
 /* --- life --- */

@@ -1,6 +1,7 @@
 /* router_run.h: what the threads of the queue share. Inside router/. */
 #pragma once
 #include "router/router_health.h"
+#include "router/router_opening.h"
 #include "router/router_outcome.h"
 #include "router/router_queue.h"
 #include "store/store_queue.h"
@@ -73,6 +74,7 @@ struct router_sender {
     bool idle;
     bool ended;
     struct router_client *client;
+    struct router_opening opening; /* queue->lock */
     char client_host[256];
     int64_t client_since_ms;
     uint64_t client_sent;

@@ -22,6 +22,9 @@
 
 #define KEPT_MS INT64_C(300000) /* a connection's age, after which hosts are looked up anew */
 #define KEPT_MESSAGES 1000
+/* A server known to be down is only tried where nobody else is left: not long, for it is tried
+ * again as soon as it is up. */
+#define DOWN_CONNECT_MS 2000
 
 /* One attempt for one message. */
 struct attempt {
@@ -294,26 +297,54 @@ static void tell_health(const struct attempt *a, const struct router_hop *hop,
                              sys_mono_ms());
 }
 
+/* The connection, given up where it is to a server of the domain that goes down meanwhile. */
+static struct router_client *connect_host(struct attempt *a, const struct router_host *host,
+                                          struct router_client_options *options,
+                                          struct router_answer *answer)
+{
+    struct router_queue *queue = a->queue;
+    struct router_client *client;
+
+    if (options->server == NULL || queue->servers == NULL)
+        return router_client_open(options, host->name, host->address, host->port, answer);
+    pthread_mutex_lock(&queue->lock);
+    const struct health_view *view = health_view_ref(queue->servers);
+    enum health_state state = health_of(view, slice_str(options->server), sys_mono_ms()).state;
+    health_view_unref(&view);
+    if (state == HEALTH_DOWN && options->connect_ms > DOWN_CONNECT_MS)
+        options->connect_ms = DOWN_CONNECT_MS;
+    options->stop_fd =
+        router_opening_begin(&a->sender->opening, queue->stop_fds[0], options->server, state);
+    pthread_mutex_unlock(&queue->lock);
+    client = router_client_open(options, host->name, host->address, host->port, answer);
+    pthread_mutex_lock(&queue->lock);
+    bool gone = router_opening_end(&a->sender->opening);
+    pthread_mutex_unlock(&queue->lock);
+    if (gone && client == NULL)
+        router_answer_say(answer, ROUTER_NO_CONNECTION, ROUTER_STAGE_CONNECT,
+                          "it went down meanwhile");
+    return client;
+}
+
 static bool open_host(struct attempt *a, const struct router_hop *hop,
                       const struct router_host *host)
 {
     const struct conf *conf = conf_get();
-    const struct router_client_options options = {.own_name = a->queue->server_name,
-                                                  .tls = hop->tls,
-                                                  .implicit_tls = hop->tls_first,
-                                                  .tls_client = a->queue->tls,
-                                                  .server = hop->server,
-                                                  .cluster = a->queue->cluster,
-                                                  .user = hop->user,
-                                                  .password = hop->password,
-                                                  .connect_ms = conf->smtp_out_connect_timeout_ms,
-                                                  .reply_ms = conf->smtp_out_timeout_ms,
-                                                  .end_ms = 2 * conf->smtp_out_timeout_ms,
-                                                  .stop_fd = a->queue->stop_fds[0]};
+    struct router_client_options options = {.own_name = a->queue->server_name,
+                                            .tls = hop->tls,
+                                            .implicit_tls = hop->tls_first,
+                                            .tls_client = a->queue->tls,
+                                            .server = hop->server,
+                                            .cluster = a->queue->cluster,
+                                            .user = hop->user,
+                                            .password = hop->password,
+                                            .connect_ms = conf->smtp_out_connect_timeout_ms,
+                                            .reply_ms = conf->smtp_out_timeout_ms,
+                                            .end_ms = 2 * conf->smtp_out_timeout_ms,
+                                            .stop_fd = a->queue->stop_fds[0]};
     struct router_answer answer;
 
-    a->sender->client =
-        router_client_open(&options, host->name, host->address, host->port, &answer);
+    a->sender->client = connect_host(a, host, &options, &answer);
     if (a->sender->client != NULL) {
         snprintf(a->sender->client_host, sizeof(a->sender->client_host), "%s [%s]", host->name,
                  host->address);

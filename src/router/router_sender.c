@@ -97,6 +97,7 @@ void *router_sender_main(void *arg)
     pthread_mutex_lock(&queue->lock);
     leave(sender);
     pthread_mutex_unlock(&queue->lock);
+    router_opening_fini(&sender->opening);
     pthread_cond_destroy(&sender->cond);
     mem_free(sender);
     return NULL;

@@ -213,6 +213,25 @@ def test_the_primary_hangs_mail_goes_by_the_second(ready, exchange):
         os.kill(pid, signal.SIGCONT)
 
 
+def test_a_connection_begun_before_the_primary_was_known_to_hang_is_given_up(ready, exchange):
+    """By default such a connection has 30 s to be made; the primary is known to be down after 0.8 s."""
+    a, b, c = ready
+    c.set(smtp_out_connect_timeout_ms=30000, smtp_out_cache_ms=0)
+    pid = a.worker()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        ident = give(c, "user@BTEx")
+        assert c.states()[A] == "up"
+        assert way(exchange, ident) == [C, B]
+        took = time.monotonic() - begun
+        print(f"SIGSTOP of the first gateway to the message that was on its way there: {took * 1000:.0f} ms")
+        assert took < 3
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        c.set(smtp_out_connect_timeout_ms=FAST["smtp_out_connect_timeout_ms"], smtp_out_cache_ms=2000)
+
+
 def test_the_primary_busy_mail_goes_by_the_second(ready, exchange):
     a, b, c = ready
     a.set(server_availability_threshold=100)
