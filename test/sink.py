@@ -557,7 +557,7 @@ class Session(asyncio.Protocol):
         self.accepted = server.message_count
         head = bytes(text[:text.find(b"\r\n\r\n") + 2 or len(text)])
         entry = {"n": self.accepted, "session": self.number, "tls": self.tls, "user": self.user, "size": len(text),
-                 "from": self.sender[0], "params": self.sender[1], "rcpts": self.rcpts}
+                 "peer": self.transport.get_extra_info("peername")[0], "from": self.sender[0], "params": self.sender[1], "rcpts": self.rcpts}
         for name, field in (("id", b"message-id"), ("test", b"x-test-id")):
             found = re.search(rb"^" + field + rb":\s*(\S+)", head, re.I | re.M)
             entry[name] = found[1].decode("utf-8", "replace") if found else None

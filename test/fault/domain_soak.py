@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """domain_soak: three servers of a domain, each in a network namespace, faults at random moments, and an exact ledger.
 
-    domain_soak.py [--rounds N] [--messages N] [--seed N] [--rate N] [--faults NAME,...] [--store sqlite]
+    domain_soak.py [--rounds N] [--messages N] [--seed N] [--rate N] [--hold S] [--faults NAME,...]
 
 Servers a, b and c; a and b are gateways of the foreign domain BTEx, whose mail system is a sink. Senders give mail to each of the
 servers: for BTEx, for accounts on one server, and for accounts on b and c. One after the other servers are killed, stopped
@@ -164,6 +164,9 @@ class Fault:
         self.name, self.member, self.at, self.ended = name, member, 0, 0
 
 
+Found = collections.namedtuple("Found", "ms by worst_ms")
+
+
 class DomainSoak:
     def __init__(self, args):
         self.args, self.seed = args, args.seed
@@ -274,34 +277,39 @@ class DomainSoak:
         end = getattr(self, fault.name)(fault.member)
         fault.at = time.time()
         self.rounds.append(fault)
-        self.over.wait(self.random.uniform(2.0, 3.0))
+        self.over.wait(self.random.uniform(0.8, 1.2) * self.args.hold)
         end()
         fault.ended = time.time()
-        print(f"round {number + 1}: {fault.name} of {fault.member.letter}: answered {self.answered}, next message over "
-              f"another way after {self.told_ms(self.found_ms(fault))}", flush=True)
+        self.collect()
+        found = self.found(fault)
+        print(f"round {number + 1}: {fault.name} of {fault.member.letter}: answered {self.answered}; next message "
+              f"{f'after {found.ms} ms by {found.by}' if found else 'never'}", flush=True)
 
     # --- what came of it ---
 
-    def first_after(self, since, begun, flows):
-        """How long after since the first message came of those that were begun after `begun`, in ms; None."""
-        came = [c[0][0] for m in list(self.ledger.values()) if m.begun > begun and m.flow in flows and (c := list(m.came))]
-        came = [c for c in came if c >= since]
-        return round((min(came) - since) * 1000) if came else None
+    def came(self, begun, until, flows):
+        """(when given, when delivered, by which server) of the messages that were given between begun and until."""
+        return [(m.begun, c[0][0], self.by(c[0][1])) for m in list(self.ledger.values())
+                if begun < m.begun < until and m.flow in flows and (c := list(m.came))]
 
-    def found_ms(self, fault):
-        self.collect()
+    def by(self, place):
+        """The letter of the server that delivered it."""
+        return place if isinstance(place, str) else next(m.letter for m in self.members if m.address == place["peer"])
+
+    def found(self, fault):
+        """After the fault: ms to the next message delivered, by which server; the longest that one given during it took."""
         letter = fault.member.letter
         flows = {(s, d) for s, d in FLOWS if s != letter and WAYS.get(d, "-")[0] == letter and s not in ACCOUNTS.get(d, "")}
-        return self.first_after(fault.at, fault.at, flows)
+        came = self.came(fault.at, fault.ended, flows)
+        first = min(came, key=lambda c: c[1], default=None)
+        return first and Found(round((first[1] - fault.at) * 1000), first[2], round(max(c[1] - c[0] for c in came) * 1000))
 
     def back_ms(self, fault):
         """From the fault's end to the first mail in an account that the server alone holds."""
         letter = fault.member.letter
-        return self.first_after(fault.ended, fault.at, {(s, d) for s, d in FLOWS if ACCOUNTS.get(d) == letter})
-
-    @staticmethod
-    def told_ms(ms):
-        return "never" if ms is None else f"{ms} ms"
+        came = self.came(fault.at, time.time(), {(s, d) for s, d in FLOWS if ACCOUNTS.get(d) == letter})
+        came = [at for _, at, _ in came if at >= fault.ended]
+        return round((min(came) - fault.ended) * 1000) if came else None
 
     def collect(self):
         """What the sink has is noted as the watchers note theirs."""
@@ -412,14 +420,15 @@ class DomainSoak:
     def figures(self):
         by_kind = collections.defaultdict(list)
         for fault in self.rounds:
-            by_kind[fault.name].append((self.found_ms(fault), self.back_ms(fault)))
-        every = []
-        print("fault          of   to the next message by another way (ms)   its end to the first mail in its own accounts (ms)")
-        for name, pairs in by_kind.items():
-            found = [f for f, _ in pairs]
-            every += found
-            print(f"{name:12} {len(pairs):4}   {' '.join(str(f) for f in found):40}  {' '.join(str(b) for _, b in pairs)}")
-        known = sorted(f for f in every if f is not None)
+            by_kind[fault.name].append((fault, self.found(fault), self.back_ms(fault)))
+        print("fault            ms to the next message, by which server; worst of those given meanwhile; "
+              "the fault's end to mail in its own accounts")
+        for name, rounds in by_kind.items():
+            for fault, found, back_ms in rounds:
+                ms, by, worst_ms = found or ("never", "-", "-")
+                print(f"{name:11} of {fault.member.letter} {ms:>8} {by:>3} {worst_ms:>8} {'never' if back_ms is None else back_ms:>8}")
+        every = [found and found.ms for rounds in by_kind.values() for _, found, _ in rounds]
+        known = sorted(ms for ms in every if ms is not None)
         if known:
             print(f"domain soak: fault to next delivered message: median {statistics.median(known):.0f} ms, worst {known[-1]} ms"
                   f"{', never ' + str(every.count(None)) + ' times' if None in every else ''} (wanted: under 1000, under 3000)")
@@ -454,6 +463,7 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--senders", type=int, default=9)
     parser.add_argument("--rate", type=float, default=80, help="messages a second, about")
+    parser.add_argument("--hold", type=float, default=2, help="seconds that a fault lasts, about")
     parser.add_argument("--faults", default="", help="these kinds alone")
     parser.add_argument("--logs", help="folder for the servers' logs, if it fails")
     args = parser.parse_args()
