@@ -2,7 +2,8 @@
 """demo: three servers and another mail system, a message each 100 ms, servers killed, hung and revived; what became of each message.
 
 Starts `posthorse sandbox --servers 3`, sends to a person on each server and to user@BTEx, tells in words what happens, and
-ends with a ledger counted in the mailboxes themselves, and a drawing. Exit status 1: a message that was acknowledged is nowhere.
+ends with a ledger counted in the mailboxes themselves, and a drawing. Exit status 1: a message that was acknowledged is nowhere,
+or still waits half a minute after all servers are back.
 """
 import argparse, collections, datetime, email, html, imaplib, json, math, os, pathlib, queue, random, re, shlex, shutil
 import signal, smtplib, socket, subprocess, sys, tempfile, threading, time
@@ -26,7 +27,11 @@ class Message:
         self.entry = None
         self.way = []           # (seconds, server): who took it, in order
         self.copies = 0         # in its mailbox
-        self.returned = False
+        self.returned = False   # by a delivery report to its sender
+        self.waiting = ""       # the server in whose queue it is
+
+    def lost(self):
+        return self.acked and not self.copies and not self.returned and not self.waiting
 
 
 class Demo:
@@ -259,6 +264,13 @@ class Demo:
             except (OSError, imaplib.IMAP4.error) as why:
                 self.say(f"the mailbox of {to} cannot be read: {why}")
 
+        for name in (*SERVERS, "exchange"):
+            done = subprocess.run([self.options.binary, "queue", "list", "--json", "--dir", self.servers[name]["dir"]],
+                                  capture_output=True, text=True, timeout=30)
+            for message in self.messages:
+                if message.id.strip("<>") in done.stdout:
+                    message.waiting = message.waiting or name
+
     def count_mailbox(self, user, home):
         host, port = self.servers[home]["imap"].rsplit(":", 1)
         imap = imaplib.IMAP4(host, int(port), timeout=20)
@@ -286,17 +298,17 @@ class Demo:
             delays = sorted(m.arrived - m.sent for m in acked if m.arrived is not None) or [float("nan")]
             rows.append((to, len(of), len(acked), sum(m.copies > 0 for m in of), sum(m.copies > 1 for m in of),
                          sum(m.returned and not m.copies for m in of),
-                         sum(m.copies == 0 and not m.returned for m in acked),
+                         sum(m.copies == 0 and bool(m.waiting) for m in of), sum(bool(m.lost()) for m in of),
                          sum(d > LATE_S for d in delays), delays[len(delays) // 2], delays[-1]))
         print("\nThe ledger (counted in the mailboxes; delays from the first offer to the mailbox)\n")
-        print(f"{'to':22}{'sent':>7}{'acknowledged':>14}{'arrived':>9}{'twice':>7}{'returned':>10}{'lost':>6}"
+        print(f"{'to':22}{'sent':>7}{'acknowledged':>14}{'arrived':>9}{'twice':>7}{'returned':>10}{'waiting':>9}{'lost':>6}"
               f"{f'over {LATE_S} s':>10}{'median':>10}{'worst':>10}")
-        for to, sent, acked, arrived, twice, returned, lost, late, median, worst in rows:
-            print(f"{to:22}{sent:7}{acked:14}{arrived:9}{twice:7}{returned:10}{lost:6}{late:10}"
+        for to, sent, acked, arrived, twice, returned, waiting, lost, late, median, worst in rows:
+            print(f"{to:22}{sent:7}{acked:14}{arrived:9}{twice:7}{returned:10}{waiting:9}{lost:6}{late:10}"
                   f"{median * 1000:7.0f} ms{worst:8.1f} s")
         again = sum(m.offers > 1 for m in self.messages)
         print(f"\n{again} messages were offered to more than one server, since the first one did not answer or refused.")
-        return rows[-1][6]
+        return rows[-1][6] + rows[-1][7]
 
     def fault_times(self):
         """From each fault to the next message that was sent after it and arrived."""
@@ -312,8 +324,8 @@ class Demo:
                   .ljust(34) + "".join(cells))
 
     def lost(self):
-        for message in [m for m in self.messages if m.acked and not m.copies and not m.returned][:10]:
-            print(f"\nlost: number {message.serial} to {message.to}, acknowledged by {message.entry} at {message.acked:.1f} s; "
+        for message in [m for m in self.messages if m.lost() or m.waiting and not m.copies][:5]:
+            print(f"\n{'waiting on ' + message.waiting if message.waiting else 'lost'}: number {message.serial} to {message.to}, acknowledged by {message.entry} at {message.acked:.1f} s; "
                   f"posthorse trace tells:")
             for name in SERVERS:
                 done = subprocess.run([self.options.binary, "trace", message.id, "--dir", self.servers[name]["dir"]],
