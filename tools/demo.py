@@ -5,8 +5,8 @@ Starts `posthorse sandbox --servers 3`, sends to a person on each server and to 
 ends with a ledger counted in the mailboxes themselves, and a drawing. Exit status 1: a message that was acknowledged is nowhere,
 or still waits half a minute after all servers are back.
 """
-import argparse, collections, datetime, email, html, imaplib, json, math, os, pathlib, queue, random, re, shlex, shutil
-import signal, smtplib, socket, subprocess, sys, tempfile, threading, time
+import argparse, collections, datetime, email, html, imaplib, json, math, os, pathlib, random, re, shlex, shutil, signal
+import smtplib, socket, subprocess, sys, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEOPLE = (("alice@example.test", "mail1"), ("bob@example.test", "mail2"), ("carol@example.test", "mail3"),
@@ -42,7 +42,8 @@ class Demo:
         self.dir.chmod(0o755)
         self.servers = {}       # name -> its words: pid, dir, smtp ...
         self.extra = []         # servers that we started ourselves
-        self.messages, self.by_id, self.by_guid = [], {}, {}
+        self.messages, self.by_id, self.by_guid, self.early = [], {}, {}, {}
+        self.refusals = collections.Counter()   # why a server did not take a message
         self.faults = []        # dicts: at, until, server, what
         self.gateway = None     # the last one that mail to BTEx went by
         self.begun = time.time()
@@ -166,12 +167,20 @@ class Demo:
             message = self.by_id[fields["message_id"]]
             self.by_guid[server, fields["guid"]] = message
             message.way.append((at, server))
-        elif event == "delivered" and (server, fields.get("guid")) in self.by_guid:
-            message = self.by_guid[server, fields["guid"]]
-            if message.arrived is None:
-                message.arrived = at
-        elif event == "sent" and (server, fields.get("guid")) in self.by_guid:
-            self.hear_sent(self.by_guid[server, fields["guid"]], server, at)
+            for early in self.early.pop((server, fields["guid"]), []):
+                self.hear_way(*early)
+        elif event in ("delivered", "sent"):
+            self.hear_way(event, server, fields.get("guid"), at)
+
+    def hear_way(self, event, server, guid, at):
+        """A message's first line may come after those of what was done with it."""
+        message = self.by_guid.get((server, guid))
+        if message is None:
+            self.early.setdefault((server, guid), []).append((event, server, guid, at))
+        elif event == "sent":
+            self.hear_sent(message, server, at)
+        elif message.arrived is None:
+            message.arrived = at
 
     def hear_state(self, server, fields, at):
         who = fields["server"].split(".")[0]
@@ -199,7 +208,8 @@ class Demo:
                               f"From: alice@example.test\r\nTo: {message.to}\r\nMessage-ID: {message.id}\r\n"
                               f"Subject: Number {message.serial}\r\n\r\nNumber {message.serial}.\r\n")
                 return True
-        except (OSError, smtplib.SMTPException):
+        except (OSError, smtplib.SMTPException) as why:
+            self.refusals[server, str(why) or type(why).__name__] += 1
             return False
 
     def send(self, message):
@@ -307,7 +317,9 @@ class Demo:
             print(f"{to:22}{sent:7}{acked:14}{arrived:9}{twice:7}{returned:10}{waiting:9}{lost:6}{late:10}"
                   f"{median * 1000:7.0f} ms{worst:8.1f} s")
         again = sum(m.offers > 1 for m in self.messages)
-        print(f"\n{again} messages were offered to more than one server, since the first one did not answer or refused.")
+        print(f"\n{again} messages were offered to more than one server, since the first one did not answer or refused:")
+        for (server, why), count in self.refusals.most_common(8):
+            print(f"  {count:5} times {server}: {why[:100]}")
         return rows[-1][6] + rows[-1][7]
 
     def fault_times(self):
