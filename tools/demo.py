@@ -142,6 +142,7 @@ class Demo:
         self.say(words)
 
     def stop(self):
+        self.ended.set()
         for name in self.servers:
             try:
                 os.killpg(int(self.servers[name]["pid"]), signal.SIGCONT)
@@ -161,38 +162,38 @@ class Demo:
         event = fields.get("event")
         at = datetime.datetime.strptime(fields["ts"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(
             tzinfo=datetime.timezone.utc).timestamp() - self.begun
-        if event == "server_state" and at > 0 and self.messages:
+        if event == "server_state" and self.messages and not self.ended.is_set():
             self.hear_state(server, fields, at)
         elif event == "smtp_accepted" and fields.get("message_id") in self.by_id:
             message = self.by_id[fields["message_id"]]
             self.by_guid[server, fields["guid"]] = message
             message.way.append((at, server))
-            for early in self.early.pop((server, fields["guid"]), []):
-                self.hear_way(*early)
-        elif event in ("delivered", "sent"):
-            self.hear_way(event, server, fields.get("guid"), at)
+            if (server, fields["guid"]) in self.early:
+                self.hear_delivered(server, fields["guid"], self.early.pop((server, fields["guid"])))
+        elif event == "delivered":
+            self.hear_delivered(server, fields.get("guid"), at)
 
-    def hear_way(self, event, server, guid, at):
-        """A message's first line may come after those of what was done with it."""
+    def hear_delivered(self, server, guid, at):
+        """A message's first line may come after that of its delivery."""
         message = self.by_guid.get((server, guid))
         if message is None:
-            self.early.setdefault((server, guid), []).append((event, server, guid, at))
-        elif event == "sent":
-            self.hear_sent(message, server, at)
+            self.early[server, guid] = at
         elif message.arrived is None:
             message.arrived = at
+            self.hear_gateway(message, at)
 
     def hear_state(self, server, fields, at):
         who = fields["server"].split(".")[0]
         if who != server:
             self.say(f"    {server} sees {who} {fields['state']} (was {fields['was']})", at)
 
-    def hear_sent(self, message, server, at):
-        """Who hands it to the other system is the gateway."""
-        last = message.way[-1][1] if message.way else None
-        if message.home == "exchange" and server in SERVERS and last in (server, "exchange") and self.gateway != server:
-            before, self.gateway = self.gateway, server
-            self.say(f"    mail to BTEx goes by {server}" + (f" now, by {before} before" if before else ""), at)
+    def hear_gateway(self, message, at):
+        """Told for mail that mail3 takes, which is no gateway itself."""
+        way = [name for _, name in sorted(message.way)]
+        if message.home != "exchange" or len(way) < 3 or way[0] != "mail3" or way[-2] == self.gateway:
+            return
+        before, self.gateway = self.gateway, way[-2]
+        self.say(f"    mail to BTEx goes from mail3 by {way[-2]}" + (f" now, by {before} before" if before else ""), at)
 
     # --- sending ---
 
