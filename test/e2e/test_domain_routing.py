@@ -259,6 +259,9 @@ def test_an_account_elsewhere_gets_its_mail_and_waits_for_its_server(ready, exch
     wait_until(lambda: subjects(a, "alice", ident) == 1, 20, "the mail in alice's inbox")
     a.kill()
     ident = give(c, "alice@example.test")
+    wait_until(lambda: c.states()[A] == "down")
+    said = c.run("directory", "lint", check=False).stdout
+    assert any("alice" in l and "every server that holds the account is down" in l for l in said.splitlines()), said
     a.start()
     wait_until(lambda: subjects(a, "alice", ident) >= 1, 30, "the mail that waited")
     assert subjects(a, "alice", ident) == 1
