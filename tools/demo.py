@@ -354,7 +354,7 @@ class Drawing:
     WIDTH, LEFT, RIGHT = 1500, 110, 30
     WAY_TOP, WAY_HEIGHT = 90, 330
     DELAY_TOP, DELAY_HEIGHT = 510, 330
-    DELAYS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+    DELAYS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
     def __init__(self, demo):
         self.demo = demo
@@ -384,15 +384,15 @@ class Drawing:
     def draw_faults(self):
         for n, fault in enumerate(self.demo.faults):
             x1, x2 = self.x(fault["at"]), self.x(fault["until"] or self.end)
-            colour = "#d32f2f" if fault["what"] == "killed" else "#f9a825"
+            colour, dark = ("#d32f2f", "#b71c1c") if fault["what"] == "killed" else ("#f9a825", "#8a5a00")
             top = self.lane(fault["server"]) - self.WAY_HEIGHT / len(LANES) / 2
             self.put(f'<rect x="{x1:.1f}" y="{top:.1f}" width="{x2 - x1:.1f}" height="{self.WAY_HEIGHT / len(LANES):.1f}" '
                      f'fill="{colour}" opacity="0.25"/>')
             self.put(f'<rect x="{x1:.1f}" y="{self.DELAY_TOP}" width="{x2 - x1:.1f}" height="{self.DELAY_HEIGHT}" '
                      f'fill="{colour}" opacity="0.10"/>')
-            self.text(x1 + 3, top + 13, f"{fault['server']} {fault['what']}", f'font-size="12" fill="{colour}"')
+            self.text(x1 + 3, top + 13, f"{fault['server']} {fault['what']}", f'font-size="12" fill="{dark}"')
             self.text(x1 + 3, self.DELAY_TOP + 14 + 14 * (n % 2), f"{fault['server']} {fault['what']}",
-                      f'font-size="12" fill="{colour}"')
+                      f'font-size="12" fill="{dark}"')
 
     def draw_axes(self):
         step = next(s for s in (1, 2, 5, 10, 20, 60, 120, 600) if self.end / s < 16)

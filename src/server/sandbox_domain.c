@@ -130,7 +130,6 @@ static const char *gateway_body(struct domain *d, size_t gateway)
 static void write_documents(struct domain *d)
 {
     unsigned servers = d->options->servers;
-    const char *taking = sandbox_port_is("transfer") ? "transfer" : "smtp";
     size_t count = 0;
 
     for (unsigned i = 0; i < servers; i++) {
@@ -139,7 +138,7 @@ static void write_documents(struct domain *d)
         d->documents[count++] = (struct sandbox_document){
             "server", d->names[i],
             text(d, "address = %s\nsmtp = %s:%u\ncluster = %s:%u\n", address, address,
-                 port(d, taking), address, port(d, "cluster"))};
+                 port(d, "transfer"), address, port(d, "cluster"))};
     }
     d->documents[count++] = (struct sandbox_document){
         "cluster", "pair", text(d, "member = %s\nmember = %s\n", d->names[0], d->names[1])};

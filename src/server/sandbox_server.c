@@ -5,7 +5,6 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
-#include "conf/conf.h"
 #include "directory/directory_person.h"
 #include "store/store_account.h"
 #include "store/store_document.h"
@@ -26,14 +25,6 @@ const char *const sandbox_ports[] = {"smtp",  "submission", "lmtp",    "imap",
                                      "imaps", "admin",      "cluster", "transfer"};
 const size_t sandbox_port_cluster_max = COUNT(sandbox_ports);
 const size_t sandbox_port_count = 6;
-
-bool sandbox_port_is(const char *kind)
-{
-    char name[64];
-
-    snprintf(name, sizeof(name), "listen_%s", kind);
-    return conf_field_find(slice_str(name)) != NULL;
-}
 
 int sandbox_complain(const char *sentence, int code)
 {
@@ -86,9 +77,8 @@ static enum st write_config(const struct sandbox_server *server, char path[SANDB
              server->dir);
     buf_putf(&text, "auth_plain_without_tls = yes\n");
     for (size_t i = 0; i < ports; i++)
-        if (sandbox_port_is(sandbox_ports[i]))
-            buf_putf(&text, "listen_%s = %s:%u\n", sandbox_ports[i], server->address,
-                     server->base_port == 0 ? 0 : server->base_port + (unsigned)i);
+        buf_putf(&text, "listen_%s = %s:%u\n", sandbox_ports[i], server->address,
+                 server->base_port == 0 ? 0 : server->base_port + (unsigned)i);
     buf_put(&text, slice_str(server->more));
     if (st == ST_OK && server->settings != NULL)
         st = sys_file_read(server->settings, &text);

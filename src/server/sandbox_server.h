@@ -46,8 +46,6 @@ extern const char *const sandbox_ports[];
 extern const size_t sandbox_port_count;       /* of a server that is alone */
 extern const size_t sandbox_port_cluster_max; /* of one that has others */
 
-bool sandbox_port_is(const char *kind); /* there is a setting for it */
-
 /* Whom servers run as when root starts them: the package's account where it is, otherwise nobody.
  */
 const char *sandbox_server_user(void);
