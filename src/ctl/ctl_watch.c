@@ -75,7 +75,7 @@ static void look_at(struct ctl_watched *server)
 
 /* --- the servers --- */
 
-static int add_server(struct ctl_watch *watch, const char *dir)
+static int add_server(struct ctl_watch *watch, const char *dir, const char *conf_path)
 {
     struct ctl_watched *server = &watch->servers[watch->count];
     AUTO(buf) struct buf path = BUF(8 * KIB);
@@ -83,10 +83,9 @@ static int add_server(struct ctl_watch *watch, const char *dir)
 
     if (watch->count == CTL_WATCH_MAX)
         return ctl_fail(EX_USAGE, "%d servers at most", CTL_WATCH_MAX);
-    buf_putf(&path, "%s/posthorse.ini", dir);
     server->dir = dir;
     server->conf = conf_defaults;
-    if (conf_file_read(&server->conf, path.ptr, &why) != ST_OK)
+    if (conf_file_read(&server->conf, conf_path, &why) != ST_OK)
         return ctl_fail(EX_CONFIG, "%s", why.ptr);
     snprintf(server->name, sizeof(server->name), "%s", server->conf.server_name);
     snprintf(server->short_name, sizeof(server->short_name), "%.*s",
@@ -94,7 +93,6 @@ static int add_server(struct ctl_watch *watch, const char *dir)
     if (strcmp(server->short_name, "mail") == 0) /* the folder says more */
         snprintf(server->short_name, sizeof(server->short_name), "%s",
                  strrchr(dir, '/') != NULL ? strrchr(dir, '/') + 1 : dir);
-    buf_clear(&path);
     buf_putf(&path, "%s/admin.sock", server->conf.data_dir);
     server->client = ctl_client_new(path.ptr);
     watch->count++;
@@ -110,12 +108,16 @@ static int add_servers(struct ctl *ctl, struct ctl_watch *watch)
 
     json_array_foreach(dirs, i, dir)
     {
+        AUTO(buf) struct buf path = BUF(8 * KIB);
+
+        buf_putf(&path, "%s/posthorse.ini", json_string_value(dir));
         if (exit == EX_OK)
-            exit = add_server(watch, slice_cstr(ctl->arena, slice_str(json_string_value(dir))));
+            exit = add_server(watch, slice_cstr(ctl->arena, slice_str(json_string_value(dir))),
+                              path.ptr);
     }
     json_decref(dirs);
     if (exit == EX_OK && watch->count == 0)
-        exit = add_server(watch, "/etc/posthorse");
+        exit = add_server(watch, "", ctl_conf_path(ctl));
     return exit;
 }
 
