@@ -15,6 +15,7 @@
 #define TEXT_BYTES_MAX (64 * KIB)
 #define HINT_LINES 9
 #define DOWN_LINES_MAX 4
+#define EYE_COLUMNS_MAX 5
 #define EVENTS_MAX (CTL_WATCH_MAX * 40)
 
 struct drawing {
@@ -76,6 +77,38 @@ static const char *state_of(struct ctl *ctl, const struct ctl_watched *eye,
     return "";
 }
 
+/* "up 10, down 1": in the eyes of all others, where there are too many for a column each. */
+static const char *states_of(const struct drawing *d, const struct ctl_watched *server)
+{
+    static const char *const states[] = {"up", "busy", "suspect", "restricted", "down"};
+    AUTO(buf) struct buf text = BUF(200);
+
+    for (size_t s = 0; s < COUNT(states); s++) {
+        unsigned count = 0;
+
+        for (size_t i = 0; i < d->watch->count; i++)
+            count += strcmp(state_of(d->ctl, &d->watch->servers[i], server), states[s]) == 0;
+        if (count > 0)
+            buf_putf(&text, "%s%s %u", text.len > 0 ? ", " : "", states[s], count);
+    }
+    return slice_cstr(d->ctl->arena, buf_slice(&text));
+}
+
+static bool is_eye(const struct ctl_watched *server)
+{
+    return server->conf.listen_cluster[0] != '\0';
+}
+
+/* Whether each server has a column for what it thinks. */
+static bool have_columns(const struct ctl_watch *watch)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < watch->count; i++)
+        count += is_eye(&watch->servers[i]);
+    return count <= EYE_COLUMNS_MAX;
+}
+
 static void put_count(struct ctl_table *table, const json_t *object, const char *key)
 {
     char room[CTL_QUANTITY_BYTES];
@@ -91,12 +124,14 @@ static void put_server(struct drawing *d, struct ctl_table *table, const struct 
     snprintf(room, sizeof(room), "%lld", server->pid);
     ctl_table_cell(table, server->pid > 0 ? room : "-");
     ctl_table_cell(table, server->answers ? "serves" : server->pid > 0 ? "HANGS" : "DEAD");
-    for (size_t i = 0; i < d->watch->count; i++) {
+    for (size_t i = 0; have_columns(d->watch) && i < d->watch->count; i++) {
         const struct ctl_watched *eye = &d->watch->servers[i];
 
-        if (eye->conf.listen_cluster[0] != '\0')
+        if (is_eye(eye))
             ctl_table_cell(table, eye == server ? "-" : state_of(d->ctl, eye, server));
     }
+    if (!have_columns(d->watch))
+        ctl_table_cell(table, states_of(d, server));
     put_count(table, server->status, "messages_accepted");
     put_count(table, server->status, "messages_delivered");
     put_count(table, server->status, "messages_sent");
@@ -116,9 +151,11 @@ static void put_servers(struct drawing *d)
     size_t row = 0;
 
     buf_put(&headings, SLICE("server,>process,it"));
-    for (size_t i = 0; i < d->watch->count; i++)
-        if (d->watch->servers[i].conf.listen_cluster[0] != '\0')
+    for (size_t i = 0; have_columns(d->watch) && i < d->watch->count; i++)
+        if (is_eye(&d->watch->servers[i]))
             buf_putf(&headings, ",for %s", d->watch->servers[i].short_name);
+    if (!have_columns(d->watch))
+        buf_put(&headings, SLICE(",for the others"));
     buf_put(&headings, SLICE(",>took,>put into mailboxes,>sent on,>waiting"));
     struct ctl_table *table = ctl_table_new(d->ctl->arena, headings.ptr);
     for (size_t i = 0; i < d->watch->count; i++)
