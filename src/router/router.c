@@ -226,7 +226,12 @@ struct router_question router_question_now(const struct router_queue *queue,
                                            struct slice origin, const struct health_view *servers)
 {
     const struct conf *conf = conf_get();
+    struct slice rest = origin;
+    struct slice from = SLICE("");
+    struct slice word;
 
+    if (slice_split(&rest, ' ', &word) && slice_eq(word, SLICE(ROUTER_HANDED_OVER)))
+        (void)slice_split(&rest, ' ', &from);
     return (struct router_question){.directory = directory,
                                     .health = router_queue_health(queue),
                                     .address = address,
@@ -238,7 +243,8 @@ struct router_question router_question_now(const struct router_queue *queue,
                                     .mono_ms = sys_mono_ms(),
                                     .failover = failover_of(conf->cluster_failover),
                                     .pass_busy = conf->cluster_pass_busy,
-                                    .handed_over = slice_starts(origin, SLICE(ROUTER_HANDED_OVER))};
+                                    .from = from,
+                                    .again = slice_eq(rest, SLICE(ROUTER_AGAIN))};
 }
 
 void router_plan_now(const struct router_queue *queue, const struct directory *directory,

@@ -86,8 +86,10 @@ MUST_USE enum st router_accept_end(struct router_work **work, uint64_t sid);
 struct router_plan;
 struct router_question;
 struct health_view;
-#define ROUTER_HANDED_OVER \
-    "transfer " /* an origin begins so where a server of the domain gave it */
+/* The origin of what a server of the domain handed over is "transfer NAME", and " again" behind it
+ * where the message was here before. */
+#define ROUTER_HANDED_OVER "transfer"
+#define ROUTER_AGAIN "again"
 /* What router_plan() is asked as things are now. address: local@domain; origin: the envelope's;
  * servers: NULL where nothing is known. All of it is borrowed. */
 struct router_question router_question_now(const struct router_queue *queue,

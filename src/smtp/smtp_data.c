@@ -125,6 +125,9 @@ static void put_origin(const struct smtp_session *session, struct buf *out)
              session->login != NULL    ? session->login
              : session->fellow != NULL ? session->fellow->name
                                        : conn_peer(session->conn));
+    if (session->fellow != NULL &&
+        mime_scan_facts(session->mail->scan)->received_own_count > 1) /* ours just now is one */
+        buf_put(out, SLICE(" " ROUTER_AGAIN));
 }
 
 static uint64_t flags_of(const struct smtp_mail *mail)

@@ -10,7 +10,7 @@ from test_cluster import await_all_up, make_domain
 
 A, B, C = "a.test", "b.test", "c.test"
 FAST = {"relay_networks": "127.0.0.0/8", "queue_retry_min_ms": 200, "queue_retry_max_ms": 1000, "queue_probe_ms": 200, "listen_transfer": "127.0.0.1:0",
-        "smtp_out_connect_timeout_ms": 1000, "smtp_out_timeout_ms": 3000, "listen_imap": "127.0.0.1:0",
+        "smtp_out_connect_timeout_ms": 1000, "smtp_out_timeout_ms": 3000,
         "auth_plain_without_tls": "yes"}
 
 
@@ -54,7 +54,7 @@ def exchange():
 
 @pytest.fixture(scope="module")
 def domain(exchange):
-    members = make_domain(settings=FAST)
+    members = make_domain(settings=FAST, listen=("smtp", "imap"))
     for member in members:
         name = member.name[0] + "lice"
         done = member.api("/v1/account/add", {"name": name, "password": "horse"})
