@@ -259,6 +259,9 @@ def test_an_account_elsewhere_gets_its_mail_and_waits_for_its_server(ready, exch
     wait_until(lambda: subjects(a, "alice", ident) == 1, 20, "the mail in alice's inbox")
     a.kill()
     ident = give(c, "alice@example.test")
+    wait_until(lambda: c.states()[A] == "down")
+    said = c.run("directory", "lint", check=False).stdout
+    assert any("alice" in l and "every server that holds the account is down" in l for l in said.splitlines()), said
     a.start()
     wait_until(lambda: subjects(a, "alice", ident) >= 1, 30, "the mail that waited")
     assert subjects(a, "alice", ident) == 1
@@ -266,11 +269,15 @@ def test_an_account_elsewhere_gets_its_mail_and_waits_for_its_server(ready, exch
 
 def test_an_account_on_several_servers_gets_its_mail_at_one_that_is_up(ready):
     a, b, c = ready
-    ident = give(a, "moved@example.test")
-    wait_until(lambda: subjects(c, "moved", ident) == 1, 20, "the mail at the leading server")
+    status, answer = b.api("/v1/account/add", {"name": "pair", "password": "horse", "servers": [C, B]})
+    assert status == 200, answer
+    wait_until(lambda: all(has_account(m, "pair") for m in (b, c)))
+    wait_until(lambda: servers_of(route(a, "pair@example.test")) == [C, B])
+    ident = give(a, "pair@example.test")
+    wait_until(lambda: subjects(c, "pair", ident) == 1, 20, "the mail at the leading server")
     c.kill()
-    ident = give(a, "moved@example.test")
-    wait_until(lambda: subjects(b, "moved", ident) == 1, 20, "the mail at the other one")
+    ident = give(a, "pair@example.test")
+    wait_until(lambda: subjects(b, "pair", ident) == 1, 20, "the mail at the other one")
 
 
 def test_a_group_reaches_members_on_all_servers_once(ready):
