@@ -29,6 +29,7 @@ struct drawing {
 static void put_line(struct drawing *d, const char *colour, struct slice text)
 {
     size_t columns = d->watch->columns;
+    bool terminal = isatty(STDOUT_FILENO) == 1;
     size_t end = 0;
 
     if (d->left == 0)
@@ -37,12 +38,12 @@ static void put_line(struct drawing *d, const char *colour, struct slice text)
         shown += end + 1 == text.len || ((unsigned char)text.ptr[end + 1] & 0xc0) != 0x80;
     if (d->left < d->watch->lines)
         buf_put(d->out, SLICE("\n"));
-    if (colour[0] != '\0')
+    if (terminal && colour[0] != '\0')
         buf_putf(d->out, "\033[%sm", colour);
     buf_put(d->out, (struct slice){text.ptr, end});
-    if (colour[0] != '\0')
+    if (terminal && colour[0] != '\0')
         buf_put(d->out, SLICE("\033[0m"));
-    if (isatty(STDOUT_FILENO) == 1)
+    if (terminal)
         buf_put(d->out, SLICE("\033[K"));
     d->left--;
 }

@@ -102,6 +102,7 @@ def test_watch_draws_all_of_them(sandbox):
     for folder in FOLDERS:
         assert folder in drawn.stdout and sandbox.each[folder]["pid"] in drawn.stdout
     assert "puts it into INBOX of alice" in drawn.stdout
+    assert "\x1b" not in drawn.stdout  # it is no terminal
 
 
 def test_a_killed_server_is_seen_down_and_comes_back(sandbox):
