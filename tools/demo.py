@@ -24,7 +24,7 @@ class Message:
         self.id = f"<demo-{os.getpid()}-{serial}@example.test>"
         self.sent = self.acked = self.arrived = None    # seconds since the beginning
         self.offers = 0
-        self.entry = None
+        self.entry = self.last = None   # the servers that took it first, and put it into the mailbox
         self.way = []           # (seconds, server): who took it, in order
         self.copies = 0         # in its mailbox
         self.returned = False   # by a delivery report to its sender
@@ -179,7 +179,7 @@ class Demo:
         if message is None:
             self.early[server, guid] = at
         elif message.arrived is None:
-            message.arrived = at
+            message.arrived, message.last = at, server
             self.hear_gateway(message, at)
 
     def hear_state(self, server, fields, at):
@@ -426,12 +426,12 @@ class Drawing:
         points = [(self.x(message.sent), self.lane(message.way[0][1]))] if message.way else []
         points += [(self.x(at), self.lane(name)) for at, name in sorted(message.way)]
         if message.arrived and message.way:
-            points.append((self.x(message.arrived), self.lane(message.home)))
+            points.append((self.x(message.arrived), self.lane(message.last)))
         if points:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
             self.put(f'<polyline points="{path}" fill="none" stroke="{colour}" opacity="0.55">{self.title(message)}</polyline>')
         if message.arrived:
-            self.put(f'<circle cx="{self.x(message.arrived):.1f}" cy="{self.lane(message.home):.1f}" r="1.8" fill="{colour}"/>')
+            self.put(f'<circle cx="{self.x(message.arrived):.1f}" cy="{self.lane(message.last):.1f}" r="1.8" fill="{colour}"/>')
             self.put(f'<circle cx="{self.x(message.sent):.1f}" cy="{self.y(message.arrived - message.sent):.1f}" r="2.6" '
                      f'fill="{colour}">{self.title(message)}</circle>')
         else:
@@ -481,8 +481,10 @@ def main():
     lost = 1
     try:
         demo.start()
+        where = ("alice lies on mail1, bob on mail2, carol on mail3" if demo.options.store == "sqlite" else
+                 "all accounts are on all of them")
         print(f"Three servers of example.test and {demo.servers['exchange']['name']} run (seed {demo.options.seed}, store "
-              f"{demo.options.store}). alice lies on mail1, bob on mail2, carol on mail3;\nmail1 and mail2 are the gateways to BTEx, "
+              f"{demo.options.store}). {where};\nmail1 and mail2 are the gateways to BTEx, "
               f"mail1 first. A message each {demo.options.interval * 1000:.0f} ms, to each of them in turn, offered to each server in turn.\n")
         demo.play()
         demo.count()

@@ -228,6 +228,7 @@ static const struct {
     {"failed", "31", "$to: failed: $answer"},
     {"rerouted", "36", "$to: goes another way now: $by"},
     {"reported", "33", "a report ($kind) to $to"},
+    {"foreign_rewritten", "", "addresses rewritten by $document: from $from to $as"},
     {"dropped", "31", "$to: dropped"},
     {"destination_down", "33", "\"$destination\" does not answer: $answer"},
     {"destination_up", "32", "\"$destination\" answers again"},
