@@ -8,6 +8,7 @@
 #include "mime/mime_address.h"
 #include "mime/mime_utf8.h"
 #include "mime/mime_xtext.h"
+#include "sys/sys_net.h"
 
 #include <string.h>
 
@@ -46,6 +47,47 @@ bool router_foreign_address(const struct router_foreign *rewriting, struct arena
         return true;
     *address_r = address;
     return false;
+}
+
+static bool is_host(const struct directory_connection *connection, struct slice peer)
+{
+    for (size_t i = 0; i < connection->host_count; i++)
+        if (!connection->hosts[i].mx && sys_net_ok(slice_str(connection->hosts[i].name)) &&
+            sys_net_contains(slice_str(connection->hosts[i].name), peer))
+            return true;
+    return false;
+}
+
+static bool is_network(const struct directory_foreign *foreign, struct slice peer)
+{
+    for (size_t i = 0; i < foreign->network_count; i++)
+        if (sys_net_contains(foreign->networks[i], peer))
+            return true;
+    return false;
+}
+
+const struct directory_foreign *router_foreign_origin(const struct directory *directory,
+                                                      const char *server_name, const char *peer,
+                                                      struct slice sender)
+{
+    const struct directory_foreign *list[DIRECTORY_CONNECTIONS_MAX];
+    size_t count = directory_foreign_gateway(directory, slice_str(server_name), list, COUNT(list));
+    const struct directory_foreign *origin = NULL;
+    struct arena *arena = count > 0 ? arena_new("origin", SCRATCH_BYTES_MAX) : NULL;
+
+    for (size_t i = 0; i < count && origin == NULL; i++) {
+        const struct router_foreign rewriting = {directory, list[i], DIRECTORY_IN};
+        struct slice address;
+
+        if (is_host(&list[i]->connection, slice_str(peer)) ||
+            is_network(list[i], slice_str(peer)) ||
+            (list[i]->network_count == 0 &&
+             router_foreign_address(&rewriting, arena, sender, &address)))
+            origin = list[i];
+    }
+    if (arena != NULL)
+        arena_free(&arena);
+    return origin;
 }
 
 struct slice router_foreign_orcpt(struct arena *arena, struct slice address)

@@ -22,6 +22,14 @@ struct router_foreign {
 bool router_foreign_address(const struct router_foreign *rewriting, struct arena *arena,
                             struct slice address, struct slice *address_r);
 
+/* The foreign system that a message with this sender (as between angle brackets, or "" ) comes
+ * from, where this server is its gateway; NULL: none. peer: who gives it, "192.0.2.1". A document
+ * that names networks is taken at its word: the peer lies in one, or is one of its hosts by
+ * address. Of one that names none the sender's address must fit a rule; anybody can forge that. */
+const struct directory_foreign *router_foreign_origin(const struct directory *directory,
+                                                      const char *server_name, const char *peer,
+                                                      struct slice sender);
+
 /* A header that passes; rewriting must stay until it is freed. */
 struct router_foreign_header;
 struct router_foreign_header *router_foreign_header_new(const struct router_foreign *rewriting);

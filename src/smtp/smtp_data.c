@@ -6,6 +6,7 @@
 #include "mime/mime_structure.h"
 #include "mime/mime_utf8.h"
 #include "smtp/smtp_cmd.h"
+#include "smtp/smtp_foreign.h"
 #include "smtp/smtp_header.h"
 #include "store/store_queue.h"
 #include "sys/sys_random.h"
@@ -39,6 +40,8 @@ static void pass_text(void *ctx, struct slice text)
     mail->nul = mail->nul || slice_find(text, '\0') != SIZE_MAX;
     if (mail->header != NULL)
         smtp_header_feed(mail->header, text, store_text, mail);
+    else if (mail->foreign != NULL)
+        smtp_foreign_feed(mail->foreign, text, store_text, mail);
     else
         store_text(mail, text);
 }
@@ -146,6 +149,8 @@ static enum st end_text(struct smtp_session *session)
 
     if (mail->header != NULL)
         smtp_header_end(mail->header, store_text, mail);
+    else if (mail->foreign != NULL)
+        smtp_foreign_end(mail->foreign, store_text, mail);
     if (mail->too_big)
         return ST_TOO_BIG;
     if (mail->nul)
@@ -223,6 +228,8 @@ static void end_mail(struct smtp_session *session, enum st st)
                   LOG_U("rcpts", mail->rcpt_count), LOG_U("bytes", blob_writer_bytes(mail->body)),
                   LOG_C("guid", mail->message.guid), LOG_S("message_id", mail->message.message_id),
                   LOG_S("origin", mail->message.origin));
+    if (st == ST_OK)
+        smtp_foreign_log(session);
     reply_all(session, st);
     smtp_mail_free(session);
     session->state = SMTP_READY;

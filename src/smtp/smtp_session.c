@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "log/log.h"
 #include "smtp/smtp_cmd.h"
+#include "smtp/smtp_foreign.h"
 #include "smtp/smtp_header.h"
 
 #include <stdarg.h>
@@ -101,6 +102,7 @@ void smtp_mail_free(struct smtp_session *session)
     buf_fini(&mail->structure);
     buf_fini(&mail->origin);
     smtp_header_free(&mail->header);
+    smtp_foreign_free(&mail->foreign);
     mem_free(mail->rcpts);
     arena_free(&mail->arena);
     mem_free(mail);

@@ -9,6 +9,7 @@
 #include "smtp/smtp_dot.h"
 
 struct arena;
+struct smtp_foreign;
 struct smtp_header;
 
 enum smtp_kind { SMTP_KIND_SMTP, SMTP_KIND_SUBMISSION, SMTP_KIND_LMTP };
@@ -47,9 +48,10 @@ struct smtp_mail {
     struct smtp_dot dot;
     struct blob_writer *body;
     struct mime_scan *scan;
-    struct smtp_header *header; /* submission: mends the header while it passes */
-    uint64_t trace_offset;      /* where Return-Path ends and the trace begins */
-    struct buf structure;       /* of the scanned message */
+    struct smtp_header *header;   /* submission: mends the header while it passes */
+    struct smtp_foreign *foreign; /* a foreign system gives it to its gateway; NULL: not so */
+    uint64_t trace_offset;        /* where Return-Path ends and the trace begins */
+    struct buf structure;         /* of the scanned message */
     struct buf origin;
     struct router_message message;
     struct router_work *work;
