@@ -164,18 +164,44 @@ static void job_done(struct store_job *job)
 
 /* --- what is queued --- */
 
-void router_plan_now(const struct router_queue *queue, const struct directory *directory,
-                     struct slice address, struct arena *arena, struct router_plan *plan_r)
+static enum router_failover failover_of(const char *name)
+{
+    return strcmp(name, "off") == 0   ? ROUTER_FAILOVER_OFF
+           : strcmp(name, "all") == 0 ? ROUTER_FAILOVER_ALL
+                                      : ROUTER_FAILOVER_LAST_HOP;
+}
+
+struct router_question router_question_now(const struct router_queue *queue,
+                                           const struct directory *directory, struct slice address,
+                                           struct slice origin, const struct health_view *servers)
 {
     const struct conf *conf = conf_get();
-    const struct router_question question = {.directory = directory,
-                                             .health = router_queue_health(queue),
-                                             .address = address,
-                                             .tls = router_tls_find(conf->smtp_out_tls),
-                                             .mx_port = (uint16_t)conf->smtp_out_port,
-                                             .now_ms = sys_now_ms()};
+
+    return (struct router_question){.directory = directory,
+                                    .health = router_queue_health(queue),
+                                    .address = address,
+                                    .tls = router_tls_find(conf->smtp_out_tls),
+                                    .mx_port = (uint16_t)conf->smtp_out_port,
+                                    .now_ms = sys_now_ms(),
+                                    .server_name = router_queue_server_name(queue),
+                                    .servers = servers,
+                                    .mono_ms = sys_mono_ms(),
+                                    .failover = failover_of(conf->cluster_failover),
+                                    .pass_busy = conf->cluster_pass_busy,
+                                    .handed_over = slice_starts(origin, SLICE(ROUTER_HANDED_OVER))};
+}
+
+void router_plan_now(const struct router_queue *queue, const struct directory *directory,
+                     struct slice address, struct slice origin, struct arena *arena,
+                     struct router_plan *plan_r)
+{
+    struct health *health = router_queue_servers(queue);
+    const struct health_view *servers = health != NULL ? health_view_ref(health) : NULL;
+    const struct router_question question =
+        router_question_now(queue, directory, address, origin, servers);
 
     router_plan(&question, arena, plan_r);
+    health_view_unref(&servers);
 }
 
 static void add_remote(struct router_work *work, const struct directory *directory,
@@ -185,7 +211,8 @@ static void add_remote(struct router_work *work, const struct directory *directo
     struct row *row = &work->rows[work->row_count++];
     struct router_plan plan;
 
-    router_plan_now(work->queue, directory, target->address, work->message->targets->arena, &plan);
+    router_plan_now(work->queue, directory, target->address, work->message->origin,
+                    work->message->targets->arena, &plan);
     row->rcpt = (struct store_rcpt){.address = target->address,
                                     .orcpt = given->orcpt,
                                     .notify = given->notify,

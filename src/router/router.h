@@ -79,9 +79,19 @@ MUST_USE bool router_accept_begin(struct router_work *work);
  * kept. Frees work and sets it to NULL. */
 MUST_USE enum st router_accept_end(struct router_work **work, uint64_t sid);
 struct router_plan;
-/* router_plan() as things are now. address: local@domain. */
+struct router_question;
+struct health_view;
+#define ROUTER_HANDED_OVER \
+    "transfer " /* an origin begins so where a server of the domain gave it */
+/* What router_plan() is asked as things are now. address: local@domain; origin: the envelope's;
+ * servers: NULL where nothing is known. All of it is borrowed. */
+struct router_question router_question_now(const struct router_queue *queue,
+                                           const struct directory *directory, struct slice address,
+                                           struct slice origin, const struct health_view *servers);
+/* router_plan() of that, with how the servers are now. */
 void router_plan_now(const struct router_queue *queue, const struct directory *directory,
-                     struct slice address, struct arena *arena, struct router_plan *plan_r);
+                     struct slice address, struct slice origin, struct arena *arena,
+                     struct router_plan *plan_r);
 struct store_rcpt;
 /* One way for all who queue: the event that says which way a recipient's message goes, and why. */
 void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *rcpt,

@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "conf/conf.h"
+#include "directory/directory.h"
 #include "log/log.h"
 #include "router/router_run.h"
 #include "sys/sys_time.h"
@@ -256,6 +257,13 @@ struct rounds {
     int64_t aged_ms; /* when it was looked */
 };
 
+/* Mail that waits for an account that is to be here finds it. Without lock. */
+static void place_accounts(struct router_queue *queue)
+{
+    if (directory_place(queue->store, slice_str(queue->server_name)) != ST_OK)
+        log_event(EV_STORE_FAILED, 0, LOG_C("what", "new accounts"));
+}
+
 /* What is to be done now and then. Without lock. */
 static void do_rounds(struct router_queue *queue, struct rounds *rounds, int64_t now_ms)
 {
@@ -292,8 +300,12 @@ void *router_keeper_main(void *arg)
             scan(queue);
         queue->wake_ms = kick_due(queue, now_ms);
         pthread_mutex_unlock(&queue->lock);
-        if (atomic_exchange(&queue->documents_changed, false))
+        if (atomic_exchange(&queue->documents_changed, false)) {
+            place_accounts(queue);
             router_queue_look(queue, true);
+        }
+        if (atomic_exchange(&queue->servers_changed, false))
+            router_queue_look_servers(queue);
         do_rounds(queue, &rounds, now_ms);
         pthread_mutex_lock(&queue->lock);
         int64_t wait_ms = queue->wake_ms - sys_now_ms();

@@ -8,6 +8,7 @@
 #include "base/base.h"
 
 struct buf;
+struct health;
 struct router_dest;
 struct router_health;
 struct router_queue;
@@ -16,6 +17,8 @@ struct store;
 struct router_queue_options {
     struct store *store;
     const char *server_name;
+    struct health
+        *health; /* of the domain's servers; a change has the queue look anew. NULL: none */
 };
 
 /* ST_IO and others with a sentence in why. */
@@ -38,7 +41,9 @@ void router_dest_unref(struct router_queue *queue, struct router_dest **dest, bo
 int64_t router_queue_server_id(const struct router_queue *queue);
 int64_t router_queue_report_id(const struct router_queue *queue);
 
+const char *router_queue_server_name(const struct router_queue *queue);
 const struct router_health *router_queue_health(const struct router_queue *queue);
+struct health *router_queue_servers(const struct router_queue *queue); /* NULL: alone */
 /* Reports were queued. */
 void router_queue_look_reports(struct router_queue *queue);
 

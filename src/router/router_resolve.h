@@ -16,7 +16,7 @@ struct directory;
 
 enum router_kind {
     ROUTER_LOCAL,  /* an account of this store */
-    ROUTER_REMOTE, /* an address of another domain */
+    ROUTER_REMOTE, /* an address of another domain, or of a person whose account is elsewhere */
 };
 
 /* One of those whom a message goes to. */

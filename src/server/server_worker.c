@@ -175,9 +175,20 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
     return st;
 }
 
+static struct health_limits health_limits_of(const struct conf *conf)
+{
+    return (struct health_limits){.suspect_ms = conf->cluster_suspect_ms,
+                                  .down_ms = conf->cluster_down_ms,
+                                  .steady_ms = conf->cluster_steady_ms};
+}
+
 static enum st open_queue(struct worker *worker, const struct conf *conf, struct buf *why)
 {
-    const struct router_queue_options options = {worker->store, worker->server_name};
+    const struct health_limits limits = health_limits_of(conf);
+
+    worker->health = health_new(&limits);
+    const struct router_queue_options options = {worker->store, worker->server_name,
+                                                 worker->health};
 
     enum st st = router_queue_new(&options, why, &worker->queue);
     if (st == ST_OK && conf->spool && store_is_shared(worker->store))
@@ -186,13 +197,6 @@ static enum st open_queue(struct worker *worker, const struct conf *conf, struct
 }
 
 /* --- the other servers --- */
-
-static struct health_limits health_limits_of(const struct conf *conf)
-{
-    return (struct health_limits){.suspect_ms = conf->cluster_suspect_ms,
-                                  .down_ms = conf->cluster_down_ms,
-                                  .steady_ms = conf->cluster_steady_ms};
-}
 
 static const char *cluster_listening(const struct server_listeners *listeners)
 {
@@ -206,7 +210,6 @@ static const char *cluster_listening(const struct server_listeners *listeners)
 static enum st open_cluster(struct worker *worker, const struct conf *conf,
                             const struct server_listeners *listeners, struct buf *why)
 {
-    const struct health_limits limits = health_limits_of(conf);
     const struct cluster_context context = {.store = worker->store,
                                             .net = worker->net,
                                             .server_name = worker->server_name,
@@ -214,7 +217,6 @@ static enum st open_cluster(struct worker *worker, const struct conf *conf,
                                             .listening = cluster_listening(listeners)};
     struct cluster_context with = context;
 
-    worker->health = health_new(&limits);
     with.health = worker->health;
     enum st st = cluster_open(&with, why, &worker->cluster);
     if (st != ST_NOT_FOUND)
