@@ -18,6 +18,14 @@ struct directory_texts {
     size_t cap;
 };
 
+/* Whether a person's submissions are kept in the folder of sent messages. */
+enum directory_sent {
+    DIRECTORY_SENT_SETTING, /* the document does not say: sent_copy */
+    DIRECTORY_SENT_OFF,
+    DIRECTORY_SENT_ON,
+    DIRECTORY_SENT_MAX,
+};
+
 struct directory_person {
     const char *name; /* log-in name and account name, lower case */
     const char *full_name;
@@ -28,7 +36,8 @@ struct directory_person {
     const struct slice *forwards;
     unsigned forward_count;
     bool forward_keep; /* a copy stays */
-    bool disabled;     /* cannot log in; mail is still taken */
+    enum directory_sent sent_copy;
+    bool disabled; /* cannot log in; mail is still taken */
     bool admin;
     const struct slice
         *servers; /* that hold the account, in order; none: all that have the store */

@@ -102,19 +102,42 @@ static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t
     return st == ST_OK ? store_queue_add(tx, &envelope, work->rcpts, work->row_count) : st;
 }
 
+/* The sender's own copy. */
+static enum st keep_copy(struct store_tx *tx, const struct router_work *work, int64_t blob_id)
+{
+    const struct router_message *message = work->message;
+    struct store_message row = {.blob_id = blob_id,
+                                .bytes = blob_writer_bytes(message->body),
+                                .date_s = message->now_ms / 1000,
+                                .saved_ms = message->now_ms};
+
+    memcpy(row.guid, message->guid, sizeof(row.guid));
+    return router_submission_keep(tx, message->submission, &row);
+}
+
 static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_t blob_id,
                            size_t *delivered_r)
 {
+    const struct router_submission *submission = work->message->submission;
+    int64_t keep_id = submission != NULL ? submission->account_id : 0;
+    enum st st = ST_OK;
+
     *delivered_r = 0;
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->count && st == ST_OK; i++) {
         struct router_target *target = work->order[i];
 
+        if (keep_id != 0 && keep_id <= target->account_id) { /* in the order of accounts too */
+            st = keep_copy(tx, work, blob_id);
+            keep_id = 0;
+        }
+        if (st != ST_OK)
+            return st;
         target->st = deliver_one(tx, work, target, blob_id);
         if (target->st != ST_OK && target->st != ST_FULL && target->st != ST_NOT_FOUND)
             return target->st;
         *delivered_r += target->st == ST_OK;
     }
-    return ST_OK;
+    return keep_id != 0 ? keep_copy(tx, work, blob_id) : ST_OK;
 }
 
 static enum st accept_body(struct store_tx *tx, void *arg)
@@ -128,6 +151,8 @@ static enum st accept_body(struct store_tx *tx, void *arg)
 
     if (st == ST_OK && message->claim)
         st = store_guid_claim(tx, slice_str(message->guid), message->now_ms, NULL);
+    if (st == ST_OK && message->submission != NULL)
+        st = router_submission_claim(tx, message->submission, message->now_ms);
     if (st == ST_OK)
         st = deliver_all(tx, work, blob_id, &delivered);
     /* Nobody took it: the body is not kept, and the recipients tell why. */
@@ -147,6 +172,8 @@ static enum st spool_body(struct store_tx *tx, void *arg)
     enum st st =
         blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
 
+    if (st == ST_OK && message->submission != NULL)
+        st = router_submission_claim(tx, message->submission, message->now_ms);
     if (st != ST_OK)
         return st;
     const struct store_envelope envelope = envelope_of(message, blob_id);
@@ -324,6 +351,11 @@ void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *
 
 static void tell_delivered(const struct router_work *work, uint64_t sid)
 {
+    const struct router_submission *submission = work->message->submission;
+
+    if (submission != NULL && submission->uid != 0)
+        log_event(EV_DELIVERED, sid, LOG_C("account", submission->account),
+                  LOG_C("folder", "\\Sent"), LOG_C("guid", work->message->guid));
     for (size_t i = 0; i < work->count; i++) {
         if (work->order[i]->st != ST_OK)
             continue;

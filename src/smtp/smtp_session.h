@@ -50,8 +50,11 @@ struct smtp_mail {
     struct mime_scan *scan;
     struct smtp_header *header;   /* submission: mends the header while it passes */
     struct smtp_foreign *foreign; /* a foreign system gives it to its gateway; NULL: not so */
-    uint64_t trace_offset;        /* where Return-Path ends and the trace begins */
-    struct buf structure;         /* of the scanned message */
+    struct sys_sha256 digest;     /* submission: of the text as the client sends it */
+    bool digesting;               /* digest is to be ended */
+    struct router_submission submission;
+    uint64_t trace_offset; /* where Return-Path ends and the trace begins */
+    struct buf structure;  /* of the scanned message */
     struct buf origin;
     struct router_message message;
     struct router_work *work;

@@ -175,6 +175,12 @@ MUST_USE enum st store_queue_settle(struct store_tx *tx, struct store_settle *li
  * before. */
 MUST_USE enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms,
                                   bool *new_r);
+/* The same for a key of the caller's: *new_r: nobody claimed it within window_ms before now_ms; the
+ * claim is now_ms's then. At the same time one alone gets it. */
+MUST_USE enum st store_claim(struct store_tx *tx, struct slice key, int64_t now_ms,
+                             int64_t window_ms, bool *new_r);
+/* When it was claimed; ST_NOT_FOUND. */
+MUST_USE enum st store_claimed(struct store_tx *tx, struct slice key, int64_t *at_ms_r);
 /* Where copies of the message lie in the account: fn per folder. */
 typedef enum st store_guid_fn(void *ctx, struct slice folder, int64_t uid);
 MUST_USE enum st store_guid_find(struct store_tx *tx, int64_t account_id, struct slice guid,
