@@ -470,9 +470,20 @@ static void give_up(struct attempt *a)
     leave_waiting(a);
 }
 
+/* Servers of the domain that want nothing now, or none that is known. */
+static void hear_nobody(struct attempt *a)
+{
+    struct router_answer answer = {.code = 0};
+
+    router_answer_say(&answer, ROUTER_NO_CONNECTION, ROUTER_STAGE_CONNECT, a->plan.why);
+    hear_all(a, &answer, NULL);
+}
+
 static void attempt(struct attempt *a)
 {
-    if (can_go_on(a->sender, a->dest) && find_foreign(a))
+    if (a->plan.hop_count == 0)
+        hear_nobody(a);
+    else if (can_go_on(a->sender, a->dest) && find_foreign(a))
         send_on(a);
     for (size_t i = 0; i < a->plan.hop_count && a->count > 0 && !a->queue->stopping; i++)
         try_hop(a, &a->plan.hops[i]);
