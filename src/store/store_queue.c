@@ -374,6 +374,11 @@ enum st store_claimed(struct store_tx *tx, struct slice key, int64_t *at_ms_r)
     return store_get_i64(tx, S_COMMIT_KEY_AT, at_ms_r, SV_B(key));
 }
 
+enum st store_claim_sweep(struct store_tx *tx, int64_t before_ms, int64_t max, int64_t *count_r)
+{
+    return store_exec(tx, S_COMMIT_KEY_SWEEP, count_r, SV_I(before_ms), SV_I(max));
+}
+
 enum st store_guid_find(struct store_tx *tx, int64_t account_id, struct slice guid,
                         store_guid_fn *fn, void *ctx)
 {

@@ -181,6 +181,9 @@ MUST_USE enum st store_claim(struct store_tx *tx, struct slice key, int64_t now_
                              int64_t window_ms, bool *new_r);
 /* When it was claimed; ST_NOT_FOUND. */
 MUST_USE enum st store_claimed(struct store_tx *tx, struct slice key, int64_t *at_ms_r);
+/* Forgets at most max claims and noted guids from before before_ms. Reads all there are. */
+MUST_USE enum st store_claim_sweep(struct store_tx *tx, int64_t before_ms, int64_t max,
+                                   int64_t *count_r);
 /* Where copies of the message lie in the account: fn per folder. */
 typedef enum st store_guid_fn(void *ctx, struct slice folder, int64_t uid);
 MUST_USE enum st store_guid_find(struct store_tx *tx, int64_t account_id, struct slice guid,

@@ -22,6 +22,13 @@ static int setup(void **state)
                         "rewrite = alice@example.org alice@us.exchange.example\n"
                         "rewrite = *@sub.BTEx *@shared.example\n"
                         "rewrite = *@BTEx *@exchange.example\n"));
+    directory_add(
+        making, SLICE("foreign-domain"), SLICE("other-gate"), 1,
+        SLICE("domain = Others\nmail_server = gate2\nrewrite = *@Others *@others.test\n"));
+    directory_add(making, SLICE("foreign-domain"), SLICE("walled"), 1,
+                  SLICE("domain = Walled\nmail_server = Gate\nhost = mx.walled.test\n"
+                        "network = 192.0.2.0/28\nnetwork = 2001:db8::/32\n"
+                        "rewrite = *@Walled *@walled.test\n"));
     directory = directory_end(making);
     assert_int_equal(directory_foreign(directory, SLICE("btex"), &foreign, 1), 1);
     return 0;
@@ -69,6 +76,40 @@ static void test_addresses_go_both_ways(void **state)
         assert_int_equal(router_foreign_address(&rewriting, arena, before, &after),
                          rows[i].want != NULL);
         T_EQ_SLICE(after, slice_str(rows[i].want != NULL ? rows[i].want : rows[i].address));
+    }
+}
+
+static void test_networks_or_else_the_sender_tell_where_mail_comes_from(void **state)
+{
+    static const struct {
+        const char *server;
+        const char *peer;
+        const char *sender;
+        const char *want; /* "": nowhere foreign */
+    } rows[] = {
+        {"gate", "198.51.100.1", "carl@exchange.example", "btex-1"},
+        {"GATE", "198.51.100.1", "carl@exchange.example", "btex-1"},
+        {"gate", "127.0.0.1", "", "btex-1"}, /* its host by address */
+        {"gate", "198.51.100.1", "", ""},
+        {"gate", "198.51.100.1", "carl@BTEx", ""},
+        {"gate", "198.51.100.1", "alice@example.org", ""},
+        {"gate", "198.51.100.1", "alice@shared.example", ""}, /* one of ours */
+        {"gate", "198.51.100.1", "carl@walled.test", ""},
+        {"gate", "192.0.2.15", "carl@walled.test", "walled"},
+        {"gate", "192.0.2.16", "carl@walled.test", ""},
+        {"gate", "2001:db8::5", "", "walled"},
+        {"gate", "198.51.100.1", "carl@others.test", ""},
+        {"gate2", "198.51.100.1", "carl@others.test", "other-gate"},
+        {"gate3", "198.51.100.1", "carl@others.test", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct directory_foreign *origin = router_foreign_origin(
+            directory, rows[i].server, rows[i].peer, slice_str(rows[i].sender));
+
+        T_ROW(i, rows[i].peer);
+        assert_string_equal(origin != NULL ? origin->name : "", rows[i].want);
     }
 }
 
@@ -144,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses_go_both_ways),
+        cmocka_unit_test(test_networks_or_else_the_sender_tell_where_mail_comes_from),
         cmocka_unit_test(test_what_is_measured_is_what_is_sent),
         cmocka_unit_test(test_troubles_are_told),
         cmocka_unit_test(test_orcpt_names_what_was_written_here),
