@@ -1,5 +1,6 @@
 #include "router/router.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
 #include "conf/conf.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ORIGIN_BYTES_MAX 1000
 #define SPOOL_AFTER_MS 2000 /* the store is given so long before the spool takes a message */
 
 /* A recipient that stays in the queue. */
@@ -176,7 +178,13 @@ static enum st spool_body(struct store_tx *tx, void *arg)
         st = router_submission_claim(tx, message->submission, message->now_ms);
     if (st != ST_OK)
         return st;
-    const struct store_envelope envelope = envelope_of(message, blob_id);
+    AUTO(buf) struct buf origin = BUF(ORIGIN_BYTES_MAX);
+    struct store_envelope envelope = envelope_of(message, blob_id);
+    buf_put(&origin, message->origin);
+    if (message->submission != NULL)
+        router_submission_pack(message->submission, &origin);
+    if (!origin.over)
+        envelope.origin = buf_slice(&origin);
     for (size_t i = 0; i < work->row_count; i++)
         work->rcpts[i] = work->rows[i].rcpt;
     return store_queue_add(tx, &envelope, work->rcpts, work->row_count);

@@ -1,7 +1,9 @@
 #include "router/router_submission.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/slice.h"
+#include "base/text.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "mime/mime_envelope.h"
@@ -103,6 +105,50 @@ void router_submission_init(struct router_submission *submission_r,
     key_of("text", person->name, message_id, key_slice(text), submission_r->text);
     sent_key(person->account_id, message_id, submission_r->sent);
     sys_guid(submission_r->folder_guid);
+}
+
+/* --- in the spool --- */
+
+#define PACKED_BYTES (2 + 4 * SYS_SHA256_BYTES) /* " k", and two digests in hexadecimal */
+
+void router_submission_pack(const struct router_submission *submission, struct buf *out)
+{
+    if (!submission->named)
+        return;
+    buf_put(out, submission->account_id != 0 ? SLICE(" k") : SLICE(" n"));
+    if (text_hex(out, key_slice(submission->repeat)) != ST_OK ||
+        text_hex(out, key_slice(submission->text)) != ST_OK)
+        out->over = true;
+}
+
+bool router_submission_unpack(const struct directory *directory, struct slice message_id,
+                              struct slice *origin, struct router_submission *submission_r)
+{
+    AUTO(buf) struct buf digests = BUF(2 * SYS_SHA256_BYTES);
+    struct slice who = SLICE("submission ");
+
+    if (!slice_starts(*origin, who) || origin->len < who.len + PACKED_BYTES)
+        return false;
+    size_t name_len = origin->len - PACKED_BYTES;
+    struct slice packed = slice_sub(*origin, name_len, PACKED_BYTES);
+    if ((!slice_starts(packed, SLICE(" k")) && !slice_starts(packed, SLICE(" n"))) ||
+        text_unhex(&digests, slice_sub(packed, 2, PACKED_BYTES)) != ST_OK)
+        return false;
+    *origin = slice_sub(*origin, 0, name_len);
+    const struct directory_person *person =
+        directory_login(directory, slice_sub(*origin, who.len, name_len));
+    if (person == NULL)
+        return false;
+    *submission_r =
+        (struct router_submission){.named = true,
+                                   .repeat_ms = conf_get()->submission_repeat_ms,
+                                   .account_id = packed.ptr[1] == 'k' ? person->account_id : 0,
+                                   .account = ""};
+    memcpy(submission_r->repeat, digests.ptr, SYS_SHA256_BYTES);
+    memcpy(submission_r->text, digests.ptr + SYS_SHA256_BYTES, SYS_SHA256_BYTES);
+    sent_key(person->account_id, message_id, submission_r->sent);
+    sys_guid(submission_r->folder_guid);
+    return true;
 }
 
 /* --- in the transaction --- */

@@ -8,6 +8,8 @@
 #include "store/store_message.h"
 #include "sys/sys_hash.h"
 
+struct buf;
+struct directory;
 struct directory_person;
 struct router_rcpt;
 
@@ -41,6 +43,12 @@ MUST_USE enum st router_submission_claim(struct store_tx *tx,
  * account that is gone gets none. */
 MUST_USE enum st router_submission_keep(struct store_tx *tx, struct router_submission *submission,
                                         const struct store_message *message);
+
+/* The spool keeps it behind the envelope's origin ("submission alice"): appends that to out. */
+void router_submission_pack(const struct router_submission *submission, struct buf *out);
+/* Takes it off the end of *origin again; false: there is none, or the person is gone. */
+bool router_submission_unpack(const struct directory *directory, struct slice message_id,
+                              struct slice *origin, struct router_submission *submission_r);
 
 /* A client stores its own copy: the UID of the one that its submission left in the folder within
  * ROUTER_SENT_MS, by Message-ID and a size that hardly differs (the trace was added, Bcc left out).

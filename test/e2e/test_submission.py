@@ -1,9 +1,9 @@
 """A submission given again after a broken connection is one message; its copy in Sent is of the same transaction."""
-import base64, itertools, re
+import base64, itertools, re, sqlite3
 
 import pytest
 from peer import Peer
-from server import PASSWORD, Imap, Smtp, wait_until
+from server import PASSWORD, Imap, Server, Smtp, wait_until
 from test_ctl import Ctl
 
 DOMAIN = "example.test"
@@ -189,10 +189,10 @@ def test_the_folder_is_the_one_with_the_special_use_or_is_made(sender, rcpt):
     assert len(sender.found("Gesendet", ident)) == 1 and not sender.found("Sent", ident)
 
 
-def test_off_is_as_before(own):
-    own.start()
-    own.set(submission_repeat_ms=0)
-    ident, alice, bob = new_id(), Client(own, "alice"), Client(own, "bob")
+def test_off_is_as_before(sqlite):
+    sqlite.start()
+    sqlite.set(submission_repeat_ms=0)
+    ident, alice, bob = new_id(), Client(sqlite, "alice"), Client(sqlite, "bob")
     for _ in range(2):
         alice.submit(message(ident, to(bob)), to(bob))
     assert len(bob.found("INBOX", ident)) == 2 and not alice.found("Sent", ident)
@@ -200,27 +200,56 @@ def test_off_is_as_before(own):
         for _ in range(2):
             imap.append("Sent", message(ident, to(bob)))
     assert len(alice.found("Sent", ident)) == 2
-    own.set(sent_copy="yes")  # for all but those whose document says otherwise
-    keep(own, "bob", "off")
+    sqlite.set(sent_copy="yes")  # for all but those whose document says otherwise
+    keep(sqlite, "bob", "off")
     for client, count in ((alice, 1), (bob, 0)):
         ident = new_id()
         client.submit(message(ident, to(alice)), to(alice))
         assert len(client.found("Sent", ident)) == count
 
 
-def test_what_goes_elsewhere_is_queued_once(own):
-    own.start()
-    keep(own, "alice")
+def test_what_goes_elsewhere_is_queued_once(sqlite):
+    sqlite.start()
+    keep(sqlite, "alice")
     peer = Peer().start()
-    own.set(smtp_out_port=peer.port)
-    ident, alice = new_id(), Client(own, "alice")
+    sqlite.set(smtp_out_port=peer.port)
+    ident, alice = new_id(), Client(sqlite, "alice")
     data = message(ident, "bob@[127.0.0.1]")
     alice.submit_and_lose(data, "bob@[127.0.0.1]")
     for _ in range(3):
         alice.submit(data, "bob@[127.0.0.1]")
-    ctl = Ctl(own)
+    ctl = Ctl(sqlite)
     wait_until(lambda: not ctl.json("queue", "list")["recipients"], what="an empty queue")
-    assert sum(ident in l for l in own.lines if "event=sent " in l) <= 1
-    assert len([l for l in own.lines if "event=queued" in l]) == 1
+    assert sum(ident in l for l in sqlite.lines if "event=sent " in l) <= 1
+    assert len([l for l in sqlite.lines if "event=queued" in l]) == 1
     assert len(alice.found("Sent", ident)) == 1
     peer.stop()
+
+
+@pytest.fixture
+def away():
+    server = Server("postgres").start()
+    server.set(store_retry_ms="1 s")
+    keep(server, "alice")
+    yield server
+    server.remove()
+
+
+def test_given_again_across_the_spool_it_is_one_message(away):
+    ident, later = new_id(), new_id()
+    alice, bob = Client(away, "alice"), Client(away, "bob")
+    away.pg_ctl("stop", "-m", "immediate")
+    for _ in range(2):
+        alice.submit(message(ident, to(bob)), to(bob))
+    assert len([l for l in away.lines if "event=spooled" in l]) == 1
+    away.pg_ctl("restart")
+    alice.submit(message(ident, to(bob)), to(bob))  # moved already or not
+    alice.submit(message(later, to(bob)), to(bob))
+    wait_until(lambda: bob.found("INBOX", ident) and bob.found("INBOX", later), 60, "the messages")
+    wait_until(lambda: not spooled(away), 60, "an empty spool")
+    assert len(bob.found("INBOX", ident)) == 1 and len(alice.found("Sent", ident)) == 1
+
+
+def spooled(server):
+    with sqlite3.connect(server.dir / "data" / "spool" / "posthorse.db", timeout=20) as db:
+        return db.execute("SELECT COUNT(*) FROM envelope").fetchone()[0]
