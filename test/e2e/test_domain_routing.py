@@ -10,7 +10,7 @@ from test_cluster import await_all_up, make_domain
 
 A, B, C = "a.test", "b.test", "c.test"
 FAST = {"relay_networks": "127.0.0.0/8", "queue_retry_min_ms": 200, "queue_retry_max_ms": 1000, "queue_probe_ms": 200, "listen_transfer": "127.0.0.1:0",
-        "smtp_out_connect_timeout_ms": 1000, "smtp_out_timeout_ms": 3000, "listen_imap": "127.0.0.1:0",
+        "smtp_out_connect_timeout_ms": 1000, "smtp_out_timeout_ms": 3000,
         "auth_plain_without_tls": "yes"}
 
 
@@ -54,7 +54,7 @@ def exchange():
 
 @pytest.fixture(scope="module")
 def domain(exchange):
-    members = make_domain(settings=FAST)
+    members = make_domain(settings=FAST, listen=("smtp", "imap"))
     for member in members:
         name = member.name[0] + "lice"
         done = member.api("/v1/account/add", {"name": name, "password": "horse"})
@@ -259,6 +259,9 @@ def test_an_account_elsewhere_gets_its_mail_and_waits_for_its_server(ready, exch
     wait_until(lambda: subjects(a, "alice", ident) == 1, 20, "the mail in alice's inbox")
     a.kill()
     ident = give(c, "alice@example.test")
+    wait_until(lambda: c.states()[A] == "down")
+    said = c.run("directory", "lint", check=False).stdout
+    assert any("alice" in l and "every server that holds the account is down" in l for l in said.splitlines()), said
     a.start()
     wait_until(lambda: subjects(a, "alice", ident) >= 1, 30, "the mail that waited")
     assert subjects(a, "alice", ident) == 1
@@ -266,11 +269,15 @@ def test_an_account_elsewhere_gets_its_mail_and_waits_for_its_server(ready, exch
 
 def test_an_account_on_several_servers_gets_its_mail_at_one_that_is_up(ready):
     a, b, c = ready
-    ident = give(a, "moved@example.test")
-    wait_until(lambda: subjects(c, "moved", ident) == 1, 20, "the mail at the leading server")
+    status, answer = b.api("/v1/account/add", {"name": "pair", "password": "horse", "servers": [C, B]})
+    assert status == 200, answer
+    wait_until(lambda: all(has_account(m, "pair") for m in (b, c)))
+    wait_until(lambda: servers_of(route(a, "pair@example.test")) == [C, B])
+    ident = give(a, "pair@example.test")
+    wait_until(lambda: subjects(c, "pair", ident) == 1, 20, "the mail at the leading server")
     c.kill()
-    ident = give(a, "moved@example.test")
-    wait_until(lambda: subjects(b, "moved", ident) == 1, 20, "the mail at the other one")
+    ident = give(a, "pair@example.test")
+    wait_until(lambda: subjects(b, "pair", ident) == 1, 20, "the mail at the other one")
 
 
 def test_a_group_reaches_members_on_all_servers_once(ready):
