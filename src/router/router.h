@@ -4,6 +4,7 @@
 #include "router/router_queue.h"
 #include "router/router_resolve.h"
 #include "router/router_spool.h"
+#include "router/router_submission.h"
 #include "store/store_account.h"
 #include "store/store_blob.h"
 
@@ -60,6 +61,7 @@ struct router_message {
      * of them nothing is kept and the end is ST_EXISTS. */
     struct slice xguid;
     bool claim; /* the guid is noted, so that a spooled copy of it is not stored again */
+    struct router_submission *submission; /* of one who logged in; NULL: it is none */
     /* Run in the same transaction once the message is in it; NULL: nothing. */
     store_body *also;
     void *also_arg;
@@ -81,7 +83,7 @@ MUST_USE enum st router_accept(struct store *store, struct router_queue *queue,
 /* True: over already, done is not called. */
 MUST_USE bool router_accept_begin(struct router_work *work);
 /* Once it is over. ST_OK: it is durable; each target's st tells. Anything else: nothing was
- * kept. Frees work and sets it to NULL. */
+ * kept; ST_EXISTS: a submission that was taken before. Frees work and sets it to NULL. */
 MUST_USE enum st router_accept_end(struct router_work **work, uint64_t sid);
 struct router_plan;
 struct router_question;
