@@ -46,6 +46,7 @@ struct store_envelope {
     uint64_t body_offset; /* what lies before is for mailboxes here (Return-Path), not for others */
     uint64_t priority;
     int64_t accepted_ms;
+    struct slice shadow; /* the server that has a copy of it; "": none */
 };
 
 struct store_rcpt {
