@@ -54,6 +54,7 @@ struct router_message {
     /* The store is away: body is one of router_spool_store(), and the message goes there, to the
      * recipients as they were given; NULL: into the store. */
     struct router_spool *spool;
+    bool copy;  /* a second server is to have it first, where the settings say so */
     bool claim; /* the guid is noted, so that a spooled copy of it is not stored again */
     /* Run in the same transaction once the message is in it; NULL: nothing. */
     store_body *also;
@@ -73,10 +74,12 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
 /* For a thread that may wait: all three in one. */
 MUST_USE enum st router_accept(struct store *store, struct router_queue *queue,
                                struct router_message *message);
-/* True: over already, done is not called. */
+/* True: over already, done is not called. False: once done was called, router_accept_again(). */
 MUST_USE bool router_accept_begin(struct router_work *work);
-/* Once it is over. ST_OK: it is durable; each target's st tells. Anything else: nothing was
- * kept. Frees work and sets it to NULL. */
+/* Goes on after done was called. True: it is over. False: done will be called once more. */
+MUST_USE bool router_accept_again(struct router_work *work);
+/* Once it is over. ST_OK: it is durable; each target's st tells. ST_AGAIN: no second server took a
+ * copy, as the settings want it. Anything else: nothing was kept, as with that. Frees work and sets it to NULL. */
 MUST_USE enum st router_accept_end(struct router_work **work, uint64_t sid);
 struct router_plan;
 /* router_plan() as things are now. address: local@domain. */

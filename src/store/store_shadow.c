@@ -38,8 +38,12 @@ enum st store_shadow_put(struct store_tx *tx, struct slice owner,
     if (!store_text_ok(owner, false))
         return ST_INVALID;
     enum st st = store_get_i64(tx, S_SHADOW_TAKEN_HAS, &taken_ms, SV_T(owner), SV_T(guid));
-    if (st != ST_NOT_FOUND)
+    if (st == ST_OK) {
+        st = store_blob_release(tx, envelope->envelope_id);
         return st == ST_OK ? ST_EXISTS : st;
+    }
+    if (st != ST_NOT_FOUND)
+        return st;
     st = store_get_i64(tx, S_SHADOW_FIND, &blob_id, SV_T(owner), SV_T(guid));
     if (st == ST_OK)
         st = drop(tx, blob_id);

@@ -13,7 +13,8 @@ struct arena;
 
 /* Keeps a copy: envelope->envelope_id is its body's, from blob_writer_commit() in the same
  * transaction; of the rcpts rcpt_no, address, orcpt, notify, state and answer are kept. One of the
- * same owner and guid that is there already goes. ST_EXISTS: it was taken over, nothing is kept. */
+ * same owner and guid that is there already goes. ST_EXISTS: it was taken over; nothing is
+ * kept, nor is the body. */
 MUST_USE enum st store_shadow_put(struct store_tx *tx, struct slice owner,
                                   const struct store_envelope *envelope,
                                   const struct store_rcpt *rcpts, size_t count, int64_t now_ms);
