@@ -506,7 +506,7 @@ static enum st turn(struct shadow_partner *partner)
         st = ask_list(partner);
     if (st == ST_OK)
         st = send_batch(partner, &sent);
-    if (st == ST_OK && waits_too_long(partner, now_ms))
+    if (st == ST_OK && waits_too_long(partner, sys_mono_ms()))
         return fail(partner, ST_AGAIN, "silence");
     if (st == ST_OK && !sent)
         await(partner);

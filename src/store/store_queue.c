@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define UNSETTLED_LOOK_MS 1000 /* rows may wait for another server (store_shadow.h) */
+
 const char *const store_rcpt_state_names[STORE_RCPT_STATE_MAX] = {
     "queued", "held", "failed", "delivered", "relayed", "expanded"};
 
@@ -226,9 +228,10 @@ enum st store_queue_due(struct store_tx *tx, int64_t destination_id, int64_t now
 enum st store_queue_next(struct store_tx *tx, int64_t destination_id, int64_t now_ms,
                          int64_t *next_ms_r)
 {
-    enum st st = ST_OK;
+    int64_t unsettled = 0;
+    enum st st = store_get_i64(tx, S_SHADOW_UNSETTLED_COUNT, &unsettled, SV_NONE);
 
-    *next_ms_r = STORE_NEVER_MS;
+    *next_ms_r = unsettled > 0 ? now_ms + UNSETTLED_LOOK_MS : STORE_NEVER_MS;
     for (int priority = 0; st == ST_OK && priority < STORE_PRIORITY_MAX; priority++) {
         int64_t next_ms = STORE_NEVER_MS;
 

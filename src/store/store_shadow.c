@@ -62,6 +62,7 @@ enum st store_shadow_done(struct store_tx *tx, struct slice owner, struct slice 
 {
     int64_t blob_id = 0;
     int64_t changed = 0;
+    int64_t left = 0;
     enum st st = ST_OK;
 
     if (rcpt_no == 0)
@@ -73,9 +74,10 @@ enum st store_shadow_done(struct store_tx *tx, struct slice owner, struct slice 
     if (rcpt_no == 0)
         return drop(tx, blob_id);
     st = store_exec(tx, S_SHADOW_RCPT_DELETE, &changed, SV_I(blob_id), SV_I(rcpt_no));
-    if (st == ST_OK && changed > 0)
-        st = store_exec(tx, S_SHADOW_COUNTDOWN, NULL, SV_I(blob_id), SV_I(changed));
-    return st;
+    if (st != ST_OK || changed == 0)
+        return st;
+    st = store_get_i64(tx, S_SHADOW_COUNTDOWN, &left, SV_I(blob_id), SV_I(changed));
+    return st == ST_OK && left == 0 ? drop(tx, blob_id) : st;
 }
 
 enum st store_shadow_each(struct store_tx *tx, struct slice owner, struct slice after_guid,

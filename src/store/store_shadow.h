@@ -18,8 +18,8 @@ struct arena;
 MUST_USE enum st store_shadow_put(struct store_tx *tx, struct slice owner,
                                   const struct store_envelope *envelope,
                                   const struct store_rcpt *rcpts, size_t count, int64_t now_ms);
-/* The owner is done with the recipient, or with all of the message (rcpt_no 0): then the copy goes,
- * and what is remembered of its having been taken over. What is not there is passed over. */
+/* The owner is done with the recipient (the copy goes with the last one), or with all of the message
+ * (rcpt_no 0): then what is remembered of its having been taken over goes too. What is not there is passed over. */
 MUST_USE enum st store_shadow_done(struct store_tx *tx, struct slice owner, struct slice guid,
                                    int64_t rcpt_no);
 /* What there is of the owner's, in the order of the guids from behind after_guid, at most limit;
@@ -27,7 +27,7 @@ MUST_USE enum st store_shadow_done(struct store_tx *tx, struct slice owner, stru
 typedef enum st store_shadow_fn(void *ctx, struct slice guid, bool taken);
 MUST_USE enum st store_shadow_each(struct store_tx *tx, struct slice owner, struct slice after_guid,
                                    uint64_t limit, store_shadow_fn *fn, void *ctx);
-/* How many copies of each owner; open: of those how many have recipients to be taken over. */
+/* How many copies of each owner; open: recipients in them that may have to be taken over. */
 typedef enum st store_shadow_owner_fn(void *ctx, struct slice owner, int64_t count, int64_t open);
 MUST_USE enum st store_shadow_owners(struct store_tx *tx, store_shadow_owner_fn *fn, void *ctx);
 
