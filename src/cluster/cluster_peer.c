@@ -1,5 +1,6 @@
 #include "cluster/cluster_run.h"
 
+#include "cluster/cluster_fellow.h"
 #include "conf/conf.h"
 #include "log/log.h"
 #include "sys/sys_sock.h"
@@ -83,16 +84,12 @@ static enum st dial(const char *address, int stop_fd, struct sys_stream *stream,
     return ST_OK;
 }
 
-static enum st shake(const char *data_dir, struct sys_stream *stream, char *why)
+static enum st shake(struct cluster *cluster, struct sys_stream *stream, char *why)
 {
-    char member[CLUSTER_PATH_BYTES];
-    char authority[CLUSTER_PATH_BYTES];
     AUTO(buf) struct buf reason = BUF(2 * CLUSTER_PATH_BYTES);
     struct sys_tls_client *client = NULL;
 
-    cluster_domain_path(data_dir, CLUSTER_FILE_MEMBER, member);
-    cluster_domain_path(data_dir, CLUSTER_FILE_AUTHORITY, authority);
-    enum st st = sys_tls_client_new_mutual(member, authority, &reason, &client);
+    enum st st = cluster_fellow_client(cluster, &reason, &client);
     if (st != ST_OK)
         return say_why(why, st, reason.ptr != NULL ? reason.ptr : "", "");
     st = sys_stream_starttls(stream, client, NULL, false, sys_mono_ms() + patience_ms());
@@ -109,7 +106,7 @@ enum st cluster_dial(struct cluster *cluster, const char *name, const char *addr
     enum st st = dial(address, stop_fd, stream, why);
 
     if (st == ST_OK)
-        st = shake(cluster->context.data_dir, stream, why);
+        st = shake(cluster, stream, why);
     if (st != ST_OK)
         return st;
     if (cluster_tls_name(stream->tls, shown, issued_ms_r) != ST_OK || strcmp(shown, name) != 0)

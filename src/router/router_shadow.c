@@ -98,7 +98,8 @@ struct taking {
     size_t count;
 };
 
-static enum st destine(struct store_tx *tx, const struct taking *t, struct store_rcpt *rcpt)
+static enum st destine(struct store_tx *tx, const struct taking *t, struct slice origin,
+                       struct store_rcpt *rcpt)
 {
     const struct router_queue *queue = t->shadow->queue;
     struct router_plan plan;
@@ -106,7 +107,7 @@ static enum st destine(struct store_tx *tx, const struct taking *t, struct store
     rcpt->destination_id = queue->report_id;
     if (rcpt->state > STORE_RCPT_HELD)
         return ST_OK;
-    router_plan_now(queue, t->directory, rcpt->address, t->arena, &plan);
+    router_plan_now(queue, t->directory, rcpt->address, origin, t->arena, &plan);
     return store_destination_need(tx, queue->server_id, slice_str(plan.key),
                                   &rcpt->destination_id);
 }
@@ -116,7 +117,7 @@ static enum st take_one(struct store_tx *tx, const struct taking *t, struct stor
     enum st st = ST_OK;
 
     for (size_t i = 0; st == ST_OK && i < copy->count; i++)
-        st = destine(tx, t, &copy->rcpts[i]);
+        st = destine(tx, t, copy->envelope.origin, &copy->rcpts[i]);
     if (st == ST_OK)
         st = store_shadow_take(tx, t->owner, &copy->envelope, sys_now_ms());
     return st == ST_OK ? store_queue_add(tx, &copy->envelope, copy->rcpts, copy->count) : st;

@@ -91,8 +91,13 @@ static const char migration_4[] =
     "CREATE TABLE document_counter (counter_id BIGINT NOT NULL PRIMARY KEY, seq BIGINT NOT NULL);"
     "INSERT INTO document_counter (counter_id, seq) SELECT 1, COALESCE(MAX(seq), 0) FROM document;";
 
-/* Copies of other servers' messages, and which of ours are elsewhere. */
+/* What other servers of the domain handed over, for each recipient: taken once. */
 static const char migration_5[] =
+    "CREATE TABLE handed (handed_key @BYTES@ NOT NULL PRIMARY KEY, at_ms BIGINT NOT NULL) @END@;"
+    "CREATE INDEX handed_at ON handed (at_ms);";
+
+/* Copies of other servers' messages, and which of ours are elsewhere. */
+static const char migration_6[] =
     "ALTER TABLE envelope ADD COLUMN shadow @TEXT@ NOT NULL DEFAULT '';"
     "CREATE INDEX envelope_shadow ON envelope (shadow, guid) WHERE shadow <> '';"
     "CREATE TABLE shadow_unsettled (server @TEXT@ NOT NULL PRIMARY KEY) @END@;"
@@ -109,7 +114,7 @@ static const char migration_5[] =
     " taken_ms BIGINT NOT NULL, PRIMARY KEY (owner, guid)) @END@;";
 
 static const char *const migrations[] = {migration_1, migration_2, migration_3, migration_4,
-                                         migration_5};
+                                         migration_5, migration_6};
 
 static const char meta_table[] =
     "CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)";
