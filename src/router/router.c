@@ -91,13 +91,21 @@ static struct store_envelope envelope_of(const struct router_message *message, i
     return envelope;
 }
 
+/* With the copy, which was made before it was known who is passed over; where they do not, one is
+ * made anew. */
+static bool rows_agree(const struct router_work *work)
+{
+    return work->rcpt_count == work->row_count;
+}
+
 static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t blob_id)
 {
     struct store_envelope envelope = envelope_of(work->message, blob_id);
     int64_t server_id = router_queue_server_id(work->queue);
     enum st st = ST_OK;
 
-    envelope.shadow = slice_str(work->copy.server);
+    if (rows_agree(work))
+        envelope.shadow = slice_str(work->copy.server);
     for (size_t i = 0; st == ST_OK && i < work->row_count; i++) {
         const struct row *row = &work->rows[i];
 
@@ -497,7 +505,7 @@ enum st router_accept_end(struct router_work **work, uint64_t sid)
         tell_delivered(*work, sid);
     }
     if ((*work)->copied)
-        router_shadow_over((*work)->queue, &(*work)->copy, st == ST_OK);
+        router_shadow_over((*work)->queue, &(*work)->copy, st == ST_OK && rows_agree(*work));
     let_go(*work, st == ST_OK);
     mem_free(*work);
     *work = NULL;
