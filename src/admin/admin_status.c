@@ -218,15 +218,15 @@ static enum st put_shadows(struct admin_call *call)
     struct shadows shadows = {json_array(), json_array(), json_array(), 0};
     enum st st = store_read(call->context->store, shadows_body, &shadows);
 
-    json_object_set_new(
-        call->reply, "shadow",
-        json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "mode",
-                  modes[cluster_shadow_mode(call->context->cluster)], "held", shadows.held, "owed",
-                  shadows.owed, "unsettled", shadows.unsettled, "held_recipients",
-                  (json_int_t)shadows.open, "made", number(count_of(COUNT_SHADOWS_MADE)), "missed",
-                  number(count_of(COUNT_SHADOWS_MISSED)), "refused",
-                  number(count_of(COUNT_SHADOWS_REFUSED)), "taken",
-                  number(count_of(COUNT_SHADOWS_TAKEN))));
+    json_object_set_new(call->reply, "shadow",
+                        json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "mode",
+                                  modes[cluster_shadow_mode(call->context->cluster)], "held",
+                                  shadows.held, "owed", shadows.owed, "unsettled",
+                                  shadows.unsettled, "held_recipients", (json_int_t)shadows.open,
+                                  "made", number(count_of(COUNT_SHADOWS_MADE)), "missed",
+                                  number(count_of(COUNT_SHADOWS_MISSED)), "refused",
+                                  number(count_of(COUNT_SHADOWS_REFUSED)), "taken",
+                                  number(count_of(COUNT_SHADOWS_TAKEN))));
     return st;
 }
 

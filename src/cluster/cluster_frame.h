@@ -157,7 +157,7 @@ struct cluster_save {
 
 struct cluster_saved {
     uint64_t number;
-    uint64_t ok;         /* 0: nothing of it is kept */
+    uint64_t ok;          /* 0: nothing of it is kept */
     struct slice refused; /* lines of guids that were taken over long ago */
 };
 

@@ -170,16 +170,16 @@ static enum st take_copy(struct cluster_hold *hold, const struct cluster_frame *
         return end(hold, ST_TOO_BIG, "too many copies at once");
     hold->count++;
     copy = arena_one(hold->arena, struct incoming);
-    copy->envelope = (struct store_envelope){.sender = arena_copy(hold->arena, said->sender),
-                                             .envid = arena_copy(hold->arena, said->envid),
-                                             .message_id =
-                                                 arena_copy(hold->arena, said->message_id),
-                                             .origin = arena_copy(hold->arena, said->origin),
-                                             .flags = said->flags,
-                                             .bytes = said->bytes,
-                                             .priority = said->priority,
-                                             .accepted_ms = (int64_t)said->accepted_ms,
-                                             .body_offset = said->body_offset};
+    copy->envelope =
+        (struct store_envelope){.sender = arena_copy(hold->arena, said->sender),
+                                .envid = arena_copy(hold->arena, said->envid),
+                                .message_id = arena_copy(hold->arena, said->message_id),
+                                .origin = arena_copy(hold->arena, said->origin),
+                                .flags = said->flags,
+                                .bytes = said->bytes,
+                                .priority = said->priority,
+                                .accepted_ms = (int64_t)said->accepted_ms,
+                                .body_offset = said->body_offset};
     memcpy(copy->envelope.guid, said->guid.ptr, CLUSTER_GUID_BYTES);
     copy->packed = (struct blob_packed){.bytes = said->bytes, .chunk_count = said->chunk_count};
     memcpy(copy->packed.sha256, said->sha256.ptr, sizeof(copy->packed.sha256));
@@ -203,9 +203,9 @@ static enum st take_data(struct cluster_hold *hold, const struct cluster_frame *
         return end(hold, ST_INVALID, "data of no copy");
     if (data->part == CLUSTER_PART_CHUNK) {
         enum st st = blob_writer_add_packed(hold->now->body, data->bytes);
-        return st == ST_OK ? ST_OK
-                           : end(hold, st, st == ST_INVALID ? "a chunk that is none"
-                                                            : "the store failed");
+        return st == ST_OK
+                   ? ST_OK
+                   : end(hold, st, st == ST_INVALID ? "a chunk that is none" : "the store failed");
     }
     part = &hold->now->parts[data->part];
     buf_put(part, data->bytes);

@@ -352,8 +352,8 @@ bool cluster_shadow_is_sure(struct cluster *cluster, struct slice server)
     struct cluster_shadows *shadows = cluster->shadows;
 
     pthread_mutex_lock(&shadows->lock);
-    bool sure = cluster_shadow_sure(sys_mono_ms() - shadows->ticked_ms,
-                                    conf_get()->shadow_takeover_ms);
+    bool sure =
+        cluster_shadow_sure(sys_mono_ms() - shadows->ticked_ms, conf_get()->shadow_takeover_ms);
     for (const struct shadow_partner *p = shadows->partners; p != NULL; p = p->next)
         if (p->doubtful && slice_eq(slice_str(p->name), server))
             sure = false;
@@ -369,8 +369,8 @@ static enum st unsettle_body(struct store_tx *tx, void *arg)
 /* Was the process stopped, or the machine asleep, everybody is settled with anew. */
 static void look_at_clock(struct cluster_shadows *shadows, uint64_t now_ms)
 {
-    bool away = shadows->ticked_ms != 0 && !cluster_shadow_sure(now_ms - shadows->ticked_ms,
-                                                                conf_get()->shadow_takeover_ms);
+    bool away = shadows->ticked_ms != 0 &&
+                !cluster_shadow_sure(now_ms - shadows->ticked_ms, conf_get()->shadow_takeover_ms);
 
     if (away && store_write(shadows->cluster->context.store, unsettle_body, NULL) != ST_OK)
         return; /* with the next tick */
@@ -532,9 +532,9 @@ bool cluster_shadow_seen_by_others(struct cluster *cluster, struct slice owner)
 
     pthread_mutex_lock(&cluster->lock);
     for (const struct cluster_peer *p = cluster->peers; p != NULL; p = p->next)
-        seen = seen || (p->connected && now_ms - p->view_ms < 3 * SEC_MS &&
-                        !slice_ieq(slice_str(p->name), owner) &&
-                        view_has(buf_slice(&p->view), owner));
+        seen =
+            seen || (p->connected && now_ms - p->view_ms < 3 * SEC_MS &&
+                     !slice_ieq(slice_str(p->name), owner) && view_has(buf_slice(&p->view), owner));
     pthread_mutex_unlock(&cluster->lock);
     return seen;
 }

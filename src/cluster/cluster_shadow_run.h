@@ -28,7 +28,7 @@ struct shadow_partner {
     size_t order; /* in the cluster's document, counted from behind ourselves */
     bool listed;
     bool runs;
-    bool ready; /* settled with, and connected */
+    bool ready;    /* settled with, and connected */
     bool doubtful; /* we were away: it may have taken over what it has */
     pthread_t thread;
     int stop_fd; /* readable: the thread is to end */

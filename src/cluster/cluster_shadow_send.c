@@ -291,9 +291,9 @@ static enum st settle_body(struct store_tx *tx, void *arg)
     buf_clear(&s->finished);
     while (st == ST_OK && slice_split(&rest, '\n', &line)) {
         if (line.len > CLUSTER_GUID_BYTES + 1)
-            st = settle_line(tx, s, slice_sub(line, 0, CLUSTER_GUID_BYTES),
-                             slice_eq(slice_sub(line, CLUSTER_GUID_BYTES + 1, line.len),
-                                      SLICE("taken")));
+            st = settle_line(
+                tx, s, slice_sub(line, 0, CLUSTER_GUID_BYTES),
+                slice_eq(slice_sub(line, CLUSTER_GUID_BYTES + 1, line.len), SLICE("taken")));
     }
     return st;
 }
@@ -464,8 +464,7 @@ static enum st receive(struct shadow_partner *partner)
 static bool waits_too_long(const struct shadow_partner *partner, uint64_t now_ms)
 {
     for (size_t i = 0; i < SHADOW_BATCHES; i++)
-        if (partner->batches[i].number != 0 &&
-            now_ms - partner->batches[i].sent_ms > patience_ms())
+        if (partner->batches[i].number != 0 && now_ms - partner->batches[i].sent_ms > patience_ms())
             return true;
     return partner->listing && now_ms - partner->listed_ms > 10 * patience_ms();
 }
@@ -497,8 +496,8 @@ static enum st turn(struct shadow_partner *partner)
     bool sent = false;
     enum st st = receive(partner);
 
-    if (st == ST_OK && cluster_is_revoked(partner->shadows->cluster, partner->name,
-                                          partner->issued_ms))
+    if (st == ST_OK &&
+        cluster_is_revoked(partner->shadows->cluster, partner->name, partner->issued_ms))
         return fail(partner, ST_DENIED, "its certificate was revoked");
     if (st == ST_OK && partner->ready && is_doubtful(partner))
         return fail(partner, ST_AGAIN, "this server was away");

@@ -4,8 +4,7 @@ bool cluster_shadow_takes(const struct cluster_owner_look *owner, uint64_t takeo
 {
     if (owner->open == 0 || owner->absent_ms < takeover_ms || owner->seen_by_others)
         return false;
-    return !owner->known ||
-           (owner->state == HEALTH_DOWN && owner->state_ms >= takeover_ms);
+    return !owner->known || (owner->state == HEALTH_DOWN && owner->state_ms >= takeover_ms);
 }
 
 enum cluster_settle cluster_shadow_settle(bool taken, bool known, bool active)

@@ -6,12 +6,12 @@
 
 /* What it knows of the owner of copies. Times are of its own monotonic clock. */
 struct cluster_owner_look {
-    uint64_t absent_ms;        /* without a connection that brings copies; 0: there is one */
-    bool known;                /* it is a server of the domain, and is watched */
-    enum health_state state;   /* how it is, if known */
-    uint64_t state_ms;         /* since when */
-    bool seen_by_others;       /* another server says that it is there */
-    uint64_t open;             /* copies with somebody still to be served */
+    uint64_t absent_ms;      /* without a connection that brings copies; 0: there is one */
+    bool known;              /* it is a server of the domain, and is watched */
+    enum health_state state; /* how it is, if known */
+    uint64_t state_ms;       /* since when */
+    bool seen_by_others;     /* another server says that it is there */
+    uint64_t open;           /* copies with somebody still to be served */
 };
 /* Whether what the owner left is taken over now: it is away and down for takeover_ms, and nobody
  * else sees it. One that is of the domain no more is down. */

@@ -62,9 +62,9 @@ static void print_copies(const json_t *list, const char *name, const char *of)
     size_t i;
     json_t *server;
 
-    json_array_foreach(list, i, server)
-        printf("%-20s %s %s %s\n", name, ctl_table_count(room, number(server, "messages"), "message"),
-               of, json_string_value(json_object_get(server, "server")));
+    json_array_foreach(list, i, server) printf(
+        "%-20s %s %s %s\n", name, ctl_table_count(room, number(server, "messages"), "message"), of,
+        json_string_value(json_object_get(server, "server")));
 }
 
 /* Copies here and elsewhere, where there may be any. */

@@ -493,7 +493,8 @@ static void sort_out(struct attempt *a, const struct directory *directory,
 }
 
 /* Another server may have taken the message over: it waits until that is settled. */
-static bool put_back(struct router_queue *queue, struct router_dest *dest, struct router_item *batch)
+static bool put_back(struct router_queue *queue, struct router_dest *dest,
+                     struct router_item *batch)
 {
     if (router_shadow_sure(queue, &batch->row.envelope))
         return false;

@@ -17,10 +17,10 @@
 #include <string.h>
 
 #define TICK_MS 100
-#define LOOK_MS 500       /* how often it is looked who is to be taken over */
-#define TAKE_COUNT 50     /* messages in one transaction */
-#define LATE_MS SEC_MS    /* how often it is looked what has no copy */
-#define LATE_COUNT 32     /* copies made late at a time */
+#define LOOK_MS 500    /* how often it is looked who is to be taken over */
+#define TAKE_COUNT 50  /* messages in one transaction */
+#define LATE_MS SEC_MS /* how often it is looked what has no copy */
+#define LATE_COUNT 32  /* copies made late at a time */
 #define OWNERS_MAX 256
 #define TEXT_BYTES_MAX (64 * MIB)
 
@@ -34,7 +34,7 @@ struct router_shadow {
     bool keeper_runs;
     bool copier_runs;
     bool stopping;
-    bool look;            /* the copier is to begin at the beginning */
+    bool look;             /* the copier is to begin at the beginning */
     int64_t late_after_id; /* what lies before has its copy */
     size_t late_left;      /* copies under way, of LATE_COUNT */
 };
@@ -108,8 +108,7 @@ static enum st destine(struct store_tx *tx, const struct taking *t, struct slice
     if (rcpt->state > STORE_RCPT_HELD)
         return ST_OK;
     router_plan_now(queue, t->directory, rcpt->address, origin, t->arena, &plan);
-    return store_destination_need(tx, queue->server_id, slice_str(plan.key),
-                                  &rcpt->destination_id);
+    return store_destination_need(tx, queue->server_id, slice_str(plan.key), &rcpt->destination_id);
 }
 
 static enum st take_one(struct store_tx *tx, const struct taking *t, struct store_shadow_copy *copy)

@@ -12,7 +12,7 @@ MUST_USE enum st router_shadow_new(struct router_queue *queue, struct cluster *c
                                    struct buf *why, struct router_shadow **shadow_r);
 MUST_USE enum st router_shadow_start(struct router_shadow *shadow); /* after cluster_start() */
 void router_shadow_stop(struct router_shadow *shadow);              /* before cluster_stop() */
-void router_shadow_free(struct router_shadow **shadow); /* after router_queue_stop() */
+void router_shadow_free(struct router_shadow **shadow);             /* after router_queue_stop() */
 
 /* What follows takes NULL for a queue of a server without a domain. */
 

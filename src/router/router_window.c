@@ -27,7 +27,7 @@ static struct router_item *item_of(const struct store_queued *row)
 {
     struct slice texts[] = {row->envelope.sender, row->envelope.envid, row->envelope.message_id,
                             row->envelope.origin, row->rcpt.address,   row->rcpt.orcpt,
-                            row->rcpt.answer,      row->envelope.shadow};
+                            row->rcpt.answer,     row->envelope.shadow};
     size_t bytes = 1;
 
     for (size_t i = 0; i < COUNT(texts); i++)

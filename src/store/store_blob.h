@@ -38,8 +38,9 @@ typedef enum st blob_fn(void *ctx, struct slice bytes);
 MUST_USE enum st blob_writer_each_packed(const struct blob_writer *writer, blob_fn *fn, void *ctx);
 /* The same for a body in the store, with what blob_writer_commit() was given; ST_NOT_FOUND: it is
  * gone. The first appends envelope and structure. */
-MUST_USE enum st blob_packed_look(struct store *store, int64_t blob_id, struct blob_packed *packed_r,
-                                  struct buf *envelope, struct buf *structure);
+MUST_USE enum st blob_packed_look(struct store *store, int64_t blob_id,
+                                  struct blob_packed *packed_r, struct buf *envelope,
+                                  struct buf *structure);
 MUST_USE enum st blob_packed_each(struct store *store, int64_t blob_id, uint64_t chunk_count,
                                   blob_fn *fn, void *ctx);
 /* In place of blob_writer_add() and blob_writer_end(). ST_INVALID: not the chunks that were told

@@ -99,8 +99,7 @@ enum st store_shadow_owners(struct store_tx *tx, store_shadow_owner_fn *fn, void
     enum st told = ST_OK;
 
     while (told == ST_OK && store_rows_next(rows))
-        told =
-            fn(ctx, store_rows_bytes(rows, 0), store_rows_i64(rows, 1), store_rows_i64(rows, 2));
+        told = fn(ctx, store_rows_bytes(rows, 0), store_rows_i64(rows, 1), store_rows_i64(rows, 2));
     enum st st = store_rows_close(&rows);
     return st != ST_OK ? st : told;
 }
@@ -134,8 +133,7 @@ static enum st read_rcpts(struct store_tx *tx, enum store_stmt stmt, struct aren
         int64_t state = store_rows_i64(rows, 4);
 
         if (copy->count == cap)
-            copy->rcpts =
-                arena_grow(arena, copy->rcpts, copy->count, &cap, sizeof(*copy->rcpts));
+            copy->rcpts = arena_grow(arena, copy->rcpts, copy->count, &cap, sizeof(*copy->rcpts));
         copy->rcpts[copy->count++] =
             (struct store_rcpt){.envelope_id = copy->envelope.envelope_id,
                                 .rcpt_no = store_rows_i64(rows, 0),
@@ -179,8 +177,8 @@ enum st store_shadow_take(struct store_tx *tx, struct slice owner,
     if (st == ST_OK)
         st = store_exec(tx, S_SHADOW_DELETE, NULL, id);
     return st != ST_OK ? st
-                       : store_exec(tx, S_SHADOW_TAKEN_ADD, NULL, SV_T(owner),
-                                    SV_C(envelope->guid), SV_I(now_ms));
+                       : store_exec(tx, S_SHADOW_TAKEN_ADD, NULL, SV_T(owner), SV_C(envelope->guid),
+                                    SV_I(now_ms));
 }
 
 /* --- on the owner --- */

@@ -18,8 +18,9 @@ struct arena;
 MUST_USE enum st store_shadow_put(struct store_tx *tx, struct slice owner,
                                   const struct store_envelope *envelope,
                                   const struct store_rcpt *rcpts, size_t count, int64_t now_ms);
-/* The owner is done with the recipient (the copy goes with the last one), or with all of the message
- * (rcpt_no 0): then what is remembered of its having been taken over goes too. What is not there is passed over. */
+/* The owner is done with the recipient (the copy goes with the last one), or with all of the
+ * message (rcpt_no 0): then what is remembered of its having been taken over goes too. What is not
+ * there is passed over. */
 MUST_USE enum st store_shadow_done(struct store_tx *tx, struct slice owner, struct slice guid,
                                    int64_t rcpt_no);
 /* What there is of the owner's, in the order of the guids from behind after_guid, at most limit;

@@ -1,6 +1,8 @@
 /* sim_shadow.c: servers with copies of each other's messages under a virtual clock: they are
  * killed, stopped and restarted, links are cut. No acknowledged message may be lost; none may go
- * out twice but where the last word about it was cut off by the fault. `sim_shadow [runs [seed]]` */
+ * out twice but where the last word about it was cut off by the fault. `sim_shadow [runs [seed]]`
+ */
+#include "base/mem.h"
 #include "cluster/cluster_shadow_step.h"
 #include "health/health.h"
 
@@ -346,11 +348,9 @@ static bool judge(const struct world *w, unsigned long long seed, struct sums *s
 
 static bool run(unsigned long long seed, struct sums *sums)
 {
-    struct world *w = calloc(1, sizeof(*w));
+    struct world *w = mem_new(struct world);
     bool good = false;
 
-    if (w == NULL)
-        abort();
     w->random = seed * 2654435761ULL + 1;
     w->now_ms = 1000000;
     w->servers = 2 + pick(w, SERVERS_MAX - 1);
@@ -372,7 +372,7 @@ static bool run(unsigned long long seed, struct sums *sums)
     if (!quiet(w))
         printf("seed %llu: something is still waiting\n", seed);
     good = judge(w, seed, sums) && quiet(w);
-    free(w);
+    mem_free(w);
     return good;
 }
 
@@ -385,8 +385,9 @@ int main(int argc, char **argv)
 
     for (unsigned long long seed = first; seed < first + count; seed++)
         bad += !run(seed, &sums);
-    printf("%llu runs: %zu messages acknowledged, %llu runs bad, %zu messages out twice where a word "
-           "was lost (of %zu)\n",
-           count, sums.acked, bad, sums.twice, sums.excused);
+    printf(
+        "%llu runs: %zu messages acknowledged, %llu runs bad, %zu messages out twice where a word "
+        "was lost (of %zu)\n",
+        count, sums.acked, bad, sums.twice, sums.excused);
     return bad == 0 ? 0 : 1;
 }

@@ -46,8 +46,13 @@ static void test_settling_leaves_each_message_with_one_server(void **state)
 static void test_recipients_come_back_as_they_were(void **state)
 {
     const struct store_rcpt list[] = {
-        {.rcpt_no = 1, .address = SLICE("a@x.test"), .orcpt = SLICE("rfc822;a@x.test"), .notify = 6},
-        {.rcpt_no = 7, .address = SLICE("b@x.test"), .state = STORE_RCPT_FAILED,
+        {.rcpt_no = 1,
+         .address = SLICE("a@x.test"),
+         .orcpt = SLICE("rfc822;a@x.test"),
+         .notify = 6},
+        {.rcpt_no = 7,
+         .address = SLICE("b@x.test"),
+         .state = STORE_RCPT_FAILED,
          .answer = SLICE("550 no")},
     };
     struct arena *arena = arena_new("test", 16 * MIB);
@@ -70,8 +75,8 @@ static void test_recipients_come_back_as_they_were(void **state)
     }
     size_t whole = 0;
     for (size_t len = 0; len < out.len; len++)
-        whole += cluster_rcpts_read(slice_sub(buf_slice(&out), 0, len), arena, &got, &count) ==
-                 ST_OK;
+        whole +=
+            cluster_rcpts_read(slice_sub(buf_slice(&out), 0, len), arena, &got, &count) == ST_OK;
     assert_int_equal(whole, 2); /* none of them, and the first alone */
     arena_free(&arena);
 }

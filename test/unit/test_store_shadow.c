@@ -9,7 +9,20 @@
 
 /* One operation in a transaction of its own. */
 struct op {
-    enum { PUT, DONE, LIST, OWNERS, NEXT, TAKE, QUEUE, DUE, UNSETTLE, SETTLED, KNOWN, GIVE_UP } what;
+    enum {
+        PUT,
+        DONE,
+        LIST,
+        OWNERS,
+        NEXT,
+        TAKE,
+        QUEUE,
+        DUE,
+        UNSETTLE,
+        SETTLED,
+        KNOWN,
+        GIVE_UP
+    } what;
     const char *guid;
     int64_t number; /* a recipient's, or how many of them */
     struct blob_writer *body;
@@ -47,9 +60,9 @@ static enum st put(struct store_tx *tx, struct op *op, bool queued)
                                        .orcpt = SLICE(""),
                                        .answer = SLICE("")};
     if (st != ST_OK || !queued)
-        return st != ST_OK ? st
-                           : store_shadow_put(tx, SLICE("a.test"), &envelope, rcpts,
-                                              (size_t)op->number, 5);
+        return st != ST_OK
+                   ? st
+                   : store_shadow_put(tx, SLICE("a.test"), &envelope, rcpts, (size_t)op->number, 5);
     st = store_server_enter(tx, SLICE("here"), 0, &server_id);
     if (st == ST_OK)
         st = store_destination_need(tx, server_id, SLICE("domain x"), &destination_id);
