@@ -1,5 +1,6 @@
 #include "router/router.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
 #include "conf/conf.h"
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ORIGIN_BYTES_MAX 1000
 #define SPOOL_AFTER_MS 2000 /* the store is given so long before the spool takes a message */
 
 /* A recipient that stays in the queue. */
@@ -122,13 +124,36 @@ static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t
     return st == ST_OK ? store_queue_add(tx, &envelope, work->rcpts, work->rcpt_count) : st;
 }
 
+/* The sender's own copy. */
+static enum st keep_copy(struct store_tx *tx, const struct router_work *work, int64_t blob_id)
+{
+    const struct router_message *message = work->message;
+    struct store_message row = {.blob_id = blob_id,
+                                .bytes = blob_writer_bytes(message->body),
+                                .date_s = message->now_ms / 1000,
+                                .saved_ms = message->now_ms};
+
+    memcpy(row.guid, message->guid, sizeof(row.guid));
+    return router_submission_keep(tx, message->submission, &row);
+}
+
 static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_t blob_id,
                            size_t *delivered_r)
 {
+    const struct router_submission *submission = work->message->submission;
+    int64_t keep_id = submission != NULL ? submission->account_id : 0;
+    enum st st = ST_OK;
+
     *delivered_r = 0;
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->count && st == ST_OK; i++) {
         struct router_target *target = work->order[i];
 
+        if (keep_id != 0 && keep_id <= target->account_id) { /* in the order of accounts too */
+            st = keep_copy(tx, work, blob_id);
+            keep_id = 0;
+        }
+        if (st != ST_OK)
+            return st;
         if (target->known)
             continue;
         target->st = deliver_one(tx, work, target, blob_id);
@@ -136,7 +161,7 @@ static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_
             return target->st;
         *delivered_r += target->st == ST_OK;
     }
-    return ST_OK;
+    return keep_id != 0 ? keep_copy(tx, work, blob_id) : ST_OK;
 }
 
 /* What another server hands over once more: who was taken before, and whom only such recipients
@@ -190,6 +215,8 @@ static enum st accept_body(struct store_tx *tx, void *arg)
     st = blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
     if (st == ST_OK && message->claim)
         st = store_guid_claim(tx, slice_str(message->guid), message->now_ms, NULL);
+    if (st == ST_OK && message->submission != NULL)
+        st = router_submission_claim(tx, message->submission, message->now_ms);
     if (st == ST_OK)
         st = deliver_all(tx, work, blob_id, &delivered);
     /* Nobody took it: the body is not kept, and the recipients tell why. */
@@ -209,9 +236,17 @@ static enum st spool_body(struct store_tx *tx, void *arg)
     enum st st =
         blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
 
+    if (st == ST_OK && message->submission != NULL)
+        st = router_submission_claim(tx, message->submission, message->now_ms);
     if (st != ST_OK)
         return st;
-    const struct store_envelope envelope = envelope_of(message, blob_id);
+    AUTO(buf) struct buf origin = BUF(ORIGIN_BYTES_MAX);
+    struct store_envelope envelope = envelope_of(message, blob_id);
+    buf_put(&origin, message->origin);
+    if (message->submission != NULL)
+        router_submission_pack(message->submission, &origin);
+    if (!origin.over)
+        envelope.origin = buf_slice(&origin);
     place_rows(work);
     for (size_t i = 0; i < work->row_count; i++)
         work->rcpts[i] = work->rows[i].rcpt;
@@ -457,6 +492,11 @@ void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *
 
 static void tell_delivered(const struct router_work *work, uint64_t sid)
 {
+    const struct router_submission *submission = work->message->submission;
+
+    if (submission != NULL && submission->uid != 0)
+        log_event(EV_DELIVERED, sid, LOG_C("account", submission->account),
+                  LOG_C("folder", "\\Sent"), LOG_C("guid", work->message->guid));
     for (size_t i = 0; i < work->count; i++) {
         if (work->order[i]->st != ST_OK || work->order[i]->known)
             continue;

@@ -4,6 +4,7 @@
 #include "router/router_queue.h"
 #include "router/router_resolve.h"
 #include "router/router_spool.h"
+#include "router/router_submission.h"
 #include "store/store_account.h"
 #include "store/store_blob.h"
 
@@ -61,6 +62,7 @@ struct router_message {
      * of them nothing is kept and the end is ST_EXISTS. */
     struct slice xguid;
     bool claim; /* the guid is noted, so that a spooled copy of it is not stored again */
+    struct router_submission *submission; /* of one who logged in; NULL: it is none */
     /* Run in the same transaction once the message is in it; NULL: nothing. */
     store_body *also;
     void *also_arg;
@@ -83,9 +85,9 @@ MUST_USE enum st router_accept(struct store *store, struct router_queue *queue,
 MUST_USE bool router_accept_begin(struct router_work *work);
 /* Goes on after done was called. True: it is over. False: done will be called once more. */
 MUST_USE bool router_accept_again(struct router_work *work);
-/* Once it is over. ST_OK: it is durable; each target's st tells. ST_AGAIN: no second server took a
- * copy, as the settings want it. Anything else: nothing was kept, as with that. Frees work and sets
- * it to NULL. */
+/* Once it is over. ST_OK: it is durable; each target's st tells. Anything else: nothing was
+ * kept; ST_EXISTS: a submission that was taken before; ST_AGAIN: no second server took a copy, as
+ * the settings want it. Frees work and sets it to NULL. */
 MUST_USE enum st router_accept_end(struct router_work **work, uint64_t sid);
 struct router_plan;
 struct router_question;

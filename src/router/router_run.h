@@ -75,6 +75,7 @@ struct router_sender {
     bool ended;
     struct router_client *client;
     char client_host[256];
+    char client_foreign[65]; /* the document by whose rules what it gets is rewritten; or "" */
     int64_t client_since_ms;
     uint64_t client_sent;
 };

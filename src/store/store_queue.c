@@ -361,6 +361,30 @@ enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms,
     return st;
 }
 
+enum st store_claim(struct store_tx *tx, struct slice key, int64_t now_ms, int64_t window_ms,
+                    bool *new_r)
+{
+    int64_t renewed = 0;
+    enum st st = store_guid_claim(tx, key, now_ms, new_r);
+
+    if (st != ST_OK || *new_r)
+        return st;
+    st = store_exec(tx, S_COMMIT_KEY_RENEW, &renewed, SV_B(key), SV_I(now_ms),
+                    SV_I(now_ms - window_ms));
+    *new_r = renewed == 1;
+    return st;
+}
+
+enum st store_claimed(struct store_tx *tx, struct slice key, int64_t *at_ms_r)
+{
+    return store_get_i64(tx, S_COMMIT_KEY_AT, at_ms_r, SV_B(key));
+}
+
+enum st store_claim_sweep(struct store_tx *tx, int64_t before_ms, int64_t max, int64_t *count_r)
+{
+    return store_exec(tx, S_COMMIT_KEY_SWEEP, count_r, SV_I(before_ms), SV_I(max));
+}
+
 enum st store_handed_claim(struct store_tx *tx, struct slice guid, struct slice address,
                            int64_t now_ms, bool *new_r)
 {

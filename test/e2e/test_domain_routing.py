@@ -286,3 +286,22 @@ def test_a_group_reaches_members_on_all_servers_once(ready):
         ident = give(member, "everyone@example.test")
         for other in ready:
             wait_until(lambda: subjects(other, other.name[0] + "lice", ident) == 1, 20, f"a copy on {other.name}")
+
+
+def test_mail_that_waited_through_a_restart_goes_when_its_server_is_back(ready):
+    """Long before the next try would be due."""
+    a, b, c = ready
+    c.set(queue_retry_min_ms="10 min", queue_retry_max_ms="10 min", queue_probe_ms="10 min")
+    try:
+        a.kill()
+        ident = give(c, "alice@example.test")
+        wait_until(lambda: c.states()[A] == "down")
+        c.stop()
+        c.start()
+        wait_until(lambda: c.states()[A] == "down")
+        wait_until(lambda: "down after" in c.run("route", "alice@example.test").stdout, 20, "a try after the restart")
+        a.start()
+        wait_until(lambda: c.states()[A] == "up", 30)
+        wait_until(lambda: subjects(a, "alice", ident) == 1, 10, "the mail in alice's inbox")
+    finally:
+        c.set(queue_retry_min_ms=200, queue_retry_max_ms=1000, queue_probe_ms=200)
