@@ -7,6 +7,7 @@
 #include "directory/directory.h"
 #include "log/log.h"
 #include "router/router_plan.h"
+#include "router/router_shadow.h"
 #include "store/store_message.h"
 #include "store/store_queue.h"
 #include "sys/sys_time.h"
@@ -36,6 +37,9 @@ struct router_work {
     struct router_message *message;
     void (*done)(void *ctx);
     void *ctx;
+    struct cluster_copy copy; /* on a second server */
+    bool copying;             /* it is waited for */
+    bool copied;              /* it was begun */
     struct row *rows;
     struct store_rcpt *rcpts; /* of rows, for store_queue_add() */
     size_t row_count;
@@ -89,12 +93,21 @@ static struct store_envelope envelope_of(const struct router_message *message, i
     return envelope;
 }
 
+/* With the copy, which was made before it was known who is passed over; where they do not, one is
+ * made anew. */
+static bool rows_agree(const struct router_work *work)
+{
+    return work->rcpt_count == work->row_count;
+}
+
 static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t blob_id)
 {
-    const struct store_envelope envelope = envelope_of(work->message, blob_id);
+    struct store_envelope envelope = envelope_of(work->message, blob_id);
     int64_t server_id = router_queue_server_id(work->queue);
     enum st st = ST_OK;
 
+    if (rows_agree(work))
+        envelope.shadow = slice_str(work->copy.server);
     for (size_t i = 0; st == ST_OK && i < work->row_count; i++) {
         const struct row *row = &work->rows[i];
 
@@ -404,9 +417,67 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
     return work;
 }
 
+/* --- its copy --- */
+
+static void copy_done(struct cluster_copy *copy)
+{
+    struct router_work *work =
+        (struct router_work *)((char *)copy - offsetof(struct router_work, copy));
+
+    work->done(work->ctx);
+}
+
+/* Numbered as store_queue_add() does. */
+static bool begin_copy(struct router_work *work, enum cluster_shadow_mode mode)
+{
+    const struct router_message *message = work->message;
+
+    for (size_t i = 0; i < work->row_count; i++) {
+        work->rcpts[i] = work->rows[i].rcpt;
+        work->rcpts[i].rcpt_no = (int64_t)i + 1;
+    }
+    work->copying = work->copied = true;
+    work->copy = (struct cluster_copy){.envelope = envelope_of(message, 0),
+                                       .rcpts = work->rcpts,
+                                       .count = work->row_count,
+                                       .body = message->body,
+                                       .mime_envelope = message->envelope,
+                                       .mime_structure = message->structure,
+                                       .mode = mode,
+                                       .done = copy_done};
+    return router_shadow_begin(work->queue, &work->copy);
+}
+
+/* With its copy, or without where that will do. */
+static bool begin_store(struct router_work *work)
+{
+    const char *guid = work->message->guid;
+
+    work->copying = false;
+    if (work->copied && work->copy.st != ST_OK) {
+        log_event(EV_SHADOW_REFUSED, 0, LOG_C("guid", guid));
+        work->job.st = work->copy.st;
+        return true;
+    }
+    if (work->copied && work->copy.server[0] == '\0')
+        log_event(EV_SHADOW_MISSED, 0, LOG_C("guid", guid));
+    return store_write_begin(work->store, &work->job);
+}
+
 bool router_accept_begin(struct router_work *work)
 {
-    return store_write_begin(work->store, &work->job);
+    enum cluster_shadow_mode mode = work->message->copy && work->message->spool == NULL
+                                        ? router_shadow_mode(work->queue)
+                                        : CLUSTER_SHADOW_OFF;
+
+    if (mode != CLUSTER_SHADOW_OFF && !begin_copy(work, mode))
+        return false;
+    return begin_store(work);
+}
+
+bool router_accept_again(struct router_work *work)
+{
+    return work->copying ? begin_store(work) : true;
 }
 
 void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *rcpt,
@@ -473,6 +544,8 @@ enum st router_accept_end(struct router_work **work, uint64_t sid)
         count_add(COUNT_MESSAGES_ACCEPTED, 1);
         tell_delivered(*work, sid);
     }
+    if ((*work)->copied)
+        router_shadow_over((*work)->queue, &(*work)->copy, st == ST_OK && rows_agree(*work));
     let_go(*work, st == ST_OK);
     mem_free(*work);
     *work = NULL;

@@ -56,6 +56,7 @@ struct router_message {
     /* The store is away: body is one of router_spool_store(), and the message goes there, to the
      * recipients as they were given; NULL: into the store. */
     struct router_spool *spool;
+    bool copy; /* a second server is to have it first, where the settings say so */
     /* What another server of the domain calls the message; "": it came otherwise. Recipients that
      * were taken under it before are passed over, exactly once whatever crashes; where that is all
      * of them nothing is kept and the end is ST_EXISTS. */
@@ -80,10 +81,13 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
 /* For a thread that may wait: all three in one. */
 MUST_USE enum st router_accept(struct store *store, struct router_queue *queue,
                                struct router_message *message);
-/* True: over already, done is not called. */
+/* True: over already, done is not called. False: once done was called, router_accept_again(). */
 MUST_USE bool router_accept_begin(struct router_work *work);
+/* Goes on after done was called. True: it is over. False: done will be called once more. */
+MUST_USE bool router_accept_again(struct router_work *work);
 /* Once it is over. ST_OK: it is durable; each target's st tells. Anything else: nothing was
- * kept; ST_EXISTS: a submission that was taken before. Frees work and sets it to NULL. */
+ * kept; ST_EXISTS: a submission that was taken before; ST_AGAIN: no second server took a copy, as
+ * the settings want it. Frees work and sets it to NULL. */
 MUST_USE enum st router_accept_end(struct router_work **work, uint64_t sid);
 struct router_plan;
 struct router_question;

@@ -10,6 +10,7 @@
 #include <uthash.h>
 
 struct router_client;
+struct router_shadow;
 struct sys_dns;
 struct sys_tls_client;
 
@@ -80,6 +81,7 @@ struct router_sender {
 };
 
 struct router_queue {
+    struct router_shadow *shadow; /* NULL: this server is of no domain */
     struct store *store;
     const char *server_name;
     int64_t server_id;

@@ -15,6 +15,7 @@
 #include "router/router_judge.h"
 #include "router/router_local.h"
 #include "router/router_run.h"
+#include "router/router_shadow.h"
 #include "store/store_blob.h"
 #include "sys/sys_random.h"
 #include "sys/sys_time.h"
@@ -579,8 +580,23 @@ static void sort_out(struct attempt *a, const struct directory *directory,
     }
 }
 
+/* Another server may have taken the message over: it waits until that is settled. */
+static bool put_back(struct router_queue *queue, struct router_dest *dest,
+                     struct router_item *batch)
+{
+    if (router_shadow_sure(queue, &batch->row.envelope))
+        return false;
+    pthread_mutex_lock(&queue->lock);
+    router_items_forget(queue, &batch);
+    router_dest_due(queue, dest, sys_now_ms() + (int64_t)SEC_MS);
+    pthread_mutex_unlock(&queue->lock);
+    return true;
+}
+
 void router_send(struct router_sender *sender, struct router_dest *dest, struct router_item *batch)
 {
+    if (put_back(sender->queue, dest, batch))
+        return;
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct arena *arena = arena_new("send", 16 * MIB);
     struct attempt a = {.sender = sender, .queue = sender->queue, .dest = dest, .arena = arena};

@@ -209,6 +209,7 @@ static enum st end_text(struct smtp_session *session)
                                             .rcpt_count = mail->rcpt_count,
                                             .targets = &mail->targets,
                                             .spool = mail->spooled ? session->context->spool : NULL,
+                                            .copy = true,
                                             .claim = session->context->spool != NULL &&
                                                      session->kind != SMTP_KIND_TRANSFER,
                                             .xguid = mail->xguid};
@@ -239,6 +240,8 @@ static void reply_all(struct smtp_session *session, enum st st)
             smtp_reply(session, 554, "5.4.6", "Too many Received lines: the message loops");
         else if (st == ST_INVALID)
             smtp_reply(session, 554, "5.6.0", "The message has a NUL byte; mail text must not");
+        else if (st == ST_AGAIN)
+            smtp_reply(session, 451, "4.3.2", "No second server could take a copy; try again");
         else if (st != ST_OK)
             smtp_reply_st(session, st);
         else if (session->kind == SMTP_KIND_LMTP)

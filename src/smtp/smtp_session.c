@@ -216,6 +216,8 @@ static enum net_next wake(void *ctx)
     struct smtp_session *session = ctx;
 
     assert(session->state == SMTP_COMMIT);
+    if (!router_accept_again(session->mail->work))
+        return NET_WAIT;
     smtp_data_committed(session);
     return session->closing ? NET_CLOSE : NET_READ;
 }

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define UNSETTLED_LOOK_MS 1000 /* rows may wait for another server (store_shadow.h) */
+
 const char *const store_rcpt_state_names[STORE_RCPT_STATE_MAX] = {
     "queued", "held", "failed", "delivered", "relayed", "expanded"};
 
@@ -143,7 +145,8 @@ enum st store_queue_add(struct store_tx *tx, const struct store_envelope *envelo
                             SV_C(envelope->guid), SV_T(envelope->sender), SV_T(envelope->envid),
                             SV_T(envelope->message_id), SV_T(envelope->origin),
                             SV_I(envelope->flags), SV_I(envelope->bytes), SV_I(envelope->priority),
-                            SV_I(envelope->accepted_ms), SV_I(envelope->body_offset), SV_I(count));
+                            SV_I(envelope->accepted_ms), SV_I(envelope->body_offset), SV_I(count),
+                            SV_T(envelope->shadow.ptr != NULL ? envelope->shadow : SLICE("")));
 
     return st == ST_OK ? add_rcpts(tx, envelope, rcpts, count, 1) : st;
 }
@@ -187,6 +190,7 @@ static void read_queued(struct store_rows *rows, struct store_queued *queued)
     rcpt->attempts = (uint64_t)store_rows_i64(rows, 18);
     rcpt->next_ms = store_rows_i64(rows, 19);
     rcpt->answer = store_rows_bytes(rows, 20);
+    envelope->shadow = store_rows_bytes(rows, 21);
 }
 
 /* joined: the destination's columns stand behind. */
@@ -199,10 +203,10 @@ static enum st each_row(struct store_rows *rows, bool joined, store_queue_fn *fn
 
         read_queued(rows, &queued);
         if (joined) {
-            queued.destination = store_rows_bytes(rows, 21);
-            queued.destination_answer = store_rows_bytes(rows, 22);
-            queued.destination_next_ms = store_rows_i64(rows, 23);
-            queued.server_id = store_rows_i64(rows, 24);
+            queued.destination = store_rows_bytes(rows, 22);
+            queued.destination_answer = store_rows_bytes(rows, 23);
+            queued.destination_next_ms = store_rows_i64(rows, 24);
+            queued.server_id = store_rows_i64(rows, 25);
         }
         told = queued.rcpt.state < STORE_RCPT_STATE_MAX ? fn(ctx, &queued) : ST_IO;
     }
@@ -225,9 +229,10 @@ enum st store_queue_due(struct store_tx *tx, int64_t destination_id, int64_t now
 enum st store_queue_next(struct store_tx *tx, int64_t destination_id, int64_t now_ms,
                          int64_t *next_ms_r)
 {
-    enum st st = ST_OK;
+    int64_t unsettled = 0;
+    enum st st = store_get_i64(tx, S_SHADOW_UNSETTLED_COUNT, &unsettled, SV_NONE);
 
-    *next_ms_r = STORE_NEVER_MS;
+    *next_ms_r = unsettled > 0 ? now_ms + UNSETTLED_LOOK_MS : STORE_NEVER_MS;
     for (int priority = 0; st == ST_OK && priority < STORE_PRIORITY_MAX; priority++) {
         int64_t next_ms = STORE_NEVER_MS;
 

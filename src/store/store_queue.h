@@ -46,6 +46,7 @@ struct store_envelope {
     uint64_t body_offset; /* what lies before is for mailboxes here (Return-Path), not for others */
     uint64_t priority;
     int64_t accepted_ms;
+    struct slice shadow; /* the server that has a copy of it; "": none */
 };
 
 struct store_rcpt {
@@ -127,8 +128,8 @@ typedef enum st store_queue_fn(void *ctx, const struct store_queued *queued);
  * are valid during the call; its status other than ST_OK ends it. */
 MUST_USE enum st store_queue_due(struct store_tx *tx, int64_t destination_id, int64_t now_ms,
                                  uint64_t limit, store_queue_fn *fn, void *ctx);
-/* The earliest next_ms after now_ms of the destination's rows; STORE_NEVER_MS where there is none.
- */
+/* The earliest next_ms after now_ms of the destination's rows; STORE_NEVER_MS where there is none,
+ * but soon while rows may wait for another server (store_shadow.h). */
 MUST_USE enum st store_queue_next(struct store_tx *tx, int64_t destination_id, int64_t now_ms,
                                   int64_t *next_ms_r);
 /* All rows behind (after_id, after_no) in order, at most limit. */
