@@ -278,6 +278,9 @@ def test_an_account_elsewhere_gets_its_mail_and_waits_for_its_server(ready, exch
     wait_until(lambda: subjects(a, "alice", ident) == 1, 20, "the mail in alice's inbox")
     a.kill()
     ident = give(c, "alice@example.test")
+    wait_until(lambda: c.states()[A] == "down")
+    said = c.run("directory", "lint", check=False).stdout
+    assert any("alice" in l and "every server that holds the account is down" in l for l in said.splitlines()), said
     a.start()
     wait_until(lambda: subjects(a, "alice", ident) >= 1, 30, "the mail that waited")
     assert subjects(a, "alice", ident) == 1
@@ -285,11 +288,15 @@ def test_an_account_elsewhere_gets_its_mail_and_waits_for_its_server(ready, exch
 
 def test_an_account_on_several_servers_gets_its_mail_at_one_that_is_up(ready):
     a, b, c = ready
-    ident = give(a, "moved@example.test")
-    wait_until(lambda: subjects(c, "moved", ident) == 1, 20, "the mail at the leading server")
+    status, answer = b.api("/v1/account/add", {"name": "pair", "password": "horse", "servers": [C, B]})
+    assert status == 200, answer
+    wait_until(lambda: all(has_account(m, "pair") for m in (b, c)))
+    wait_until(lambda: servers_of(route(a, "pair@example.test")) == [C, B])
+    ident = give(a, "pair@example.test")
+    wait_until(lambda: subjects(c, "pair", ident) == 1, 20, "the mail at the leading server")
     c.kill()
-    ident = give(a, "moved@example.test")
-    wait_until(lambda: subjects(b, "moved", ident) == 1, 20, "the mail at the other one")
+    ident = give(a, "pair@example.test")
+    wait_until(lambda: subjects(b, "pair", ident) == 1, 20, "the mail at the other one")
 
 
 def test_a_group_reaches_members_on_all_servers_once(ready):
@@ -298,3 +305,22 @@ def test_a_group_reaches_members_on_all_servers_once(ready):
         ident = give(member, "everyone@example.test")
         for other in ready:
             wait_until(lambda: subjects(other, other.name[0] + "lice", ident) == 1, 20, f"a copy on {other.name}")
+
+
+def test_mail_that_waited_through_a_restart_goes_when_its_server_is_back(ready):
+    """Long before the next try would be due."""
+    a, b, c = ready
+    c.set(queue_retry_min_ms="10 min", queue_retry_max_ms="10 min", queue_probe_ms="10 min")
+    try:
+        a.kill()
+        ident = give(c, "alice@example.test")
+        wait_until(lambda: c.states()[A] == "down")
+        c.stop()
+        c.start()
+        wait_until(lambda: c.states()[A] == "down")
+        wait_until(lambda: "down after" in c.run("route", "alice@example.test").stdout, 20, "a try after the restart")
+        a.start()
+        wait_until(lambda: c.states()[A] == "up", 30)
+        wait_until(lambda: subjects(a, "alice", ident) == 1, 10, "the mail in alice's inbox")
+    finally:
+        c.set(queue_retry_min_ms=200, queue_retry_max_ms=1000, queue_probe_ms=200)
