@@ -14,6 +14,10 @@
  */
 #define OUT_BYTES_MAX (16 * MIB)
 
+/* The domain's servers answer each other's pings every moment; what is sent into a cut link would
+ * otherwise wait far beyond the cut, while there may be another way. */
+#define FELLOW_UNREACHED_MS 5000
+
 /* The name that TLS wants: "[192.0.2.1]" and "[IPv6:2001:db8::1]" without what is around it. */
 static void tls_name(const char *host, char name[HOST_BYTES])
 {
@@ -48,6 +52,8 @@ static struct router_client *connect_to(const struct router_client_options *opti
         return NULL;
     }
     struct router_client *client = mem_new(struct router_client);
+    if (options->server != NULL)
+        sys_sock_unreached_ms(fd, FELLOW_UNREACHED_MS);
     sys_stream_init(&client->stream, fd, options->stop_fd);
     buf_init(&client->in, ROUTER_CLIENT_IN_BYTES_MAX);
     buf_init(&client->out, OUT_BYTES_MAX);

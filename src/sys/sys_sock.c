@@ -282,6 +282,13 @@ bool sys_address_is_own(const char *address, uint16_t port, struct slice listene
     return false;
 }
 
+void sys_sock_unreached_ms(int fd, uint64_t ms)
+{
+    unsigned limit_ms = (unsigned)ms;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms));
+}
+
 bool sys_wait_writable(int fd, uint64_t ms)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};

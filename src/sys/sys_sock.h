@@ -21,6 +21,9 @@ int sys_accept(int fd, char peer[SYS_ADDR_BYTES], uint16_t *port_r, bool *loopba
  * ST_IO with errno (ECANCELED where stop_fd ended it). */
 MUST_USE enum st sys_connect(const char *address, uint16_t port, uint64_t timeout_ms, int stop_fd,
                              int *fd_r);
+/* The connection is broken (ETIMEDOUT) once bytes sent have not reached the peer's machine for ms;
+ * else the system tries for a quarter of an hour, at longer and longer intervals. */
+void sys_sock_unreached_ms(int fd, uint64_t ms);
 /* Whether a connection to the address and port is one to a socket that listens at one of
  * `listeners`
  * ("192.0.2.1:25 [::]:25", separated by blanks): it names the address, or every address of this
