@@ -32,13 +32,15 @@ def bin_dir():
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, settings=""):
+        self.settings = SETTINGS + settings    # the later line counts
         self.bin = bin_dir()
         memory = os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 1 << 30
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="posthorse-pg-", dir="/dev/shm" if memory else None))
         self.data = self.dir / "data"
         self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         os.chown(self.dir, self.user.pw_uid, self.user.pw_gid)
+        self.dir.chmod(0o755)    # for servers of other users; the data stay ours
         self.process = None
 
     def become_user(self):
@@ -58,7 +60,7 @@ class Server:
         if init.wait() != 0:
             sys.exit("pg.py: initdb failed")
         with open(self.data / "postgresql.conf", "a") as conf:
-            conf.write(SETTINGS + f"unix_socket_directories = '{self.dir}'\n")
+            conf.write(self.settings + f"unix_socket_directories = '{self.dir}'\n")
 
     def start(self):
         log = open(self.dir / "log", "ab")
