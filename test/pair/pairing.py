@@ -111,6 +111,7 @@ class Proxy:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.target = None
+        self.open = 0           # connections
         self.lock = threading.Lock()
         self.on_body = None     # called with the number of bodies that came
         self.clear()
@@ -140,13 +141,18 @@ class Proxy:
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client):
+        server = socket.socket()
         try:
-            server = socket.create_connection(("127.0.0.1", self.target), 20)
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)     # what was sent is soon here
+            server.connect(("127.0.0.1", self.target))
         except OSError:
             client.close()
+            server.close()
             return
         stream = Fetched(self)
-        self.streams.append(stream)
+        with self.lock:
+            self.streams.append(stream)
+            self.open += 1
         try:
             self.pass_on(client, server, stream)
         except OSError:
@@ -154,6 +160,8 @@ class Proxy:
         finally:
             client.close()
             server.close()
+            with self.lock:
+                self.open -= 1
 
     def pass_on(self, client, server, stream):
         while True:

@@ -1,0 +1,96 @@
+"""What a server has queued goes on when it dies or stops: another one on the same store takes it over, and nothing is sent twice."""
+import collections, json, os, signal, time
+
+import pytest
+
+from pairing import PairServer, message, new_postgres, where
+from server import Smtp, wait_until
+from sink import EXTENSIONS, Sink
+
+LEASE_S = 5
+SETTINGS = {"queue_lease_ms": LEASE_S * 1000, "relay_networks": "127.0.0.0/8", "queue_retry_min_ms": 100,
+            "queue_retry_max_ms": 500, "queue_probe_ms": 100}
+
+
+@pytest.fixture
+def sink():
+    with Sink(log=False, bodies=False, tls=False, extensions=[e for e in EXTENSIONS if e != "CHUNKING"]) as sink:
+        yield sink
+
+
+@pytest.fixture
+def leasing(sink):
+    """Two servers whose mail for others goes to the sink."""
+    database = new_postgres()
+    pair = [PairServer(name, where(database), **SETTINGS) for name in ("a.test", "b.test")]
+    for server in pair:
+        server.start()
+    way = pair[0].dir / "way.ini"
+    way.write_text(f"domain = *\nhost = 127.0.0.1:{sink.port}\n")
+    pair[0].run("directory", "edit", "connection", "way", "--file", str(way))
+    yield pair
+    assert "no faults" in pair[1].run("store", "check")
+    for server in pair:
+        server.remove()
+    database.remove()
+
+
+def send(server, numbers):
+    """Each is answered with 250."""
+    with Smtp(server.port("smtp")) as smtp:
+        for n in numbers:
+            assert smtp.mail("a@example.net", [f"r{n}@far.example"], message(n))[-1] == 250
+
+
+def await_accepted(sink, count, seconds):
+    """Each came, and came once."""
+    wait_until(lambda: len({e["id"] for e in sink.accepted}) == count, seconds, f"{count} messages at the other server")
+    twice = [i for i, times in collections.Counter(e["id"] for e in sink.accepted).items() if times > 1]
+    assert not twice, twice
+
+
+def queued(server):
+    return json.loads(server.run("queue", "list", "--json"))["summary"]["recipients"]
+
+
+def test_a_dead_servers_queue_is_taken_over_and_nothing_is_sent_twice_when_it_returns(leasing, sink):
+    a, b = leasing
+    send(b, [1000])     # the destination is at work here too
+    await_accepted(sink, 1, 10)
+    sink.down()
+    send(a, range(100))
+    a.kill()
+    begun = time.monotonic()
+    sink.up()
+    await_accepted(sink, 101, 3 * LEASE_S)
+    print(f"kill -9 until the last of 100 was sent on by the other server: {time.monotonic() - begun:.1f} s, "
+          f"the lease is {LEASE_S} s")
+    a.start()
+    send(a, range(100, 110))
+    await_accepted(sink, 111, 20)
+    wait_until(lambda: queued(a) == queued(b) == 0)
+
+
+def test_a_server_that_was_stopped_for_longer_than_its_lease_learns_that_its_queue_is_anothers(leasing, sink):
+    a, b = leasing
+    send(b, [1000])
+    await_accepted(sink, 1, 10)
+    sink.fault("rcpt", "wait 100")
+    send(a, range(200))
+    wait_until(lambda: len(sink.accepted) > 10)
+    worker = a.worker()
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        b.await_line("event=queue_taken_over", 3 * LEASE_S)
+        sink.clear()
+        wait_until(lambda: queued(b) == 0, 30)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    send(a, range(200, 220))    # its destinations have other numbers now
+    wait_until(lambda: len({e["id"] for e in sink.accepted}) == 221, 30, "all messages at the other server")
+    a.await_line("event=queue_lease_lost")
+    twice = [i for i, times in collections.Counter(e["id"] for e in sink.accepted).items() if times > 1]
+    print(f"sent twice: {len(twice)}, which A was sending when it was stopped")
+    connections = 20    # smtp_out_per_destination_max: what was under way, one message each
+    assert len(twice) <= connections
+    wait_until(lambda: queued(a) == queued(b) == 0)
