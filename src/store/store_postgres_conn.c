@@ -121,6 +121,19 @@ static void ignore_notice(void *arg, const PGresult *res)
     (void)res;
 }
 
+/* The wait for a synchronous standby was ended (by pg_cancel_backend(), or by the time limit):
+ * PostgreSQL says so in a warning, and that it has committed. */
+static void hear_notice(void *arg, const PGresult *res)
+{
+    struct pg_conn *conn = arg;
+    const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    if (!conn->committing || severity == NULL || strcmp(severity, "WARNING") != 0)
+        return;
+    note_why(conn, PQresultErrorMessage(res));
+    conn->unsure = true;
+}
+
 static enum pg_fault check_server(PGconn *db, struct buf *why)
 {
     const char *encoding = PQparameterStatus(db, "server_encoding");
@@ -178,6 +191,8 @@ enum pg_fault pg_conn_open(struct pg_conn *conn, const char *where, struct buf *
         fault = PG_LOST;
     if (fault != PG_FINE)
         pg_conn_close(conn);
+    else
+        PQsetNoticeReceiver(conn->db, hear_notice, conn);
     return fault;
 }
 
@@ -547,6 +562,7 @@ void pg_conn_begin(struct pg_conn *conn, const unsigned char *key)
     conn->key_was_there = false;
     conn->wrote = false;
     conn->committed = false;
+    conn->unsure = false;
     pg_conn_command(conn, key == NULL ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
                                       : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
 }
@@ -558,14 +574,27 @@ void pg_conn_ask_key(struct pg_conn *conn)
     settle(conn);
 }
 
+void pg_conn_touch_key(struct pg_conn *conn)
+{
+    const struct store_value values[] = {
+        SV_B(((struct slice){(const char *)conn->key, PG_KEY_BYTES})), SV_I(sys_now_ms())};
+    int sent = send_statement(conn, S_COMMIT_KEY_TOUCH, values, COUNT(values));
+
+    went_ahead(conn, PG_AHEAD_COMMAND, sent);
+}
+
 bool pg_conn_commit(struct pg_conn *conn)
 {
     park(conn);
     make_room(conn);
     command(conn, PG_AHEAD_COMMIT, "COMMIT");
     sync_up(conn);
+    conn->committing = true;
     settle(conn);
-    return conn->committed;
+    conn->committing = false;
+    if (conn->unsure)
+        note_fault(conn, PG_CONFLICT);
+    return conn->committed && !conn->unsure;
 }
 
 void pg_conn_end(struct pg_conn *conn)
