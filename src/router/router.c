@@ -93,8 +93,8 @@ static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t
         const struct row *row = &work->rows[i];
 
         work->rcpts[i] = row->rcpt;
-        work->rcpts[i].destination_id =
-            row->dest == NULL ? router_queue_report_id(work->queue) : router_dest_id(work->queue, row->dest);
+        work->rcpts[i].destination_id = row->dest == NULL ? router_queue_report_id(work->queue)
+                                                          : router_dest_id(work->queue, row->dest);
         if (work->rcpts[i].destination_id == 0)
             st = store_destination_need(tx, server_id, router_dest_key(row->dest),
                                         &work->rcpts[i].destination_id);

@@ -215,8 +215,8 @@ struct leasing {
     int64_t report_id; /* where it was lost: a new one */
 };
 
-/* Who was silent for a time takes nothing over: after an outage of the database all leases are over,
- * and their owners renew them in a moment. */
+/* Who was silent for a time takes nothing over: after an outage of the database all leases are
+ * over, and their owners renew them in a moment. */
 static enum st lease_body(struct store_tx *tx, void *arg)
 {
     struct leasing *leasing = arg;
@@ -253,9 +253,8 @@ static void begin_anew(struct router_queue *queue, int64_t report_id)
 
 static void renew_lease(struct router_queue *queue, int64_t now_ms)
 {
-    struct leasing leasing = {.queue = queue,
-                              .now_ms = now_ms,
-                              .until_ms = now_ms + (int64_t)conf_get()->queue_lease_ms};
+    struct leasing leasing = {
+        .queue = queue, .now_ms = now_ms, .until_ms = now_ms + (int64_t)conf_get()->queue_lease_ms};
 
     if (store_write(queue->store, lease_body, &leasing) != ST_OK) {
         log_event(EV_STORE_FAILED, 0, LOG_C("what", "queue lease"));

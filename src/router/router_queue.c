@@ -289,8 +289,7 @@ static enum st enter(struct store_tx *tx, void *arg)
                                     &queue->server_id);
 
     if (st == ST_OK)
-        st = store_destination_need(tx, queue->server_id, SLICE(ROUTER_REPORT_KEY),
-                                    &report_id);
+        st = store_destination_need(tx, queue->server_id, SLICE(ROUTER_REPORT_KEY), &report_id);
     queue->report_id = report_id;
     return st == ST_OK ? store_destination_reset(tx, queue->server_id) : st;
 }
@@ -353,7 +352,8 @@ static enum st open_all(struct router_queue *queue, struct buf *why)
         buf_put(why, SLICE("the queue cannot be read from the store"));
         return st;
     }
-    queue->lease_until_ms = store_is_shared(queue->store) ? entering.lease_until_ms : STORE_NEVER_MS;
+    queue->lease_until_ms =
+        store_is_shared(queue->store) ? entering.lease_until_ms : STORE_NEVER_MS;
     st = replay(queue, why);
     if (st != ST_OK)
         return st;

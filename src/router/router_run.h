@@ -82,7 +82,8 @@ struct router_queue {
     const char *server_name;
     int64_t server_id;
     _Atomic int64_t report_id;
-    _Atomic int64_t lease_until_ms; /* by the wall clock; STORE_NEVER_MS: nobody else has the store */
+    _Atomic int64_t
+        lease_until_ms; /* by the wall clock; STORE_NEVER_MS: nobody else has the store */
     struct router_health *health;
     struct router_journal *journal;
     struct sys_dns *dns;

@@ -77,7 +77,8 @@ void pg_conn_begin(struct pg_conn *conn, const unsigned char *key);
 void pg_conn_ask_key(struct pg_conn *conn);
 /* The key was there: sends a change of it, so that the commit that follows is one. */
 void pg_conn_touch_key(struct pg_conn *conn);
-/* Commits and waits. Where fault is PG_LOST afterwards, or unsure is set, the outcome is unknown. */
+/* Commits and waits. Where fault is PG_LOST afterwards, or unsure is set, the outcome is unknown.
+ */
 bool pg_conn_commit(struct pg_conn *conn);
 void pg_conn_end(struct pg_conn *conn); /* undoes what is under way, without waiting */
 /* One command without parameters or rows, ahead of the others. */

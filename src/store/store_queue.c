@@ -33,9 +33,8 @@ enum st store_server_take_over(struct store_tx *tx, int64_t server_id, int64_t n
 {
     enum st st = store_exec(tx, S_SERVER_EXPIRE, NULL, SV_I(server_id), SV_I(now_ms));
 
-    return st != ST_OK
-               ? st
-               : store_exec(tx, S_SERVER_TAKE_OVER, count_r, SV_I(server_id), SV_I(now_ms));
+    return st != ST_OK ? st
+                       : store_exec(tx, S_SERVER_TAKE_OVER, count_r, SV_I(server_id), SV_I(now_ms));
 }
 
 /* --- destinations --- */

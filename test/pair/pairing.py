@@ -14,9 +14,9 @@ def message(number, subject="message", more=b""):
             f"Message-ID: <{subject}.{number}@example.net>\r\n\r\nbody {number}\r\n").encode() + more
 
 
-def fill(port, user, count):
+def fill(port, user, count, lines=24):
     """Appends the messages, of about 2 KB, a thousand in a command."""
-    texts = [message(n, more=(b"y" * 76 + b"\r\n") * 24) for n in range(count)]
+    texts = [message(n, more=(b"y" * 76 + b"\r\n") * lines) for n in range(count)]
     with Imap(port, user) as imap:
         for start in range(0, count, 1000):
             parts = b"".join(b" {%d+}\r\n%s" % (len(t), t) for t in texts[start:start + 1000])

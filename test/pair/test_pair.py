@@ -187,8 +187,8 @@ ssl = no
 starttls = no
 auth_mechanisms = LOGIN
 """)
-    count = 600     # it takes its time
-    fill(pair[0].port("imap"), "user4", count)
+    count = 300     # it takes its time
+    fill(pair[0].port("imap"), "user4", count, lines=400)
     before = numbers(pair[0].port("imap"), "user4")[0]
     sync_through_a_kill(pair, proxy, lambda: start("offlineimap", "-o", "-c", config), count)
     assert numbers(pair[1].port("imap"), "user4")[0] == before

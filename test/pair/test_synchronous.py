@@ -60,7 +60,7 @@ def replicated():
 
 @pytest.fixture
 def server(replicated):
-    server = PairServer("a.test", where(replicated.primary))
+    server = PairServer("a.test", where(replicated.primary), spool="no")    # it waits for the database
     server.start()
     server.add_users(["user0"])
     yield server
@@ -75,7 +75,7 @@ def test_250_waits_for_the_standby_though_the_wait_was_ended_by_hand(replicated,
         replicated.standby.stop()
         sender = threading.Thread(daemon=True, target=lambda: codes.extend(smtp.mail("", ["user0@example.test"], message(1))))
         sender.start()
-        for _ in range(3):      # each time it tries anew, and waits again
+        for _ in range(2):      # it tries anew, and waits again
             waits = wait_until(replicated.waiting, what="a commit that waits for the standby")[0]
             replicated.sql(f"SELECT {end}({waits.split('|')[0]})")
             wait_until(lambda: waits not in replicated.waiting())
