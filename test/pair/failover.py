@@ -4,7 +4,7 @@
     failover.py [--rounds N] [--seed N] [--senders N] [--clients N]
 
 etcd, two PostgreSQL under Patroni (synchronous_mode), two posthorse servers on them by one connection string with both
-hosts and target_session_attrs=read-write. Senders give mail to both servers, IMAP clients stay logged in to both. In each
+hosts and target_session_attrs=read-write. One of them has a spool. Senders give mail to both servers, IMAP clients stay logged in to both. In each
 round the primary's Patroni and PostgreSQL are killed with -9; Patroni promotes the standby; the killed node
 comes back as the standby of the next round. Then:
 
@@ -163,8 +163,8 @@ class Patroni:
 class Load:
     """What senders and clients were told, and what of it was wrong."""
 
-    def __init__(self, args, pair):
-        self.args, self.pair = args, pair
+    def __init__(self, args, pair, round_number):
+        self.args, self.pair, self.round = args, pair, round_number
         self.lock = threading.Lock()
         self.over = threading.Event()
         self.mail = {}       # (account, message id) -> "250", "refused", "lost"
@@ -198,7 +198,7 @@ class Load:
         with Smtp(server.port("smtp"), timeout=120) as smtp:
             while not self.over.is_set():
                 sequence += 1
-                ident = f"<{self.args.seed}.{id(self)}.{number}.{sequence}@failover>"
+                ident = f"<{self.args.seed}.{self.round}.{number}.{sequence}@failover>"
                 rcpts = chance.sample(ACCOUNTS, chance.choice((1, 1, 2)))
                 body = f"Message-ID: {ident}\r\nFrom: f@example.net\r\nSubject: failover\r\n\r\n" + \
                     ("z" * 70 + "\r\n") * chance.choice((1, 10, 50, 1000))
@@ -276,12 +276,32 @@ def kill_once(cluster, load, number):
     return pause
 
 
-def check(load, pair):
+def copies(port, account):
+    """How often each message is in the INBOX, and what FETCH said of it."""
+    with Imap(port, account) as imap:
+        imap.ok("SELECT INBOX")
+        lines = imap.ok("UID FETCH 1:* (FLAGS ENVELOPE)")
+    return collections.Counter(re.search(r"<[^>]+@failover>", l)[0] for l in lines if "@failover>" in l), lines
+
+
+def await_spool(load, pair):
+    """What was taken into the spool while PostgreSQL was away comes into the store now."""
+    begun = time.monotonic()
+    owed = {account: {i for (rcpt, i), told in load.mail.items() if rcpt == account and told == "250"} for account in ACCOUNTS}
     for account in ACCOUNTS:
-        with Imap(pair[0].port("imap"), account) as imap:
-            imap.ok("SELECT INBOX")
-            lines = imap.ok("UID FETCH 1:* (FLAGS ENVELOPE)")
-        there = collections.Counter(re.search(r"<[^>]+@failover>", l)[0] for l in lines if "@failover>" in l)
+        try:
+            wait_until(lambda a=account: owed[a] <= copies(pair[1].port("imap"), a)[0].keys(), 120)
+        except TimeoutError:
+            pass    # check() names them
+    spooled = sum(len(server.events("spool_moved")) for server in pair)
+    print(f"round {load.round}: all that was acknowledged is in the store {time.monotonic() - begun:.1f} s after the load; "
+          f"{spooled} came through a spool so far", flush=True)
+
+
+def check(load, pair):
+    await_spool(load, pair)
+    for account in ACCOUNTS:
+        there, lines = copies(pair[0].port("imap"), account)
         for (rcpt, ident), told in load.mail.items():
             count = there[ident] if rcpt == account else None
             if count is not None and (count > 1 or (told == "250") > count or (told == "refused" and count)):
@@ -308,11 +328,11 @@ def main():
     cluster, pair, bad = Patroni(), [], []
     print(f"failover: seed={args.seed} rounds={args.rounds} folder={cluster.folder}", flush=True)
     try:
-        for name in ("a.test", "b.test"):
-            pair.append(PairServer(name, cluster.where(), store_retry_ms=60000).start())
+        for name, spool in ("a.test", "yes"), ("b.test", "no"):     # B holds what comes until the database is back
+            pair.append(PairServer(name, cluster.where(), store_retry_ms=60000, spool=spool).start())
         pair[0].add_users(ACCOUNTS)
         for number in range(1, args.rounds + 1):
-            load = Load(args, pair)
+            load = Load(args, pair, number)
             kill_once(cluster, load, number)
             cluster.await_standby()
             check(load, pair)

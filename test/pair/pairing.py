@@ -60,8 +60,8 @@ class PairServer(servers.Server):
 class Fetched:
     """Follows what a server says on one connection: which bodies came whole, and what each command brought."""
 
-    def __init__(self, proxy):
-        self.proxy = proxy
+    def __init__(self, proxy, port):
+        self.proxy, self.port = proxy, port
         self.rest = {False: b"", True: b""}    # not yet whole lines, of the client and of the server
         self.skip = {False: 0, True: 0}        # bytes of a literal that still come
         self.record, self.literals = b"", []
@@ -98,7 +98,7 @@ class Fetched:
             uid = re.search(rb"\bUID (\d+)", self.record)
             for before, size in self.literals:
                 if uid and re.search(rb"BODY\[\] ?\{|RFC822 \{", before):
-                    self.proxy.body(int(uid[1]), size)
+                    self.proxy.body(self.port, int(uid[1]))
         else:
             self.open.pop(self.record.split(b" ")[0], None)
         self.record, self.literals = b"", []
@@ -118,18 +118,18 @@ class Proxy:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def clear(self):
-        self.bodies = {}        # UID -> how often it came whole
+        self.bodies = []        # (the server's port, UID) of each that came whole
         self.bytes = 0          # from the server
         self.streams = []
 
-    def body(self, uid, size):
-        self.bodies[uid] = self.bodies.get(uid, 0) + 1
+    def body(self, port, uid):
+        self.bodies.append((port, uid))
         if self.on_body:
             self.on_body(len(self.bodies))
 
-    def cut_commands(self):
-        """Those that were under way when their connections ended."""
-        return [command for stream in self.streams for command in stream.open.values()
+    def cut_commands(self, port):
+        """Those that were under way when their connections to this server ended."""
+        return [command for stream in self.streams if stream.port == port for command in stream.open.values()
                 if not command.upper().startswith((b"LOGOUT", b"IDLE", b"NOOP"))]
 
     def accept(self):
@@ -141,15 +141,15 @@ class Proxy:
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client):
-        server = socket.socket()
+        port, server = self.target, socket.socket()
         try:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)     # what was sent is soon here
-            server.connect(("127.0.0.1", self.target))
+            server.connect(("127.0.0.1", port))
         except OSError:
             client.close()
             server.close()
             return
-        stream = Fetched(self)
+        stream = Fetched(self, port)
         with self.lock:
             self.streams.append(stream)
             self.open += 1
