@@ -7,11 +7,17 @@
 #include "smtp/smtp_path.h"
 #include "sys/sys_time.h"
 
+#include <stdio.h>
+#include <string.h>
+
 struct routing {
     struct admin_call *call;
     const struct directory *directory;
     struct arena *arena;
-    bool dns; /* ask the name servers */
+    bool dns;                /* ask the name servers */
+    const char *server_name; /* as which server sees it; NULL: as this one */
+    const struct health_view *servers;
+    uint64_t mono_ms;
 };
 
 /* --- a hop --- */
@@ -66,6 +72,8 @@ static json_t *hop_json(const struct routing *r, const struct router_hop *hop, c
 
     if (!hop->mx)
         json_object_set_new(json, "host", admin_json_text(slice_str(hop->host)));
+    if (hop->server != NULL)
+        json_object_set_new(json, "server", json_string(hop->server));
     if (hop->user != NULL)
         json_object_set_new(json, "user", admin_json_text(slice_str(hop->user)));
     if (r->dns)
@@ -88,20 +96,44 @@ static void put_destination(const struct routing *r, const char *key, json_t *js
                                   admin_json_text(slice_str(look.answer))));
 }
 
+static json_t *candidates_json(const struct router_plan *plan)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        const struct router_candidate *candidate = &plan->candidates[i];
+
+        json_array_append_new(list, json_pack("{s:o, s:s, s:b, s:o}", "name",
+                                              admin_json_text(slice_str(candidate->name)), "state",
+                                              candidate->state, "taken", candidate->taken, "why",
+                                              admin_json_text(slice_str(candidate->why))));
+    }
+    return list;
+}
+
 static json_t *plan_json(const struct routing *r, struct slice address)
 {
     static const char *const ways[] = {
         [ROUTER_WAY_SEND] = "send", [ROUTER_WAY_HERE] = "here", [ROUTER_WAY_REFUSE] = "refuse"};
+    struct router_question question =
+        router_question_now(r->call->context->queue, r->directory, address, SLICE(""), r->servers);
     struct router_plan plan;
     json_t *hops = json_array();
 
-    router_plan_now(r->call->context->queue, r->directory, address, r->arena, &plan);
+    question.explain = true;
+    question.mono_ms = r->mono_ms;
+    if (r->server_name != NULL) {
+        question.server_name = r->server_name;
+        question.health = NULL;
+    }
+    router_plan(&question, r->arena, &plan);
     json_t *json = json_pack("{s:s, s:o, s:o}", "way", ways[plan.way], "key",
                              admin_json_text(slice_str(plan.key)), "why",
                              admin_json_text(slice_str(plan.why)));
     for (size_t i = 0; i < plan.hop_count; i++)
         json_array_append_new(hops, hop_json(r, &plan.hops[i], plan.domain));
     json_object_set_new(json, "hops", hops);
+    json_object_set_new(json, "candidates", candidates_json(&plan));
     put_destination(r, plan.key, json);
     return json;
 }
@@ -184,10 +216,79 @@ static enum st read_path(struct admin_call *call, struct smtp_path *path)
     return ST_OK;
 }
 
+/* --- what if --- */
+
+#define SUPPOSED_MAX 64
+
+struct supposing {
+    struct routing *routing;
+    struct health_server *servers;
+    struct health_view view;
+};
+
+/* The servers as they are, and room for those that are only supposed. */
+static void copy_view(struct routing *r, struct health *health, struct supposing *s)
+{
+    const struct health_view *view = health != NULL ? health_view_ref(health) : NULL;
+    size_t count = view != NULL ? view->count : 0;
+    s->servers = arena_many(r->arena, struct health_server, count + SUPPOSED_MAX);
+    if (count > 0)
+        memcpy(s->servers, view->servers, count * sizeof(s->servers[0]));
+    s->view = (struct health_view){.servers = s->servers, .count = count};
+    if (view != NULL)
+        s->view.limits = view->limits;
+    health_view_unref(&view);
+}
+
+/* One of "down=mail1". */
+static enum st suppose(struct supposing *s, struct slice text)
+{
+    size_t at = slice_find(text, '=');
+    struct slice name = at < text.len ? slice_sub(text, at + 1, SIZE_MAX) : SLICE("");
+    enum health_state state;
+    size_t i = 0;
+
+    if (name.len == 0 || name.len >= HEALTH_NAME_BYTES ||
+        health_state_find(slice_sub(text, 0, at), &state) != ST_OK)
+        return admin_refuse(s->routing->call, ST_INVALID,
+                            "%.*s: write STATE=SERVER, such as down=mail1; states are up, busy, "
+                            "suspect, restricted and down",
+                            SLICE_ARG(slice_sub(text, 0, 300)));
+    while (i < s->view.count && !slice_ieq(slice_str(s->servers[i].name), name))
+        i++;
+    if (i == s->view.count)
+        s->view.count++;
+    snprintf(s->servers[i].name, sizeof(s->servers[i].name), "%.*s", SLICE_ARG(name));
+    s->servers[i].peer = health_peer_as(&s->view.limits, state, s->routing->mono_ms);
+    return ST_OK;
+}
+
+static enum st read_supposed(struct routing *r)
+{
+    struct supposing *s = arena_one(r->arena, struct supposing);
+    struct slice text = admin_arg_text(r->call, "if");
+    size_t count = 0;
+    enum st st = ST_OK;
+
+    s->routing = r;
+    copy_view(r, router_queue_servers(r->call->context->queue), s);
+    while (st == ST_OK && text.len > 0) {
+        size_t end = slice_find(text, ',');
+
+        if (++count > SUPPOSED_MAX)
+            return admin_refuse(r->call, ST_INVALID, "at most %d servers", SUPPOSED_MAX);
+        st = suppose(s, slice_sub(text, 0, end));
+        text = end < text.len ? slice_sub(text, end + 1, SIZE_MAX) : SLICE("");
+    }
+    r->servers = &s->view;
+    return st;
+}
+
 enum st admin_route(struct admin_call *call)
 {
-    AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    struct routing r = {.call = call, .directory = directory, .arena = call->arena, .dns = true};
+    AUTO_DIRECTORY const struct directory *directory = NULL;
+    struct slice from = admin_arg_text(call, "from");
+    struct routing r = {.call = call, .arena = call->arena, .dns = true, .mono_ms = sys_mono_ms()};
     struct smtp_path path;
     enum st st = read_path(call, &path);
 
@@ -196,6 +297,18 @@ enum st admin_route(struct admin_call *call)
     if (st == ST_OK && call->context->queue == NULL)
         st = admin_refuse(call, ST_DENIED, "this server has no queue");
     if (st == ST_OK)
-        call->reply = resolve(&r, &path);
-    return st;
+        st = read_supposed(&r);
+    if (st != ST_OK)
+        return st;
+    if (from.len > 0)
+        r.server_name = slice_cstr(call->arena, slice_lower(call->arena, from));
+    directory = from.len > 0 ? directory_seen_by(slice_str(r.server_name)) : directory_ref();
+    if (directory == NULL)
+        return admin_refuse(call, ST_IO, "the documents cannot be read");
+    if (from.len > 0 && directory_server(directory, from) == NULL)
+        return admin_refuse(call, ST_NOT_FOUND, "%.*s: there is no server document of this name",
+                            SLICE_ARG(from));
+    r.directory = directory;
+    call->reply = resolve(&r, &path);
+    return ST_OK;
 }

@@ -70,6 +70,24 @@ static void print_down(struct ctl *ctl, const json_t *down)
            text(ctl, down, "answer"));
 }
 
+/* Who was looked at, where servers of the domain are among them. */
+static void print_candidates(struct ctl *ctl, const json_t *list)
+{
+    size_t i;
+    json_t *at;
+
+    if (json_array_size(list) < 2)
+        return;
+    json_array_foreach(list, i, at)
+    {
+        const char *state = text(ctl, at, "state");
+
+        printf("       %s %s%s%s%s: %s\n", is(at, "taken") ? "+" : "-", text(ctl, at, "name"),
+               state[0] != '\0' ? " (" : "", state, state[0] != '\0' ? ")" : "",
+               text(ctl, at, "why"));
+    }
+}
+
 static void print_plan(struct ctl *ctl, const json_t *plan)
 {
     const char *way = text(ctl, plan, "way");
@@ -85,6 +103,7 @@ static void print_plan(struct ctl *ctl, const json_t *plan)
     }
     printf("     queued under \"%s\": %s\n", text(ctl, plan, "key"), text(ctl, plan, "why"));
     print_down(ctl, json_object_get(plan, "down"));
+    print_candidates(ctl, json_object_get(plan, "candidates"));
     json_array_foreach(json_object_get(plan, "hops"), i, hop)
     {
         const char *why = text(ctl, hop, "why");
@@ -135,7 +154,8 @@ int ctl_cmd_route(struct ctl *ctl)
 
     for (size_t i = 0; exit == EX_OK && i < ctl->arg_count; i++) {
         json_t *reply = NULL;
-        json_t *query = json_pack("{s:s}", "address", ctl->args[i]);
+        json_t *query = json_pack("{s:s, s:s*, s:s*}", "address", ctl->args[i], "from",
+                                  ctl_value(ctl, CTL_OPT_FROM), "if", ctl_value(ctl, CTL_OPT_IF));
 
         exit = query == NULL ? ctl_fail(EX_DATAERR, "an address is not UTF-8")
                              : ctl_get(ctl, "/v1/route", query, &reply);

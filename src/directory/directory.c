@@ -21,6 +21,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SNAPSHOT_BYTES_MAX (4 * GIB)
@@ -319,6 +320,29 @@ static enum st read_snapshot(struct store_tx *tx, void *arg)
     return st;
 }
 
+/* No account has this number: it says that there is one. */
+#define ACCOUNT_ELSEWHERE INT64_MAX
+
+static void take_given(void *ctx, const struct directory_person *person)
+{
+    struct directory *directory = ctx;
+
+    for (unsigned i = 0; i < person->server_count; i++)
+        if (slice_ieq(person->servers[i], directory->self))
+            directory_add_account(directory, slice_str(person->name), ACCOUNT_ELSEWHERE);
+}
+
+static enum st read_documents(struct store_tx *tx, void *arg)
+{
+    struct directory *directory = arg;
+    struct slice self = directory->self;
+
+    snapshot_begin(directory);
+    add_domains(directory, slice_str(conf_get()->domains));
+    directory_look(directory, self);
+    return store_document_each(tx, take_document, directory);
+}
+
 static struct directory *snapshot_new(void)
 {
     struct directory *directory = mem_new(struct directory);
@@ -327,6 +351,23 @@ static struct directory *snapshot_new(void)
     directory->arena = arena_new("directory", SNAPSHOT_BYTES_MAX);
     snapshot_begin(directory);
     return directory;
+}
+
+const struct directory *directory_seen_by(struct slice server)
+{
+    struct directory *directory = snapshot_new();
+    char self[STORE_NAME_BYTES_MAX + 1];
+
+    snprintf(self, sizeof(self), "%.*s", SLICE_ARG(server));
+    directory->self = slice_str(self);
+    if (store_read(here.store, read_documents, directory) != ST_OK) {
+        const struct directory *unread = directory;
+        directory_unref(&unread);
+        return NULL;
+    }
+    show_visible(directory);
+    directory_each(directory, take_given, directory);
+    return directory_end(directory);
 }
 
 struct directory *directory_new(struct slice domains)

@@ -222,6 +222,13 @@ MUST_USE enum st directory_kind_find(struct slice name, enum directory_kind *kin
 MUST_USE enum st directory_open(struct store *store);
 void directory_close(void);
 void directory_reload(void); /* the settings changed */
+/* Makes the accounts that documents give to the server of this name and that the store does not
+ * have yet; then there is a new snapshot. What store_write() says. */
+MUST_USE enum st directory_place(struct store *store, struct slice server);
+
+/* A snapshot of what another server may see, as far as this store knows: its accounts are those
+ * that documents give to it. Unref ends it. NULL: the store cannot be read. */
+const struct directory *directory_seen_by(struct slice server);
 
 /* A snapshot from texts instead of a store, for whoever asks what would be: domains are separated
  * by blanks, each document adds to it, each account gives a person its number. Unref ends it. */

@@ -145,6 +145,28 @@ struct health_peer health_step(const struct health_limits *limits, struct health
     return peer;
 }
 
+struct health_peer health_peer_as(const struct health_limits *limits, enum health_state state,
+                                  uint64_t now_ms)
+{
+    struct health_peer peer = {.state = state,
+                               .reach = state,
+                               .busy = state == HEALTH_BUSY,
+                               .restricted = state == HEALTH_RESTRICTED,
+                               .heard = true,
+                               .index = 100,
+                               .now_ms = now_ms,
+                               .since_ms = now_ms,
+                               .heard_ms = now_ms};
+
+    if (state == HEALTH_SUSPECT)
+        peer.heard_ms -= limits->suspect_ms;
+    else if (state == HEALTH_DOWN)
+        peer.heard_ms -= limits->down_ms;
+    else
+        peer.reach = HEALTH_UP;
+    return peer;
+}
+
 /* 100 times the binary logarithm of wanted / have, straight between the powers of two. */
 static uint64_t doublings(uint64_t wanted, uint64_t have)
 {

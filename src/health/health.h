@@ -82,6 +82,9 @@ struct health_event {
 
 /* A server of which nothing is known: suspect until it answers, down if it does not. */
 struct health_peer health_peer_new(uint64_t now_ms);
+/* A server that is in this state now, for whoever asks what would be. */
+struct health_peer health_peer_as(const struct health_limits *limits, enum health_state state,
+                                  uint64_t now_ms);
 /* The next state. Never fails: an answer of an earlier epoch is a late one and says nothing; a time
  * before the latest one seen is taken for that one. */
 struct health_peer health_step(const struct health_limits *limits, struct health_peer peer,

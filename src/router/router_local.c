@@ -61,7 +61,8 @@ static void add_remote(struct local *local, const struct directory *directory,
 {
     struct router_plan plan;
 
-    router_plan_now(local->queue, directory, target->address, local->targets.arena, &plan);
+    router_plan_now(local->queue, directory, target->address, local->item->row.envelope.origin,
+                    local->targets.arena, &plan);
     local->keys[local->rcpt_count] = plan.key;
     local->whys[local->rcpt_count] = plan.why;
     local->rcpts[local->rcpt_count++] = (struct store_rcpt){.address = target->address,

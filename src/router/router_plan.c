@@ -1,35 +1,24 @@
-#include "router/router_plan.h"
-
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
-#include "directory/directory.h"
+#include "directory/directory_name.h"
+#include "router/router_planning.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#define HOPS_MAX 100
 #define SMTP_PORT 25
 #define SMTPS_PORT 465
 
-struct planning {
-    const struct router_question *question;
-    struct arena *arena;
-    struct router_hop hops[HOPS_MAX];
-    size_t count;
-};
-
-static PRINTF(2, 3) const char *text(struct arena *arena, const char *fmt, ...)
+const char *router_plan_text(struct arena *arena, const char *fmt, ...)
 {
-    AUTO(buf) struct buf buf = BUF(1000);
     va_list ap;
     char line[1000];
 
     va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
-    buf_put(&buf, slice_str(line));
-    return slice_cstr(arena, buf_slice(&buf));
+    return slice_cstr(arena, slice_str(line));
 }
 
 static enum router_tls tls_of(enum directory_tls tls, enum router_tls setting)
@@ -55,14 +44,73 @@ enum router_tls router_tls_find(const char *name)
                : ROUTER_TLS_OPPORTUNISTIC;
 }
 
-static void add_hop(struct planning *p, const struct router_hop *hop)
+/* --- the list --- */
+
+/* A host that did not answer lately comes after those that may. */
+static void look_at_host(const struct router_planning *p, struct router_planned *planned)
 {
-    if (p->count < HOPS_MAX)
-        p->hops[p->count++] = *hop;
+    struct router_hop *hop = &planned->hop;
+    int64_t since_ms = 0;
+
+    if (hop->mx || p->question->health == NULL || planned->rank >= ROUTER_RANK_SUSPECT ||
+        !router_health_is_down(p->question->health, hop->host, hop->port, p->question->now_ms,
+                               &since_ms))
+        return;
+    planned->rank = ROUTER_RANK_SUSPECT;
+    hop->why = router_plan_text(p->arena, "%s; tried last: no answer for %lld s", hop->why,
+                                (long long)((p->question->now_ms - since_ms) / 1000));
 }
 
-static void add_host(struct planning *p, const struct directory_connection *connection,
-                     const struct directory_host *host)
+void router_plan_add(struct router_planning *p, const struct router_hop *hop, enum router_rank rank,
+                     const char *name, const char *state)
+{
+    struct router_planned *planned = &p->list[p->count];
+
+    if (p->count == ROUTER_HOPS_MAX || p->candidate_count == ROUTER_HOPS_MAX)
+        return;
+    *planned = (struct router_planned){.hop = *hop, .rank = rank, .candidate = p->candidate_count};
+    if (rank != ROUTER_RANK_PASSED) {
+        look_at_host(p, planned);
+        p->count++;
+    }
+    p->candidates[p->candidate_count++] =
+        (struct router_candidate){.name = name, .state = state, .why = planned->hop.why};
+}
+
+/* Stable, by rank; who is down is left out while somebody else is there. */
+static void choose(struct router_planning *p)
+{
+    struct router_hop *hops = arena_many(p->arena, struct router_hop, p->count + 1);
+    size_t count = 0;
+    bool others = false;
+
+    for (enum router_rank rank = ROUTER_RANK_UP; rank < ROUTER_RANK_PASSED; rank++) {
+        others = rank == ROUTER_RANK_DOWN && count > 0;
+        for (size_t i = 0; i < p->count; i++) {
+            struct router_candidate *candidate = &p->candidates[p->list[i].candidate];
+
+            if (p->list[i].rank != rank)
+                continue;
+            candidate->taken = !others;
+            if (candidate->taken)
+                hops[count++] = p->list[i].hop;
+            else
+                candidate->why = "passed over: it is down, and another is there";
+        }
+    }
+    p->plan->hops = hops;
+    p->plan->hop_count = count;
+    p->plan->candidates = p->candidates;
+    p->plan->candidate_count = p->question->explain ? p->candidate_count : 0;
+    if (count == 0)
+        p->plan->why = router_plan_text(p->arena, "%s; there is nobody to send to now: it waits",
+                                        p->plan->why);
+}
+
+/* --- connections --- */
+
+static void add_host(struct router_planning *p, const struct directory_connection *connection,
+                     const struct directory_host *host, const struct directory_foreign *foreign)
 {
     uint16_t port = host->port != 0         ? host->port
                     : host->mx              ? p->question->mx_port
@@ -76,71 +124,52 @@ static void add_host(struct planning *p, const struct directory_connection *conn
         .tls_first = connection->tls_first,
         .user = connection->user[0] != '\0' ? connection->user : NULL,
         .password = connection->password,
-        .why = text(p->arena, "connection %s", connection->name),
+        .foreign = foreign,
+        .why = router_plan_text(p->arena, "%s %s", foreign != NULL ? "document" : "connection",
+                                connection->name),
     };
 
-    add_hop(p, &hop);
+    router_plan_add(p, &hop, ROUTER_RANK_UP,
+                    !p->question->explain ? ""
+                    : host->mx            ? "its MX hosts"
+                               : router_plan_text(p->arena, "host %s:%u", host->name, port),
+                    "");
 }
 
-static void add_connection(struct planning *p, const struct directory_connection *connection)
+void router_plan_hosts(struct router_planning *p, const struct directory_connection *connection,
+                       const struct directory_foreign *foreign)
 {
     static const struct directory_host by_mx = {.mx = true};
 
     for (size_t i = 0; i < connection->host_count; i++)
-        add_host(p, connection, &connection->hosts[i]);
+        add_host(p, connection, &connection->hosts[i], foreign);
     if (connection->host_count == 0)
-        add_host(p, connection, &by_mx);
+        add_host(p, connection, &by_mx, foreign);
 }
 
-/* Hosts that did not answer lately come after the others, in their order. */
-static void sort_by_health(struct planning *p)
+static void plan_connections(struct router_planning *p, const struct directory_connection **list,
+                             size_t count)
 {
-    struct router_hop *sorted = arena_many(p->arena, struct router_hop, p->count);
-    bool *down = arena_many(p->arena, bool, p->count);
-    size_t count = 0;
+    struct router_plan *plan = p->plan;
 
-    for (size_t i = 0; i < p->count; i++) {
-        struct router_hop *hop = &p->hops[i];
-        int64_t since_ms = 0;
-
-        down[i] = !hop->mx && p->question->health != NULL &&
-                  router_health_is_down(p->question->health, hop->host, hop->port,
-                                        p->question->now_ms, &since_ms);
-        if (down[i])
-            hop->why = text(p->arena, "%s; tried last: no answer for %lld s", hop->why,
-                            (long long)((p->question->now_ms - since_ms) / 1000));
-        else
-            sorted[count++] = *hop;
-    }
-    for (size_t i = 0; i < p->count; i++)
-        if (down[i])
-            sorted[count++] = p->hops[i];
-    for (size_t i = 0; i < p->count; i++)
-        p->hops[i] = sorted[i];
-}
-
-static void plan_connections(struct planning *p, struct router_plan *plan,
-                             const struct directory_connection **list, size_t count)
-{
     for (size_t i = 0; i < count; i++)
-        add_connection(p, list[i]);
+        router_plan_hosts(p, list[i], NULL);
     plan->connections_max = list[0]->connections_max;
     plan->fixed = true;
     for (size_t i = 0; i < p->count; i++)
-        plan->fixed = plan->fixed && !p->hops[i].mx;
-    sort_by_health(p);
-    plan->why = text(p->arena, "connection %s is for %s", list[0]->name, plan->domain);
+        plan->fixed = plan->fixed && !p->list[i].hop.mx;
+    plan->why = router_plan_text(p->arena, "connection %s is for %s", list[0]->name, plan->domain);
     if (plan->fixed)
-        plan->key = text(p->arena, "connection %s", list[0]->name);
+        plan->key = router_plan_text(p->arena, "connection %s", list[0]->name);
 }
 
-static void plan_direct(struct planning *p, struct router_plan *plan)
+static void plan_direct(struct router_planning *p)
 {
     struct router_hop hop = {.mx = true,
                              .port = p->question->mx_port,
                              .tls = p->question->tls,
                              .why = "no connection document is for the domain: its MX hosts"};
-    struct slice domain = slice_str(plan->domain);
+    struct slice domain = slice_str(p->plan->domain);
 
     if (domain.len > 2 && domain.ptr[0] == '[') { /* RFC 5321 section 4.1.3 */
         struct slice literal = slice_sub(domain, 1, domain.len - 2);
@@ -150,43 +179,79 @@ static void plan_direct(struct planning *p, struct router_plan *plan)
                                             : literal);
         hop.why = "an address literal";
     }
-    add_hop(p, &hop);
-    plan->why = hop.why;
+    p->plan->why = hop.why;
+    router_plan_add(p, &hop, ROUTER_RANK_UP, hop.mx ? "its MX hosts" : hop.host, "");
+}
+
+/* --- which way --- */
+
+/* In a domain served here: a person's account may be elsewhere, and an address that nobody here
+ * has with a foreign system that shares the domain. False: it is for this server. */
+static bool plan_elsewhere(struct router_planning *p, struct slice local, struct slice domain)
+{
+    const struct directory_foreign *list[DIRECTORY_CONNECTIONS_MAX];
+    const struct directory *directory = p->question->directory;
+    struct directory_found found;
+
+    if (directory_find(directory, local, domain, &found)) {
+        const struct directory_person *person = found.person;
+
+        if (person == NULL || person->account_id != 0 || person->server_count == 0)
+            return false;
+        router_plan_person(p, person);
+        return true;
+    }
+    size_t count = directory_foreign_shared(directory, domain, list, COUNT(list));
+    if (count > 0)
+        router_plan_foreign(p, list, count,
+                            router_plan_text(p->arena, "foreign shared %s", p->plan->domain));
+    return count > 0;
+}
+
+static void plan_away(struct router_planning *p)
+{
+    const struct directory_connection *connections[DIRECTORY_CONNECTIONS_MAX];
+    const struct directory_foreign *foreigns[DIRECTORY_CONNECTIONS_MAX];
+    struct slice domain = slice_str(p->plan->domain);
+    size_t count = directory_foreign(p->question->directory, domain, foreigns, COUNT(foreigns));
+
+    if (count > 0) {
+        router_plan_foreign(p, foreigns, count,
+                            router_plan_text(p->arena, "foreign %s", p->plan->domain));
+        return;
+    }
+    p->plan->key = router_plan_text(p->arena, "domain %s", p->plan->domain);
+    count = directory_connections(p->question->directory, domain, connections, COUNT(connections));
+    if (count > 0)
+        plan_connections(p, connections, count);
+    else
+        plan_direct(p);
 }
 
 void router_plan(const struct router_question *question, struct arena *arena,
                  struct router_plan *plan_r)
 {
-    const struct directory_connection *list[DIRECTORY_CONNECTIONS_MAX];
-    struct planning *p = arena_one(arena, struct planning);
-    size_t at = SIZE_MAX;
+    struct router_planning *p = arena_one(arena, struct router_planning);
+    struct slice local;
+    struct slice domain;
 
     p->question = question;
     p->arena = arena;
-    for (size_t i = 0; i < question->address.len; i++)
-        if (question->address.ptr[i] == '@')
-            at = i;
-    struct slice domain =
-        at == SIZE_MAX ? SLICE("") : slice_sub(question->address, at + 1, SIZE_MAX);
+    p->plan = plan_r;
+    directory_name_split(question->address, &local, &domain);
     *plan_r = (struct router_plan){.domain = slice_lower(arena, domain).ptr, .key = ""};
     if (domain.len == 0 || domain.len > 255) {
         plan_r->way = ROUTER_WAY_REFUSE;
         plan_r->why = "the address has no domain that mail could go to";
         return;
     }
-    if (directory_domain_is_local(question->directory, domain)) {
+    plan_r->way = ROUTER_WAY_SEND;
+    if (!directory_domain_is_local(question->directory, domain)) {
+        plan_away(p);
+    } else if (!plan_elsewhere(p, local, domain)) {
         plan_r->way = ROUTER_WAY_HERE;
         plan_r->why = "the domain is served here";
         return;
     }
-    plan_r->way = ROUTER_WAY_SEND;
-    plan_r->key = text(arena, "domain %s", plan_r->domain);
-    size_t count = directory_connections(question->directory, slice_str(plan_r->domain), list,
-                                         DIRECTORY_CONNECTIONS_MAX);
-    if (count > 0)
-        plan_connections(p, plan_r, list, count);
-    else
-        plan_direct(p, plan_r);
-    plan_r->hops = p->hops;
-    plan_r->hop_count = p->count;
+    choose(p);
 }

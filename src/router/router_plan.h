@@ -1,6 +1,7 @@
-/* router_plan.h: which way a message goes to an address of another domain. Pure: the directory's
- * snapshot, what is known of the hosts, and the time give the hops, in order, each with its reason.
- * It is made anew at each try. */
+/* router_plan.h: which way a message goes to an address that is not for this server: to the servers
+ * that hold a person's account, to a foreign system, by its gateways, or to another domain. Pure:
+ * the directory's snapshot, what is known of servers and hosts, and the time give the hops, in
+ * order, each with its reason. It is made anew at each try. */
 #pragma once
 #include "router/router_client.h"
 #include "router/router_health.h"
@@ -30,7 +31,10 @@ struct router_question {
     const struct health_view *servers; /* how the domain's servers are; NULL: nothing is known */
     uint64_t mono_ms;                  /* now, of servers' clock */
     enum router_failover failover;
-    bool pass_busy; /* a busy server is passed over as long as there is another */
+    bool pass_busy;    /* a busy server is passed over as long as there is another */
+    struct slice from; /* the server of the domain that handed it over; empty: none */
+    bool again;        /* it was here before: a gateway sends it itself */
+    bool explain;      /* the candidates are wanted too */
 };
 
 enum router_way {
@@ -71,7 +75,8 @@ struct router_plan {
     size_t hop_count;
     const struct router_candidate *candidates; /* in the order looked at */
     size_t candidate_count;
-    bool fixed;               /* the hops are hosts by name, of a connection document */
+    bool fixed;               /* the hops are hosts by name, of a document */
+    bool gateway;             /* to a foreign system, by this server */
     uint64_t connections_max; /* 0: the setting's */
     const char *why;
 };

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "conf/conf.h"
+#include "health/health.h"
 #include "log/log.h"
 #include "router/router_client.h"
 #include "router/router_journal.h"
@@ -263,7 +264,35 @@ void router_queue_look(struct router_queue *queue, bool now)
     pthread_mutex_unlock(&queue->lock);
 }
 
+/* Destinations that servers of the domain lead to. */
+void router_queue_look_servers(struct router_queue *queue)
+{
+    int64_t now_ms = sys_now_ms();
+
+    pthread_mutex_lock(&queue->lock);
+    for (struct router_dest *dest = queue->dests; dest != NULL; dest = dest->hh.next) {
+        if (strncmp(dest->key, "servers ", 8) != 0 && strncmp(dest->key, "foreign ", 8) != 0)
+            continue;
+        dest->more = true;
+        dest->pace.next_ms = 0;
+        router_dest_kick(queue, dest, now_ms);
+    }
+    pthread_mutex_unlock(&queue->lock);
+}
+
 /* --- life --- */
+
+static void server_changed(void *ctx, struct slice server, enum health_state from,
+                           enum health_state to)
+{
+    struct router_queue *queue = ctx;
+
+    (void)server;
+    (void)from;
+    (void)to;
+    atomic_store(&queue->servers_changed, true);
+    pthread_cond_signal(&queue->keeper_cond);
+}
 
 static void documents_changed(void *ctx, int64_t account_id, int64_t folder_id)
 {
@@ -375,6 +404,9 @@ enum st router_queue_new(const struct router_queue_options *options, struct buf 
 
     queue->store = options->store;
     queue->server_name = options->server_name;
+    queue->servers = options->health;
+    if (queue->servers != NULL)
+        health_watch(queue->servers, server_changed, queue);
     queue->stop_fds[0] = queue->stop_fds[1] = -1;
     queue->scan = true;
     queue->waiting_tail = &queue->waiting;
@@ -394,8 +426,15 @@ enum st router_queue_new(const struct router_queue_options *options, struct buf 
     return ST_OK;
 }
 
+void router_queue_use_cluster(struct router_queue *queue, struct cluster *cluster)
+{
+    assert(!queue->started);
+    queue->cluster = cluster;
+}
+
 void router_queue_start(struct router_queue *queue)
 {
+    atomic_store(&queue->documents_changed, true);
     pthread_mutex_lock(&queue->lock);
     bool started = pthread_create(&queue->keeper, NULL, router_keeper_main, queue) == 0;
     queue->started = started;
@@ -403,7 +442,6 @@ void router_queue_start(struct router_queue *queue)
     if (!started)
         return;
     queue->watch = store_watch_new(queue->store, STORE_DOCUMENTS_ACCOUNT, documents_changed, queue);
-    router_queue_look(queue, false);
 }
 
 /* Waits until only the keeper is left, or the time is over. */
@@ -475,6 +513,16 @@ void router_queue_free(struct router_queue **queue)
 int64_t router_queue_server_id(const struct router_queue *queue)
 {
     return queue->server_id;
+}
+
+struct health *router_queue_servers(const struct router_queue *queue)
+{
+    return queue->servers;
+}
+
+const char *router_queue_server_name(const struct router_queue *queue)
+{
+    return queue->server_name;
 }
 
 const struct router_health *router_queue_health(const struct router_queue *queue)

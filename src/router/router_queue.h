@@ -8,6 +8,8 @@
 #include "base/base.h"
 
 struct buf;
+struct cluster;
+struct health;
 struct router_dest;
 struct router_health;
 struct router_queue;
@@ -16,11 +18,18 @@ struct store;
 struct router_queue_options {
     struct store *store;
     const char *server_name;
+    struct health
+        *health; /* of the domain's servers; a change has the queue look anew. NULL: none */
 };
 
 /* ST_IO and others with a sentence in why. */
 MUST_USE enum st router_queue_new(const struct router_queue_options *options, struct buf *why,
                                   struct router_queue **queue_r);
+/* Before router_queue_start(): this server is one of a domain. The certificates for what goes to
+ * the other servers are the cluster's, and its health table learns of a server that cannot be
+ * reached.
+ */
+void router_queue_use_cluster(struct router_queue *queue, struct cluster *cluster);
 void router_queue_start(struct router_queue *queue);
 /* Lets transactions under way end, at most timeout_ms; keeps what they came to. */
 void router_queue_stop(struct router_queue *queue, uint64_t timeout_ms);
@@ -38,7 +47,9 @@ void router_dest_unref(struct router_queue *queue, struct router_dest **dest, bo
 int64_t router_queue_server_id(const struct router_queue *queue);
 int64_t router_queue_report_id(const struct router_queue *queue);
 
+const char *router_queue_server_name(const struct router_queue *queue);
 const struct router_health *router_queue_health(const struct router_queue *queue);
+struct health *router_queue_servers(const struct router_queue *queue); /* NULL: alone */
 /* Reports were queued. */
 void router_queue_look_reports(struct router_queue *queue);
 

@@ -100,30 +100,6 @@ static void lose(struct resolving *r, struct slice text)
         r->reach->lost = slice_cstr(r->targets->arena, text);
 }
 
-static void take_account(struct resolving *r, const struct directory_person *person,
-                         const struct way *way)
-{
-    struct router_targets *targets = r->targets;
-    struct router_target like = base_target(r, way);
-    struct router_target *target;
-
-    if (person->account_id == 0) {
-        r->no_store = true;
-        lose(r, slice_str(person->name));
-        return;
-    }
-    HASH_FIND(hh, targets->accounts, &person->account_id, sizeof(person->account_id), target);
-    if (target == NULL) {
-        like.kind = ROUTER_LOCAL;
-        like.account_id = person->account_id;
-        like.quota_bytes = person->quota_bytes != 0 ? person->quota_bytes : conf_get()->quota_bytes;
-        like.name = slice_cstr(targets->arena, slice_str(person->name));
-        target = append(r, &like);
-        HASH_ADD(hh, targets->accounts, account_id, sizeof(target->account_id), target);
-    }
-    link_target(r, target);
-}
-
 static void take_address(struct resolving *r, struct slice local, struct slice domain,
                          const struct way *way)
 {
@@ -140,6 +116,34 @@ static void take_address(struct resolving *r, struct slice local, struct slice d
         like.domain = lower;
         target = append(r, &like);
         HASH_ADD_KEYPTR(hh, targets->addresses, target->address.ptr, target->address.len, target);
+    }
+    link_target(r, target);
+}
+
+static void take_account(struct resolving *r, const struct directory_person *person,
+                         const struct way *way)
+{
+    struct router_targets *targets = r->targets;
+    struct router_target like = base_target(r, way);
+    struct router_target *target;
+
+    if (person->account_id == 0 && person->server_count > 0) {
+        take_address(r, slice_str(person->name), directory_first_domain(r->directory), way);
+        return;
+    }
+    if (person->account_id == 0) {
+        r->no_store = true;
+        lose(r, slice_str(person->name));
+        return;
+    }
+    HASH_FIND(hh, targets->accounts, &person->account_id, sizeof(person->account_id), target);
+    if (target == NULL) {
+        like.kind = ROUTER_LOCAL;
+        like.account_id = person->account_id;
+        like.quota_bytes = person->quota_bytes != 0 ? person->quota_bytes : conf_get()->quota_bytes;
+        like.name = slice_cstr(targets->arena, slice_str(person->name));
+        target = append(r, &like);
+        HASH_ADD(hh, targets->accounts, account_id, sizeof(target->account_id), target);
     }
     link_target(r, target);
 }

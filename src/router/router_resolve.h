@@ -16,7 +16,7 @@ struct directory;
 
 enum router_kind {
     ROUTER_LOCAL,  /* an account of this store */
-    ROUTER_REMOTE, /* an address of another domain */
+    ROUTER_REMOTE, /* an address of another domain, or of a person whose account is elsewhere */
 };
 
 /* One of those whom a message goes to. */
@@ -32,6 +32,7 @@ struct router_target {
     const char *name;     /* the account's */
     struct slice address; /* of REMOTE: local@domain, quoted where it must be */
     struct slice domain;  /* lower case */
+    bool known;           /* the message was taken for it before; nothing becomes of it now */
     enum st st;           /* what became of it: ST_OK, ST_FULL, ST_NOT_FOUND (removed meanwhile) */
 
     UT_hash_handle hh; /* inside router_resolve.c from here on */

@@ -82,13 +82,14 @@ struct router_queue {
     const char *server_name;
     int64_t server_id;
     _Atomic int64_t report_id;
-    _Atomic int64_t
-        lease_until_ms; /* by the wall clock; STORE_NEVER_MS: nobody else has the store */
-    struct router_health *health;
+    _Atomic int64_t lease_until_ms; /* STORE_NEVER_MS: nobody else has the store */
+    struct router_health *health;   /* of hosts */
+    struct health *servers;         /* of the domain's; NULL: alone */
     struct router_journal *journal;
     struct sys_dns *dns;
     struct sys_tls_client *tls;
-    int stop_fds[2]; /* a pipe; readable once it stops for good */
+    struct cluster *cluster; /* NULL: this server is of no domain */
+    int stop_fds[2];         /* a pipe; readable once it stops for good */
     pthread_mutex_t lock;
     pthread_cond_t idle_cond; /* settling or senders became fewer */
     pthread_cond_t keeper_cond;
@@ -104,6 +105,7 @@ struct router_queue {
     int64_t scan_after_id;
     struct store_watch *watch;
     atomic_bool documents_changed;
+    atomic_bool servers_changed; /* how another server is */
     bool scan;
     int64_t warn_after_id; /* envelopes up to it are young, or their senders know */
     atomic_bool stopping;
@@ -112,6 +114,7 @@ struct router_queue {
 };
 
 /* --- router_queue.c; lock held --- */
+void router_queue_look_servers(struct router_queue *queue); /* takes the lock */
 struct router_pace_limits router_dest_limits(const struct router_dest *dest);
 /* Gives a sender to the destination if it has work and may have one more. */
 void router_dest_kick(struct router_queue *queue, struct router_dest *dest, int64_t now_ms);

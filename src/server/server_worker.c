@@ -175,9 +175,20 @@ static enum st open_store(struct worker *worker, const struct conf *conf, struct
     return st;
 }
 
+static struct health_limits health_limits_of(const struct conf *conf)
+{
+    return (struct health_limits){.suspect_ms = conf->cluster_suspect_ms,
+                                  .down_ms = conf->cluster_down_ms,
+                                  .steady_ms = conf->cluster_steady_ms};
+}
+
 static enum st open_queue(struct worker *worker, const struct conf *conf, struct buf *why)
 {
-    const struct router_queue_options options = {worker->store, worker->server_name};
+    const struct health_limits limits = health_limits_of(conf);
+
+    worker->health = health_new(&limits);
+    const struct router_queue_options options = {worker->store, worker->server_name,
+                                                 worker->health};
 
     enum st st = router_queue_new(&options, why, &worker->queue);
     if (st == ST_OK && conf->spool && store_is_shared(worker->store))
@@ -187,17 +198,10 @@ static enum st open_queue(struct worker *worker, const struct conf *conf, struct
 
 /* --- the other servers --- */
 
-static struct health_limits health_limits_of(const struct conf *conf)
-{
-    return (struct health_limits){.suspect_ms = conf->cluster_suspect_ms,
-                                  .down_ms = conf->cluster_down_ms,
-                                  .steady_ms = conf->cluster_steady_ms};
-}
-
-static const char *cluster_listening(const struct server_listeners *listeners)
+static const char *first_listening(const struct server_listeners *listeners, enum server_kind kind)
 {
     for (size_t i = 0; i < listeners->count; i++)
-        if (listeners->list[i].kind == SERVER_cluster)
+        if (listeners->list[i].kind == kind)
             return listeners->list[i].address;
     return "";
 }
@@ -206,20 +210,20 @@ static const char *cluster_listening(const struct server_listeners *listeners)
 static enum st open_cluster(struct worker *worker, const struct conf *conf,
                             const struct server_listeners *listeners, struct buf *why)
 {
-    const struct health_limits limits = health_limits_of(conf);
     const struct cluster_context context = {.store = worker->store,
                                             .net = worker->net,
                                             .server_name = worker->server_name,
                                             .data_dir = conf->data_dir,
-                                            .listening = cluster_listening(listeners)};
+                                            .listening = first_listening(listeners, SERVER_cluster),
+                                            .transfer = first_listening(listeners, SERVER_transfer),
+                                            .proto_transfer = &proto_transfer};
     struct cluster_context with = context;
 
-    worker->health = health_new(&limits);
     with.health = worker->health;
     enum st st = cluster_open(&with, why, &worker->cluster);
     if (st != ST_NOT_FOUND)
         return st;
-    if (context.listening[0] != '\0')
+    if (context.listening[0] != '\0' || context.transfer[0] != '\0')
         log_event(EV_CLUSTER_ALONE, 0, LOG_S("why", buf_slice(why)));
     buf_clear(why);
     return ST_OK;
@@ -229,6 +233,8 @@ static void *context_of(struct worker *worker, const struct net_proto *proto)
 {
     if (proto == &proto_imap)
         return &worker->imap;
+    if (proto == &proto_transfer && worker->cluster == NULL)
+        return NULL; /* without a domain nobody could be trusted */
     return proto == &proto_cluster ? (void *)worker->cluster : &worker->smtp;
 }
 
@@ -308,10 +314,11 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
         st = open_cluster(worker, conf, listeners, why);
     if (st != ST_OK)
         return st;
-    worker->smtp = (struct smtp_context){worker->store, worker->queue, worker->spool, &worker->auth,
-                                         worker->server_name};
+    worker->smtp = (struct smtp_context){worker->store, worker->queue,       worker->spool,
+                                         &worker->auth, worker->server_name, worker->cluster};
     worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
+    router_queue_use_cluster(worker->queue, worker->cluster);
     if (worker->cluster != NULL)
         st = cluster_start(worker->cluster, why);
     if (st == ST_OK)

@@ -209,7 +209,7 @@ class Load:
                 for rcpt, code in zip(rcpts, codes[1:]):
                     self.mail[rcpt, ident] = "250" if told == 250 and code == 250 else "refused"
                 self.answered("smtp", number, told == 250, f"smtp {told}")
-                if told != 250 and not 400 <= told < 500:
+                if told != 250 and not any(400 <= code < 500 for code in codes):   # 503 for DATA follows one for RCPT
                     self.bad.append(f"sender {number}: {codes}")
                 if codes[0] != 250:
                     smtp.command("RSET")

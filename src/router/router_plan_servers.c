@@ -1,0 +1,185 @@
+#include "base/buf.h"
+#include "base/slice.h"
+#include "router/router_planning.h"
+
+#define TRANSFER_PORT 8025
+#define KEY_BYTES_MAX 4000
+
+/* Names are for candidates, which are for people. */
+static const char *name_of(const struct router_planning *p, const char *what, struct slice name,
+                           const char *of)
+{
+    if (!p->question->explain)
+        return "";
+    return router_plan_text(p->arena, "%s %.*s%s%s", what, SLICE_ARG(name),
+                            of[0] != '\0' ? " of " : "", of);
+}
+
+static bool is_here(const struct router_planning *p, struct slice server)
+{
+    return p->question->server_name != NULL &&
+           slice_ieq(server, slice_str(p->question->server_name));
+}
+
+static enum router_rank rank_of(const struct router_planning *p, const struct health_look *look)
+{
+    static const enum router_rank ranks[] = {
+        [HEALTH_UP] = ROUTER_RANK_UP,           [HEALTH_BUSY] = ROUTER_RANK_BUSY,
+        [HEALTH_SUSPECT] = ROUTER_RANK_SUSPECT, [HEALTH_RESTRICTED] = ROUTER_RANK_PASSED,
+        [HEALTH_DOWN] = ROUTER_RANK_DOWN,
+    };
+    static_assert(COUNT(ranks) == HEALTH_STATE_MAX, "one for each");
+
+    if (look->state == HEALTH_BUSY && !p->question->pass_busy)
+        return ROUTER_RANK_UP;
+    return ranks[look->state];
+}
+
+static const char *state_text(const struct router_planning *p, const struct health_look *look)
+{
+    const char *name = health_state_name(look->state);
+    uint64_t since_ms = p->question->mono_ms - look->since_ms;
+
+    if (!look->known)
+        return "";
+    if (look->state == HEALTH_BUSY)
+        return router_plan_text(p->arena, "busy (index %u) for %llu s", look->index,
+                                (unsigned long long)since_ms / 1000);
+    return router_plan_text(p->arena, "%s for %llu s", name, (unsigned long long)since_ms / 1000);
+}
+
+static struct health_look look_at(const struct router_planning *p, struct slice server)
+{
+    if (p->question->servers == NULL)
+        return (struct health_look){.state = HEALTH_UP};
+    return health_of(p->question->servers, server, p->question->mono_ms);
+}
+
+/* A hop to another server of the domain; mate: after all that are nearer. `as` names it in the
+ * list. */
+static enum router_rank add_server(struct router_planning *p, struct slice name, bool mate,
+                                   const char *as, const char *why)
+{
+    const struct directory_server *server = directory_server(p->question->directory, name);
+    const struct health_look look = look_at(p, name);
+    struct router_hop hop = {.why = why};
+    enum router_rank rank = rank_of(p, &look);
+
+    if (server == NULL) {
+        hop.why = "passed over: there is no server document of this name";
+        rank = ROUTER_RANK_PASSED;
+    } else if (look.state == HEALTH_RESTRICTED) {
+        hop.why = "passed over: restricted";
+    } else {
+        hop.server = server->name;
+        hop.host = server->smtp.name;
+        hop.port = server->smtp.port != 0 ? server->smtp.port : TRANSFER_PORT;
+        hop.tls = ROUTER_TLS_VERIFIED;
+        hop.tls_first = true;
+    }
+    router_plan_add(p, &hop, mate && rank < ROUTER_RANK_MATE ? ROUTER_RANK_MATE : rank, as,
+                    p->question->explain ? state_text(p, &look) : "");
+    return rank;
+}
+
+/* --- an account --- */
+
+static void put_key(struct router_planning *p, const struct slice *servers, size_t count)
+{
+    AUTO(buf) struct buf key = BUF(KEY_BYTES_MAX);
+
+    buf_put(&key, SLICE("servers"));
+    for (size_t i = 0; i < count; i++) {
+        buf_put(&key, SLICE(" "));
+        buf_put(&key, servers[i]);
+    }
+    p->plan->key = slice_cstr(p->arena, buf_slice(&key));
+}
+
+void router_plan_person(struct router_planning *p, const struct directory_person *person)
+{
+    bool lead_only = p->question->failover == ROUTER_FAILOVER_OFF;
+
+    put_key(p, person->servers, person->server_count);
+    p->plan->fixed = true;
+    p->plan->why = router_plan_text(p->arena, "%s's account is on %s%.*s", person->name,
+                                    person->server_count > 1 ? "several servers, first " : "",
+                                    SLICE_ARG(person->servers[0]));
+    for (size_t i = 0; i < person->server_count; i++) {
+        const char *name = name_of(p, "server", person->servers[i], "");
+        const struct router_hop none = {.why = "passed over: the account is not in its store yet"};
+        const struct router_hop off = {.why = "passed over: cluster_failover is off"};
+
+        if (is_here(p, person->servers[i]))
+            router_plan_add(p, &none, ROUTER_RANK_PASSED, name, "here");
+        else if (i > 0 && lead_only)
+            router_plan_add(p, &off, ROUTER_RANK_PASSED, name, "");
+        else
+            (void)add_server(p, person->servers[i], false, name,
+                             i == 0 ? "it leads for the account" : "it holds the account too");
+    }
+}
+
+/* --- a foreign domain --- */
+
+/* Those of its cluster route on what a gateway that does not answer should have had. */
+static void add_mates(struct router_planning *p, const struct directory_foreign *foreign)
+{
+    struct slice gateway = slice_str(foreign->mail_server);
+    const struct directory_cluster *cluster = directory_cluster_of(p->question->directory, gateway);
+
+    for (size_t i = 0; cluster != NULL && i < cluster->server_count; i++)
+        if (!slice_ieq(cluster->servers[i], gateway) && !is_here(p, cluster->servers[i]))
+            (void)add_server(p, cluster->servers[i], true,
+                             name_of(p, "mate", cluster->servers[i], foreign->mail_server),
+                             "in the cluster of a gateway that does not answer");
+}
+
+static void add_gateway(struct router_planning *p, const struct directory_foreign *foreign)
+{
+    const char *name = name_of(p, "gateway", slice_str(foreign->mail_server), foreign->name);
+    const char *why = router_plan_text(p->arena, "document %s", foreign->name);
+    bool later = p->plan->gateway && p->question->from.len > 0; /* its own hosts come first */
+    enum router_rank rank = add_server(p, slice_str(foreign->mail_server), later, name, why);
+
+    if (rank >= ROUTER_RANK_SUSPECT && p->question->failover == ROUTER_FAILOVER_ALL)
+        add_mates(p, foreign);
+}
+
+/* A message that another gateway could not get rid of does not go back there; and a gateway that
+ * has it again keeps it. */
+static bool is_behind(const struct router_planning *p, struct slice gateway)
+{
+    return p->plan->gateway && (p->question->again || slice_ieq(p->question->from, gateway));
+}
+
+static void add_document(struct router_planning *p, const struct directory_foreign *foreign)
+{
+    const struct router_hop behind = {.why = "passed over: the message comes from there"};
+    const struct router_hop no_server = {.why = "passed over: the document names no mail server"};
+
+    if (foreign->mail_server[0] == '\0')
+        router_plan_add(p, &no_server, ROUTER_RANK_PASSED,
+                        name_of(p, "document", slice_str(foreign->name), ""), "");
+    else if (is_here(p, slice_str(foreign->mail_server)))
+        router_plan_hosts(p, &foreign->connection, foreign);
+    else if (is_behind(p, slice_str(foreign->mail_server)))
+        router_plan_add(p, &behind, ROUTER_RANK_PASSED,
+                        name_of(p, "gateway", slice_str(foreign->mail_server), foreign->name), "");
+    else
+        add_gateway(p, foreign);
+}
+
+void router_plan_foreign(struct router_planning *p, const struct directory_foreign **list,
+                         size_t count, const char *key)
+{
+    p->plan->key = key;
+    p->plan->fixed = true;
+    for (size_t i = 0; i < count; i++)
+        p->plan->gateway = p->plan->gateway || is_here(p, slice_str(list[i]->mail_server));
+    p->plan->why =
+        router_plan_text(p->arena, "%zu document%s, %s%s first", count, count > 1 ? "s" : "",
+                         list[0]->name, p->plan->gateway ? "; this server is a gateway" : "");
+    for (size_t i = 0; i < count; i++)
+        add_document(p, list[i]);
+}
