@@ -1,5 +1,5 @@
 """What a server has queued goes on when it dies or stops: another one on the same store takes it over, and nothing is sent twice."""
-import collections, json, os, signal, time
+import collections, json, os, signal, subprocess, time
 
 import pytest
 
@@ -28,6 +28,7 @@ def leasing(sink):
     way = pair[0].dir / "way.ini"
     way.write_text(f"domain = *\nhost = 127.0.0.1:{sink.port}\n")
     pair[0].run("directory", "edit", "connection", "way", "--file", str(way))
+    pair[0].database = database
     yield pair
     assert "no faults" in pair[1].run("store", "check")
     for server in pair:
@@ -71,6 +72,22 @@ def test_a_dead_servers_queue_is_taken_over_and_nothing_is_sent_twice_when_it_re
     wait_until(lambda: queued(a) == queued(b) == 0)
 
 
+def transactions(database):
+    done = subprocess.run(["psql", "-XAtq", "-h", str(database.dir), "-U", "postgres", "-c", "SELECT COUNT(*) FROM pg_stat_activity "
+                           "WHERE state LIKE 'idle in transaction%'"], check=True, capture_output=True, text=True, cwd="/")
+    return int(done.stdout)
+
+
+def stop_between_transactions(worker, database):
+    """Whoever is stopped within one holds its locks until PostgreSQL ends it, after ten minutes."""
+    for _ in range(50):
+        os.kill(worker, signal.SIGSTOP)
+        if not all(transactions(database) for _ in range(3)):
+            return
+        os.kill(worker, signal.SIGCONT)
+    raise AssertionError("always in a transaction")
+
+
 def test_a_server_that_was_stopped_for_longer_than_its_lease_learns_that_its_queue_is_anothers(leasing, sink):
     a, b = leasing
     send(b, [1000])
@@ -79,7 +96,7 @@ def test_a_server_that_was_stopped_for_longer_than_its_lease_learns_that_its_que
     send(a, range(200))
     wait_until(lambda: len(sink.accepted) > 10)
     worker = a.worker()
-    os.kill(worker, signal.SIGSTOP)
+    stop_between_transactions(worker, a.database)
     try:
         b.await_line("event=queue_taken_over", 3 * LEASE_S)
         sink.clear()
