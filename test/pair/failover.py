@@ -318,7 +318,7 @@ def check(load, pair):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--senders", type=int, default=6)
     parser.add_argument("--clients", type=int, default=6)
