@@ -42,6 +42,7 @@ soak: all
 	@tools/packages.sh test
 	@/usr/bin/python3 test/fault/soak.py --rounds 50
 	@/usr/bin/python3 test/fault/queue_soak.py --rounds 50 --messages 10000
+	@/usr/bin/python3 test/pair/failover.py --rounds 3
 	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && meson test -C $(BUILD) --suite relay_postgres
 	@/usr/bin/python3 test/fault/queue_soak.py
 	@for seed in 1 2 3; do /usr/bin/python3 tools/demo.py --seed $$seed || exit 1; done

@@ -47,6 +47,7 @@ step 'the router simulated, 200,000 messages' suites build sim
 step 'the same with ASan and UBSan, 20,000 messages' build-asan/test/sim/sim_router --messages 20000
 step 'wire cases' suites build wire
 step 'end to end with real clients' suites build e2e
+step 'two servers on one PostgreSQL' suites build pair
 step 'mail that goes on: peers, faults, name servers, smuggling' suites build relay
 step 'crashes' suites build fault
 step 'fuzz targets, 20 s each' tools/fuzz.sh 20
