@@ -65,11 +65,13 @@ static int64_t gcd(int64_t a, int64_t b)
     return a;
 }
 
-/* Whether the clock, going on by the interval, ever shows a time that the rule allows. */
+/* Whether the clock, going on by the interval, ever shows a time of a weekday that the rule allows.
+ */
 static bool meets_times(const struct ical_rule *rule, int64_t origin)
 {
-    int64_t step = gcd(rule->interval * unit_s[rule->freq], ICAL_DAY_S);
-    int64_t rest = ical_second_of(origin) % step;
+    int64_t step = gcd(rule->interval * unit_s[rule->freq], 7 * ICAL_DAY_S);
+    int64_t rest = (ical_weekday(ical_day_of(origin)) * ICAL_DAY_S + ical_second_of(origin)) % step;
+    unsigned days = (rule->parts & ICAL_BYDAY) != 0 ? rule->weekdays : 0x7f;
     uint64_t hours = (rule->parts & ICAL_BYHOUR) != 0 ? rule->hours : ICAL_BIT(24) - 1;
     uint64_t minutes = rule->freq >= ICAL_HOURLY            ? 1
                        : (rule->parts & ICAL_BYMINUTE) != 0 ? rule->minutes
@@ -82,8 +84,12 @@ static bool meets_times(const struct ical_rule *rule, int64_t origin)
          h = ical_bits_next(&hours, 1, (unsigned)h + 1))
         for (uint64_t m = minutes; m != 0; m &= m - 1)
             for (uint64_t s = seconds; s != 0; s &= s - 1)
-                if ((h * 3600 + __builtin_ctzll(m) * 60 + __builtin_ctzll(s)) % step == rest)
-                    return true;
+                for (unsigned d = days; d != 0; d &= d - 1)
+                    if ((__builtin_ctz(d) * ICAL_DAY_S + h * 3600 + __builtin_ctzll(m) * 60 +
+                         __builtin_ctzll(s)) %
+                            step ==
+                        rest)
+                        return true;
     return false;
 }
 

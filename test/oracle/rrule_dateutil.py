@@ -125,25 +125,25 @@ def dateutil_list(start, parts, seen, patience):
         parts = {"BYDAY": DAYS[start.weekday()], **parts}
         begin -= datetime.timedelta(days=(start.weekday() - DAYS.index(parts.get("WKST", "MO"))) % 7)
     count = parts.pop("COUNT", None) if begin != start else None
+    whole = False
     try:
-        signal.setitimer(signal.ITIMER_REAL, patience)
-        moments = (m for m in rrule.rrulestr(text_of(parts), dtstart=begin) if m >= start)
-        for moment in itertools.islice(moments, int(count or INSTANCES)):
-            found.append(moment)
-        whole = True
-    except Slow:
-        seen["slow"] += 1
-        whole = False
+        try:
+            signal.setitimer(signal.ITIMER_REAL, patience)
+            moments = (m for m in rrule.rrulestr(text_of(parts), dtstart=begin) if m >= start)
+            for moment in itertools.islice(moments, int(count or INSTANCES)):
+                found.append(moment)
+            whole = True
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except Slow:  # perhaps while the timer was being stopped
+        seen["slow"] += not whole
     except IndexError:
         seen["index"] += 1
-        whole = False
     except ValueError as why:
         if "empty rule" not in str(why) and "rrule byxxx" not in str(why):
             raise
         seen["empty"] += 1
         whole = True
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     if found[:1] != [start]:
         seen["dtstart"] += 1
         found.insert(0, start)
