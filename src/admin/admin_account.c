@@ -8,10 +8,30 @@
 
 /* --- adding --- */
 
+/* In a domain every server is to know where the account is: here, or where the store is too. */
+static void place(struct admin_call *call, struct admin_person *person)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct slice self = slice_str(call->context->server_name);
+    const struct directory_cluster *cluster = directory_cluster_of(directory, self);
+    bool shared = store_is_shared(call->context->store);
+    size_t count = shared && cluster != NULL ? cluster->server_count : 1;
+    struct slice *servers = arena_many(call->arena, struct slice, count);
+
+    if (call->context->cluster == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        servers[i] =
+            shared && cluster != NULL ? arena_copy(call->arena, cluster->servers[i]) : self;
+    person->servers = servers;
+    person->server_count = count;
+}
+
 /* What an object of arguments says of a new person. */
 static enum st read_person(struct admin_call *call, struct admin_person *person_r)
 {
     struct slice *aliases = NULL;
+    struct slice *servers = NULL;
     struct slice name;
     enum st st = admin_arg_need(call, "name", &name);
 
@@ -25,6 +45,11 @@ static enum st read_person(struct admin_call *call, struct admin_person *person_
     if (st == ST_OK)
         st = admin_arg_bool(call, "admin", &person_r->admin);
     person_r->aliases = aliases;
+    if (st == ST_OK)
+        st = admin_arg_list(call, "servers", &servers, &person_r->server_count);
+    person_r->servers = servers;
+    if (person_r->server_count == 0)
+        place(call, person_r);
     return st;
 }
 

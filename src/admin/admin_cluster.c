@@ -1,7 +1,9 @@
 #include "admin/admin_call.h"
 #include "cluster/cluster.h"
+#include "directory/directory.h"
 #include "health/health.h"
 #include "log/log.h"
+#include "store/store.h"
 #include "sys/sys_time.h"
 
 #include <string.h>
@@ -98,6 +100,53 @@ enum st admin_cluster_show(struct admin_call *call)
                   number(cluster_documents(cluster)), "servers", showing.servers);
     put_health(&showing, call->context->server_name, call->reply);
     health_view_unref(&showing.view);
+    return ST_OK;
+}
+
+/* --- who holds which account --- */
+
+struct holding {
+    json_t *accounts;
+    const struct health_view *view; /* NULL: alone */
+    uint64_t now_ms;
+};
+
+static json_t *holder_json(const struct holding *holding, struct slice name)
+{
+    struct health_look look = {.known = false};
+
+    if (holding->view != NULL)
+        look = health_of(holding->view, name, holding->now_ms);
+    return json_pack("{s:o, s:s*}", "name", admin_json_text(name), "state",
+                     look.known ? health_state_name(look.state) : NULL);
+}
+
+static void add_account(void *ctx, const struct directory_person *person)
+{
+    const struct holding *holding = ctx;
+    json_t *servers = json_array();
+
+    for (unsigned i = 0; i < person->server_count; i++)
+        json_array_append_new(servers, holder_json(holding, person->servers[i]));
+    json_array_append_new(holding->accounts,
+                          json_pack("{s:o, s:o, s:b}", "name",
+                                    admin_json_text(slice_str(person->name)), "servers", servers,
+                                    "here", person->account_id != 0));
+}
+
+enum st admin_cluster_accounts(struct admin_call *call)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct cluster *cluster = call->context->cluster;
+    struct holding holding = {.accounts = json_array(),
+                              .view =
+                                  cluster != NULL ? health_view_ref(cluster_health(cluster)) : NULL,
+                              .now_ms = sys_mono_ms()};
+
+    directory_each(directory, add_account, &holding);
+    health_view_unref(&holding.view);
+    call->reply = json_pack("{s:s, s:b, s:o}", "name", call->context->server_name, "shared",
+                            store_is_shared(call->context->store), "accounts", holding.accounts);
     return ST_OK;
 }
 

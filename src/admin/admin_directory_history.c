@@ -1,8 +1,12 @@
 #include "admin/admin_directory.h"
 
+#include "cluster/cluster.h"
+#include "directory/directory.h"
 #include "directory/directory_check.h"
 #include "directory/directory_lint.h"
+#include "health/health.h"
 #include "store/store_document.h"
+#include "sys/sys_time.h"
 
 struct telling {
     struct admin_subject subject;
@@ -76,6 +80,41 @@ static void tell_finding(void *ctx, struct slice kind, struct slice name, struct
                                     admin_json_text(name), "finding", admin_json_text(sentence)));
 }
 
+/* --- whom nobody reaches now --- */
+
+struct reaching {
+    json_t *findings;
+    const struct health_view *view;
+    uint64_t now_ms;
+};
+
+static void tell_unreached(void *ctx, const struct directory_person *person)
+{
+    const struct reaching *reaching = ctx;
+    bool reached = person->account_id != 0 || person->server_count == 0;
+
+    for (unsigned i = 0; i < person->server_count && !reached; i++) {
+        struct health_look look = health_of(reaching->view, person->servers[i], reaching->now_ms);
+
+        reached = look.state != HEALTH_DOWN;
+    }
+    if (!reached)
+        tell_finding(reaching->findings, SLICE("person"), slice_str(person->name),
+                     SLICE("every server that holds the account is down: its mail waits"));
+}
+
+static void find_unreached(struct admin_call *call, json_t *findings)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct reaching reaching = {.findings = findings, .now_ms = sys_mono_ms()};
+
+    if (call->context->cluster == NULL)
+        return;
+    reaching.view = health_view_ref(cluster_health(call->context->cluster));
+    directory_each(directory, tell_unreached, &reaching);
+    health_view_unref(&reaching.view);
+}
+
 enum st admin_directory_lint(struct admin_call *call)
 {
     struct directory_lint *lint = NULL;
@@ -84,6 +123,8 @@ enum st admin_directory_lint(struct admin_call *call)
 
     if (st == ST_OK)
         directory_lint_run(lint, tell_finding, findings);
+    if (st == ST_OK)
+        find_unreached(call, findings);
     directory_lint_free(&lint);
     call->reply = json_pack("{s:o}", "findings", findings);
     return st;

@@ -130,6 +130,7 @@ struct new_person {
     struct slice name;
     struct slice body;
     char guid[SYS_GUID_HEX + 1];
+    bool here; /* the account is to be in this store */
 };
 
 struct adding {
@@ -160,6 +161,8 @@ static enum st add_body(struct store_tx *tx, void *arg)
 
         if (st == ST_OK)
             st = ST_EXISTS;
+        else if (st == ST_NOT_FOUND && !person->here)
+            st = ST_OK;
         else if (st == ST_NOT_FOUND)
             st = store_account_add(tx, person->name, person->guid, adding->now_ms, &account_id);
         if (st == ST_OK)
@@ -168,6 +171,16 @@ static enum st add_body(struct store_tx *tx, void *arg)
             return explain(adding->why, st, person->name);
     }
     return ST_OK;
+}
+
+/* Whoever has the store; or this server is one of them. */
+static bool is_here(const struct admin_person *person, const char *server_name)
+{
+    bool here = person->server_count == 0 || server_name == NULL;
+
+    for (size_t i = 0; i < person->server_count; i++)
+        here = here || slice_ieq(person->servers[i], slice_str(server_name));
+    return here;
 }
 
 static enum st prepare(struct arena *arena, const struct admin_person *person,
@@ -186,6 +199,14 @@ static enum st prepare(struct arena *arena, const struct admin_person *person,
         st = make_verifiers(arena, person->name, person->password, &document->person, why);
     if (st != ST_OK)
         return st;
+    document->servers.at = arena_many(arena, struct slice, person->server_count + 1);
+    for (size_t i = 0; i < person->server_count; i++) {
+        if (!directory_name_ok(person->servers[i])) {
+            buf_putf(why, "%.*s: not a server's name", SLICE_ARG(person->servers[i]));
+            return ST_INVALID;
+        }
+        document->servers.at[document->servers.count++] = slice_lower(arena, person->servers[i]);
+    }
     directory_person_write(document, &body);
     made->name = person->name;
     made->body = arena_copy(arena, buf_slice(&body));
@@ -205,8 +226,10 @@ enum st admin_person_add(struct store *store, const struct admin_person *persons
 
     assert(count <= ADMIN_PERSONS_MAX);
     admin_person_lock();
-    for (size_t i = 0; st == ST_OK && i < count; i++)
+    for (size_t i = 0; st == ST_OK && i < count; i++) {
         st = prepare(arena, &persons[i], &adding.persons[i], why);
+        adding.persons[i].here = is_here(&persons[i], store_server_name(store));
+    }
     if (st == ST_OK)
         st = store_write(store, add_body, &adding);
     admin_person_unlock();

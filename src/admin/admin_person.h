@@ -13,6 +13,8 @@ struct admin_person {
     struct slice password; /* empty: no log-in until one is set */
     const struct slice *aliases;
     size_t alias_count;
+    const struct slice *servers; /* that hold the account; none: whoever has the store */
+    size_t server_count;
     uint64_t quota_bytes; /* 0: the setting's */
     bool admin;
 };

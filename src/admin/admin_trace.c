@@ -100,13 +100,15 @@ static struct slice bare(struct slice id)
     return id;
 }
 
-/* The first pass: whose Message-ID it is, and the reports about them, which come after. */
+/* The first pass: whose Message-ID it is, or what another server of the domain calls it, and the
+ * reports about them, which come after. */
 static enum st find_line(void *ctx, struct slice line, const char *file)
 {
     struct tracing *t = ctx;
 
     if (slice_find_slice(line, t->what) != SIZE_MAX &&
-        slice_eq(bare(get(t, line, "message_id")), t->what))
+        (slice_eq(bare(get(t, line, "message_id")), t->what) ||
+         slice_eq(get(t, line, "xguid"), t->what)))
         add_guid(t, guid_of(line), "");
     size_t about = t->count == 0 ? SIZE_MAX : find_guid(t, guid_of(line));
     if (about == SIZE_MAX)

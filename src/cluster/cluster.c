@@ -135,6 +135,7 @@ enum st cluster_load_tls(struct cluster *cluster, struct buf *why)
     cluster->ends_ms = look.ends_ms;
     pthread_mutex_unlock(&cluster->lock);
     net_tls_use_for(cluster->context.net, &proto_cluster, tls);
+    net_tls_use_for(cluster->context.net, cluster->context.proto_transfer, tls);
     sys_tls_server_free(&gone);
     return ST_OK;
 }
@@ -207,7 +208,7 @@ enum st cluster_start(struct cluster *cluster, struct buf *why)
                                      documents_changed, cluster);
     st = cluster_keeper_start(cluster);
     if (st != ST_OK)
-        buf_put(why, SLICE("the cluster's thread cannot be started"));
+        buf_put(why, SLICE("the cluster's documents cannot be read"));
     return st;
 }
 
@@ -234,6 +235,7 @@ void cluster_free(struct cluster **cluster)
         mem_free(peer);
     }
     net_tls_use_for(gone->context.net, &proto_cluster, NULL);
+    net_tls_use_for(gone->context.net, gone->context.proto_transfer, NULL);
     sys_tls_server_free(&gone->tls);
     sys_tls_server_free(&gone->tls_before);
     auth_throttle_free(&gone->throttle);

@@ -23,6 +23,8 @@ struct cluster_context {
     const char *server_name;
     const char *data_dir;
     const char *listening; /* the first address that listen_cluster got; "" : none */
+    const char *transfer;  /* the same of listen_transfer */
+    const struct net_proto *proto_transfer; /* served with the domain's certificates too */
 };
 
 /* Loads the certificates. ST_NOT_FOUND: this server is of no domain; ST_INVALID, ST_DENIED, ST_IO:

@@ -176,14 +176,16 @@ static void use_revoked(struct cluster *cluster, struct reading *reading)
     mem_free(gone);
 }
 
-static void look_at_documents(struct keeper *keeper)
+/* False: the store could not be read; with the next tick. */
+static bool look_at_documents(struct keeper *keeper)
 {
     struct cluster *cluster = keeper->cluster;
     struct reading reading = {.cluster = cluster, .after = keeper->reached};
 
-    if (store_read(cluster->context.store, read_documents, &reading) != ST_OK) {
+    enum st st = store_read(cluster->context.store, read_documents, &reading);
+    if (st != ST_OK) {
         pthread_mutex_lock(&cluster->lock);
-        cluster->dirty = true; /* with the next tick */
+        cluster->dirty = true;
         pthread_mutex_unlock(&cluster->lock);
     } else {
         keeper->reached = reading.reached;
@@ -196,25 +198,47 @@ static void look_at_documents(struct keeper *keeper)
     }
     mem_free(reading.servers);
     mem_free(reading.revoked);
+    return st == ST_OK;
 }
 
 /* --- our own document --- */
 
+/* A field of it: host:port of a listener. */
+struct own_field {
+    const char *name;
+    char address[CLUSTER_ADDRESS_BYTES]; /* "": left as it is */
+};
+
 struct own {
     struct cluster *cluster;
-    char address[CLUSTER_ADDRESS_BYTES];
+    struct own_field fields[2];
     struct buf *body;
     bool same;
 };
 
+static void set_fields(struct own *own, struct slice body)
+{
+    AUTO(buf) struct buf before = BUF(DOCUMENT_BYTES_MAX);
+
+    buf_put(own->body, body);
+    for (size_t i = 0; i < COUNT(own->fields); i++) {
+        AUTO(buf) struct buf address = BUF(CLUSTER_ADDRESS_BYTES - 1);
+        const struct own_field *field = &own->fields[i];
+
+        cluster_text_get(body, field->name, &address);
+        if (field->address[0] == '\0' || slice_eq(buf_slice(&address), slice_str(field->address)))
+            continue;
+        own->same = false;
+        buf_clear(&before);
+        buf_put(&before, buf_slice(own->body));
+        buf_clear(own->body);
+        cluster_text_set(buf_slice(&before), field->name, field->address, own->body);
+    }
+}
+
 static enum st take_own(void *ctx, const struct store_document *document)
 {
-    struct own *own = ctx;
-    AUTO(buf) struct buf address = BUF(CLUSTER_ADDRESS_BYTES - 1);
-
-    cluster_text_get(document->body, "cluster", &address);
-    own->same = slice_eq(buf_slice(&address), slice_str(own->address));
-    cluster_text_set(document->body, "cluster", own->address, own->body);
+    set_fields(ctx, document->body);
     return ST_OK;
 }
 
@@ -223,11 +247,11 @@ static enum st write_own(struct store_tx *tx, void *arg)
     struct own *own = arg;
     struct slice name = slice_str(own->cluster->context.server_name);
 
-    own->same = false;
+    own->same = true;
     buf_clear(own->body);
     enum st st = store_document_get(tx, SLICE("server"), name, take_own, own);
     if (st == ST_NOT_FOUND)
-        cluster_text_set(SLICE(""), "cluster", own->address, own->body);
+        set_fields(own, SLICE(""));
     if ((st != ST_OK && st != ST_NOT_FOUND) || own->same)
         return st;
     const struct store_document document = {.kind = SLICE("server"),
@@ -237,15 +261,15 @@ static enum st write_own(struct store_tx *tx, void *arg)
     return store_document_put(tx, &document);
 }
 
-/* Under which the others reach this server: it may listen everywhere, and then its name is meant.
- */
-static void own_address(const struct cluster *cluster, char address[CLUSTER_ADDRESS_BYTES])
+/* Under which the others reach a listener of this server: it may listen everywhere, and then the
+ * server's name is meant. */
+static void set_address(const struct cluster *cluster, const char *setting, const char *listening,
+                        char address[CLUSTER_ADDRESS_BYTES])
 {
-    const char *listening = cluster->context.listening;
     const char *colon = strrchr(listening, ':');
 
-    if (conf_get()->cluster_address[0] != '\0')
-        snprintf(address, CLUSTER_ADDRESS_BYTES, "%s", conf_get()->cluster_address);
+    if (setting[0] != '\0')
+        snprintf(address, CLUSTER_ADDRESS_BYTES, "%s", setting);
     else if (colon != NULL &&
              (strncmp(listening, "0.0.0.0:", 8) == 0 || strncmp(listening, "[::]:", 5) == 0))
         snprintf(address, CLUSTER_ADDRESS_BYTES, "%s%s", cluster->context.server_name, colon);
@@ -256,10 +280,14 @@ static void own_address(const struct cluster *cluster, char address[CLUSTER_ADDR
 static void tell_own_address(struct cluster *cluster)
 {
     AUTO(buf) struct buf body = BUF(DOCUMENT_BYTES_MAX);
-    struct own own = {.cluster = cluster, .body = &body};
+    struct own own = {.cluster = cluster, .fields = {{"cluster", ""}, {"smtp", ""}}, .body = &body};
 
-    own_address(cluster, own.address);
-    if (own.address[0] != '\0' && store_write(cluster->context.store, write_own, &own) != ST_OK)
+    set_address(cluster, conf_get()->cluster_address, cluster->context.listening,
+                own.fields[0].address);
+    if (cluster->context.transfer[0] != '\0')
+        set_address(cluster, conf_get()->transfer_address, cluster->context.transfer,
+                    own.fields[1].address);
+    if (store_write(cluster->context.store, write_own, &own) != ST_OK)
         log_event(EV_CLUSTER_TROUBLE, 0,
                   LOG_C("why", "this server's own document cannot be written"));
 }
@@ -373,25 +401,33 @@ static bool await(struct cluster *cluster, bool *dirty_r)
 
 static void *run(void *arg)
 {
-    struct cluster *cluster = arg;
-    struct keeper keeper = {.cluster = cluster};
+    struct keeper *keeper = arg;
+    struct cluster *cluster = keeper->cluster;
     bool dirty;
 
-    tell_own_address(cluster);
     while (await(cluster, &dirty)) {
         uint64_t now_ms = sys_mono_ms();
 
         if (dirty)
-            look_at_documents(&keeper);
-        look_at_self(&keeper, now_ms);
-        look_at_certificate(&keeper, now_ms);
+            (void)look_at_documents(keeper);
+        look_at_self(keeper, now_ms);
+        look_at_certificate(keeper, now_ms);
     }
+    mem_free(keeper);
     return NULL;
 }
 
 enum st cluster_keeper_start(struct cluster *cluster)
 {
-    cluster->keeper_runs = pthread_create(&cluster->keeper, NULL, run, cluster) == 0;
+    struct keeper *keeper = mem_new(struct keeper);
+
+    keeper->cluster = cluster;
+    tell_own_address(cluster);
+    /* Who is revoked is known before anybody is let in. */
+    if (look_at_documents(keeper))
+        cluster->keeper_runs = pthread_create(&cluster->keeper, NULL, run, keeper) == 0;
+    if (!cluster->keeper_runs)
+        mem_free(keeper);
     return cluster->keeper_runs ? ST_OK : ST_IO;
 }
 

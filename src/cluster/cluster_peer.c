@@ -1,5 +1,6 @@
 #include "cluster/cluster_run.h"
 
+#include "cluster/cluster_fellow.h"
 #include "conf/conf.h"
 #include "log/log.h"
 #include "sys/sys_sock.h"
@@ -80,15 +81,10 @@ static enum st dial(struct talk *talk)
 
 static enum st shake(struct talk *talk)
 {
-    const char *data_dir = talk->link.cluster->context.data_dir;
-    char member[CLUSTER_PATH_BYTES];
-    char authority[CLUSTER_PATH_BYTES];
     AUTO(buf) struct buf why = BUF(2 * CLUSTER_PATH_BYTES);
     struct sys_tls_client *client = NULL;
 
-    cluster_domain_path(data_dir, CLUSTER_FILE_MEMBER, member);
-    cluster_domain_path(data_dir, CLUSTER_FILE_AUTHORITY, authority);
-    enum st st = sys_tls_client_new_mutual(member, authority, &why, &client);
+    enum st st = cluster_fellow_client(talk->link.cluster, &why, &client);
     if (st != ST_OK)
         return fail(talk, st, why.ptr != NULL ? why.ptr : "", "");
     st = sys_stream_starttls(&talk->stream, client, NULL, false, sys_mono_ms() + patience_ms());

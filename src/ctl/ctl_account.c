@@ -46,9 +46,9 @@ int ctl_cmd_account_add(struct ctl *ctl)
 
     if (exit != EX_OK)
         return exit;
-    json_t *args =
-        json_pack("{s:s, s:s, s:o, s:b}", "name", ctl->args[0], "password", password, "aliases",
-                  ctl_values(ctl, CTL_OPT_ALIAS), "admin", ctl_has(ctl, CTL_OPT_ADMIN));
+    json_t *args = json_pack("{s:s, s:s, s:o, s:o, s:b}", "name", ctl->args[0], "password",
+                             password, "aliases", ctl_values(ctl, CTL_OPT_ALIAS), "servers",
+                             ctl_values(ctl, CTL_OPT_SERVER), "admin", ctl_has(ctl, CTL_OPT_ADMIN));
     if (args == NULL)
         return ctl_fail(EX_DATAERR, "the name, the password or an alias is not UTF-8");
     put_text(ctl, CTL_OPT_FULL_NAME, "full_name", args);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define TABLE_BYTES_MAX (1 * MIB)
+#define ACCOUNTS_BYTES_MAX (256 * MIB)
 
 static const char *text(struct ctl *ctl, const json_t *object, const char *key)
 {
@@ -110,6 +111,53 @@ int ctl_cmd_cluster_show(struct ctl *ctl)
     if (ctl_has(ctl, CTL_OPT_JSON))
         return ctl_print_json(reply);
     print_cluster(ctl, reply);
+    json_decref(reply);
+    return EX_OK;
+}
+
+/* --- accounts --- */
+
+static void put_servers(struct ctl *ctl, const json_t *account, bool shared, struct buf *out)
+{
+    const json_t *servers = json_object_get(account, "servers");
+    size_t i;
+    json_t *server;
+
+    json_array_foreach(servers, i, server)
+    {
+        const char *state = text(ctl, server, "state");
+
+        buf_putf(out, "%s%s%s%s%s", i > 0 ? ", " : "", text(ctl, server, "name"),
+                 state[0] != '\0' ? " (" : "", state, state[0] != '\0' ? ")" : "");
+    }
+    if (i == 0)
+        buf_putf(out, "%s", shared ? "all that have this store" : "whoever has the store");
+}
+
+int ctl_cmd_cluster_accounts(struct ctl *ctl)
+{
+    struct ctl_table *table = ctl_table_new(ctl->arena, "account,here,servers");
+    AUTO(buf) struct buf out = BUF(ACCOUNTS_BYTES_MAX);
+    json_t *reply;
+    size_t i;
+    json_t *account;
+    int exit = ctl_get(ctl, "/v1/cluster/accounts", NULL, &reply);
+
+    if (exit != EX_OK)
+        return exit;
+    if (ctl_has(ctl, CTL_OPT_JSON))
+        return ctl_print_json(reply);
+    json_array_foreach(json_object_get(reply, "accounts"), i, account)
+    {
+        AUTO(buf) struct buf servers = BUF(TABLE_BYTES_MAX);
+
+        put_servers(ctl, account, json_is_true(json_object_get(reply, "shared")), &servers);
+        ctl_table_cell(table, text(ctl, account, "name"));
+        ctl_table_cell(table, json_is_true(json_object_get(account, "here")) ? "yes" : "no");
+        ctl_table_cell(table, slice_cstr(ctl->arena, buf_slice(&servers)));
+    }
+    ctl_table_write(table, &out);
+    fwrite(out.ptr, 1, out.len, stdout);
     json_decref(reply);
     return EX_OK;
 }

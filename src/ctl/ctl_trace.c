@@ -14,6 +14,10 @@ static const struct {
     const char *having; /* a field that it must have; NULL: none */
     const char *text;
 } texts[] = {
+    {"smtp_accepted", "xguid",
+     "taken from $from by $origin, peer $peer: $rcpts recipients, $bytes bytes, guid $guid; there "
+     "it is $xguid"},
+    {"smtp_known", NULL, "handed over once more by $server: $known of $rcpts recipients are known"},
     {"smtp_accepted", NULL,
      "taken from $from by $origin, peer $peer: $rcpts recipients, $bytes bytes, guid $guid"},
     {"imap_appended", NULL, "put by $account into folder $folder, UID $uid, guid $guid"},

@@ -20,8 +20,11 @@
 /* A recipient that stays in the queue. */
 struct row {
     struct store_rcpt rcpt;
-    struct router_dest *dest; /* NULL: the reports' */
-    const char *why;          /* of the plan */
+    const struct router_rcpt *given;
+    struct router_target *target; /* NULL: a report on what was given */
+    size_t at;                    /* in work->rcpts; SIZE_MAX: it was taken before */
+    struct router_dest *dest;     /* NULL: the reports' */
+    const char *why;              /* of the plan */
 };
 
 struct router_work {
@@ -34,6 +37,7 @@ struct router_work {
     struct row *rows;
     struct store_rcpt *rcpts; /* of rows, for store_queue_add() */
     size_t row_count;
+    size_t rcpt_count;
     size_t count;
     struct router_target
         *order[]; /* by account, so that two transactions never wait for each other */
@@ -92,14 +96,17 @@ static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t
     for (size_t i = 0; st == ST_OK && i < work->row_count; i++) {
         const struct row *row = &work->rows[i];
 
-        work->rcpts[i] = row->rcpt;
-        work->rcpts[i].destination_id =
+        if (row->at == SIZE_MAX)
+            continue;
+        struct store_rcpt *rcpt = &work->rcpts[row->at];
+        *rcpt = row->rcpt;
+        rcpt->destination_id =
             row->dest == NULL ? router_queue_report_id(work->queue) : router_dest_id(row->dest);
-        if (work->rcpts[i].destination_id == 0)
+        if (rcpt->destination_id == 0)
             st = store_destination_need(tx, server_id, router_dest_key(row->dest),
-                                        &work->rcpts[i].destination_id);
+                                        &rcpt->destination_id);
     }
-    return st == ST_OK ? store_queue_add(tx, &envelope, work->rcpts, work->row_count) : st;
+    return st == ST_OK ? store_queue_add(tx, &envelope, work->rcpts, work->rcpt_count) : st;
 }
 
 static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_t blob_id,
@@ -109,6 +116,8 @@ static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_
     for (size_t i = 0; i < work->count; i++) {
         struct router_target *target = work->order[i];
 
+        if (target->known)
+            continue;
         target->st = deliver_one(tx, work, target, blob_id);
         if (target->st != ST_OK && target->st != ST_FULL && target->st != ST_NOT_FOUND)
             return target->st;
@@ -117,23 +126,63 @@ static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_
     return ST_OK;
 }
 
+/* What another server hands over once more: who was taken before, and whom only such recipients
+ * lead to. ST_EXISTS: all of them. */
+static enum st claim_rcpts(struct store_tx *tx, const struct router_message *message)
+{
+    size_t new_count = 0;
+
+    if (message->xguid.len == 0)
+        return ST_OK;
+    for (size_t i = 0; i < message->targets->count; i++)
+        message->targets->list[i]->known = true;
+    for (size_t i = 0; i < message->rcpt_count; i++) {
+        struct router_rcpt *rcpt = &message->rcpts[i];
+        bool new = false;
+        enum st st = store_handed_claim(tx, message->xguid, rcpt->address, message->now_ms, &new);
+
+        if (st != ST_OK)
+            return st;
+        rcpt->known = !new;
+        new_count += new;
+        for (size_t j = 0; new &&j < rcpt->reach.count; j++)
+            rcpt->reach.targets[j]->known = false;
+    }
+    return new_count > 0 ? ST_OK : ST_EXISTS;
+}
+
+/* The places of the rows that are to be queued. */
+static void place_rows(struct router_work *work)
+{
+    work->rcpt_count = 0;
+    for (size_t i = 0; i < work->row_count; i++) {
+        struct row *row = &work->rows[i];
+        bool known = row->target != NULL ? row->target->known : row->given->known;
+
+        row->at = known ? SIZE_MAX : work->rcpt_count++;
+    }
+}
+
 static enum st accept_body(struct store_tx *tx, void *arg)
 {
     struct router_work *work = arg;
     const struct router_message *message = work->message;
     int64_t blob_id;
     size_t delivered = 0;
-    enum st st =
-        blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
+    enum st st = claim_rcpts(tx, message);
 
+    if (st != ST_OK)
+        return st;
+    place_rows(work);
+    st = blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
     if (st == ST_OK && message->claim)
         st = store_guid_claim(tx, slice_str(message->guid), message->now_ms, NULL);
     if (st == ST_OK)
         st = deliver_all(tx, work, blob_id, &delivered);
     /* Nobody took it: the body is not kept, and the recipients tell why. */
-    if (st == ST_OK && delivered == 0 && work->row_count == 0)
+    if (st == ST_OK && delivered == 0 && work->rcpt_count == 0)
         st = ST_DENIED;
-    if (st == ST_OK && work->row_count > 0)
+    if (st == ST_OK && work->rcpt_count > 0)
         st = queue_rows(tx, work, blob_id);
     return st == ST_OK && message->also != NULL ? message->also(tx, message->also_arg) : st;
 }
@@ -150,6 +199,7 @@ static enum st spool_body(struct store_tx *tx, void *arg)
     if (st != ST_OK)
         return st;
     const struct store_envelope envelope = envelope_of(message, blob_id);
+    place_rows(work);
     for (size_t i = 0; i < work->row_count; i++)
         work->rcpts[i] = work->rows[i].rcpt;
     return store_queue_add(tx, &envelope, work->rcpts, work->row_count);
@@ -176,7 +226,12 @@ struct router_question router_question_now(const struct router_queue *queue,
                                            struct slice origin, const struct health_view *servers)
 {
     const struct conf *conf = conf_get();
+    struct slice rest = origin;
+    struct slice from = SLICE("");
+    struct slice word;
 
+    if (slice_split(&rest, ' ', &word) && slice_eq(word, SLICE(ROUTER_HANDED_OVER)))
+        (void)slice_split(&rest, ' ', &from);
     return (struct router_question){.directory = directory,
                                     .health = router_queue_health(queue),
                                     .address = address,
@@ -188,7 +243,8 @@ struct router_question router_question_now(const struct router_queue *queue,
                                     .mono_ms = sys_mono_ms(),
                                     .failover = failover_of(conf->cluster_failover),
                                     .pass_busy = conf->cluster_pass_busy,
-                                    .handed_over = slice_starts(origin, SLICE(ROUTER_HANDED_OVER))};
+                                    .from = from,
+                                    .again = slice_eq(rest, SLICE(ROUTER_AGAIN))};
 }
 
 void router_plan_now(const struct router_queue *queue, const struct directory *directory,
@@ -205,7 +261,7 @@ void router_plan_now(const struct router_queue *queue, const struct directory *d
 }
 
 static void add_remote(struct router_work *work, const struct directory *directory,
-                       const struct router_target *target)
+                       struct router_target *target)
 {
     const struct router_rcpt *given = &work->message->rcpts[target->rcpt];
     struct row *row = &work->rows[work->row_count++];
@@ -219,6 +275,8 @@ static void add_remote(struct router_work *work, const struct directory *directo
                                     .answer = SLICE("")};
     if (target->expanded) /* RFC 3461 section 5.2.7.3: the group's own report tells of success */
         row->rcpt.notify &= ~(uint64_t)ROUTER_NOTIFY_SUCCESS;
+    row->given = given;
+    row->target = target;
     row->dest = router_dest_ref(work->queue, slice_str(plan.key));
     row->why = plan.why;
 }
@@ -240,7 +298,8 @@ static void add_report(struct router_work *work, const struct router_rcpt *given
     }
     if (state == STORE_RCPT_STATE_MAX)
         return;
-    work->rows[work->row_count++] = (struct row){.rcpt = {.address = given->address,
+    work->rows[work->row_count++] = (struct row){.given = given,
+                                                 .rcpt = {.address = given->address,
                                                           .orcpt = given->orcpt,
                                                           .notify = given->notify,
                                                           .state = state,
@@ -255,7 +314,8 @@ static void add_given(struct router_work *work)
     for (size_t i = 0; i < message->targets->count; i++)
         message->targets->list[i]->st = ST_OK; /* not what the store said before it went away */
     for (size_t i = 0; i < message->rcpt_count; i++)
-        work->rows[work->row_count++] = (struct row){.rcpt = {.destination_id = destination_id,
+        work->rows[work->row_count++] = (struct row){.given = &message->rcpts[i],
+                                                     .rcpt = {.destination_id = destination_id,
                                                               .address = message->rcpts[i].address,
                                                               .orcpt = message->rcpts[i].orcpt,
                                                               .notify = message->rcpts[i].notify,
@@ -291,6 +351,8 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
     work->job = (struct store_job){.body = accept_body, .arg = work, .done = job_done};
     if (message->spool != NULL)
         work->job.body = spool_body;
+    else if (message->xguid.len > 0) /* the other server keeps it meanwhile */
+        work->job.patience_ms = SPOOL_AFTER_MS;
     else if (message->claim && blob_writer_movable(message->body))
         work->job.patience_ms = SPOOL_AFTER_MS;
     work->store = message->spool != NULL ? router_spool_store(message->spool) : store;
@@ -325,15 +387,15 @@ void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *
 static void tell_delivered(const struct router_work *work, uint64_t sid)
 {
     for (size_t i = 0; i < work->count; i++) {
-        if (work->order[i]->st != ST_OK)
+        if (work->order[i]->st != ST_OK || work->order[i]->known)
             continue;
         count_add(COUNT_MESSAGES_DELIVERED, 1);
         log_event(EV_DELIVERED, sid, LOG_C("account", work->order[i]->name),
                   LOG_C("folder", "INBOX"), LOG_C("guid", work->message->guid));
     }
     for (size_t i = 0; i < work->row_count; i++)
-        if (work->rows[i].dest != NULL)
-            router_log_queued(sid, work->message->guid, &work->rcpts[i],
+        if (work->rows[i].dest != NULL && work->rows[i].at != SIZE_MAX)
+            router_log_queued(sid, work->message->guid, &work->rcpts[work->rows[i].at],
                               router_dest_key(work->rows[i].dest), work->rows[i].why);
 }
 
@@ -344,14 +406,15 @@ static void let_go(struct router_work *work, bool queued)
 
     for (size_t i = 0; i < work->row_count; i++) {
         struct row *row = &work->rows[i];
+        bool kept = queued && row->at != SIZE_MAX;
 
         if (row->dest == NULL) {
-            reports = true;
+            reports = reports || kept;
             continue;
         }
-        if (queued)
-            router_dest_set_id(work->queue, row->dest, work->rcpts[i].destination_id);
-        router_dest_unref(work->queue, &row->dest, queued);
+        if (kept)
+            router_dest_set_id(work->queue, row->dest, work->rcpts[row->at].destination_id);
+        router_dest_unref(work->queue, &row->dest, kept);
     }
     if (work->message->spool != NULL && queued)
         router_spool_look(work->message->spool);

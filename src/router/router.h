@@ -29,6 +29,7 @@ struct router_rcpt {
     struct slice orcpt;        /* ORCPT as received, "rfc822;a+2Bb@c", to be relayed so; or empty */
     uint8_t notify;            /* enum router_notify */
     struct router_reach reach; /* what it became */
+    bool known;                /* out: it was taken under the message's xguid before */
     const char *refused;       /* it is nobody, and the sender is to be told so; NULL */
 };
 
@@ -54,6 +55,10 @@ struct router_message {
     /* The store is away: body is one of router_spool_store(), and the message goes there, to the
      * recipients as they were given; NULL: into the store. */
     struct router_spool *spool;
+    /* What another server of the domain calls the message; "": it came otherwise. Recipients that
+     * were taken under it before are passed over, exactly once whatever crashes; where that is all
+     * of them nothing is kept and the end is ST_EXISTS. */
+    struct slice xguid;
     bool claim; /* the guid is noted, so that a spooled copy of it is not stored again */
     /* Run in the same transaction once the message is in it; NULL: nothing. */
     store_body *also;
@@ -81,8 +86,10 @@ MUST_USE enum st router_accept_end(struct router_work **work, uint64_t sid);
 struct router_plan;
 struct router_question;
 struct health_view;
-#define ROUTER_HANDED_OVER \
-    "transfer " /* an origin begins so where a server of the domain gave it */
+/* The origin of what a server of the domain handed over is "transfer NAME", and " again" behind it
+ * where the message was here before. */
+#define ROUTER_HANDED_OVER "transfer"
+#define ROUTER_AGAIN "again"
 /* What router_plan() is asked as things are now. address: local@domain; origin: the envelope's;
  * servers: NULL where nothing is known. All of it is borrowed. */
 struct router_question router_question_now(const struct router_queue *queue,

@@ -65,7 +65,9 @@ struct router_client *router_client_open(const struct router_client_options *opt
     enum st st = ST_CONFLICT;
     struct router_client *client = NULL;
 
-    assert(options->tls == ROUTER_TLS_NONE ? !options->implicit_tls : options->tls_client != NULL);
+    assert(options->server != NULL           ? options->cluster != NULL
+           : options->tls == ROUTER_TLS_NONE ? !options->implicit_tls
+                                             : options->tls_client != NULL);
     tls_name(host, name);
     for (int turn = 0; turn < 2 && st == ST_CONFLICT; turn++) {
         router_client_free(&client);
@@ -86,6 +88,11 @@ struct router_client *router_client_open(const struct router_client_options *opt
 bool router_client_has(const struct router_client *client, enum router_peer feature)
 {
     return (client->peer & (unsigned)feature) != 0;
+}
+
+const struct cluster_fellow *router_client_fellow(const struct router_client *client)
+{
+    return client->fellow;
 }
 
 const char *router_client_tls(const struct router_client *client)
@@ -123,6 +130,7 @@ void router_client_free(struct router_client **client)
     sys_stream_fini(&(*client)->stream);
     buf_fini(&(*client)->in);
     buf_fini(&(*client)->out);
+    mem_free((*client)->fellow);
     mem_free(*client);
     *client = NULL;
 }

@@ -9,6 +9,8 @@
 #pragma once
 #include "router/router_answer.h"
 
+struct cluster;
+struct cluster_fellow;
 struct router_client;
 struct sys_tls_client;
 
@@ -30,7 +32,12 @@ struct router_client_options {
     enum router_tls tls;
     bool implicit_tls; /* TLS from the first byte, as on port 465 (RFC 8314); not with TLS_NONE */
     struct sys_tls_client *tls_client; /* not NULL but for TLS_NONE */
-    const char *user;                  /* NULL: no log-in */
+    /* Not NULL: a server of our domain. TLS from the first byte with the domain's certificates on
+     * both sides, and it must be the server of this name; what the fields above say does not count.
+     */
+    const char *server;
+    struct cluster *cluster; /* knows the certificates; not NULL where server is not */
+    const char *user;        /* NULL: no log-in */
     const char *password;
     uint64_t connect_ms; /* for the connection to be made, and for the TLS handshake */
     uint64_t reply_ms;   /* for each whole reply, and for each piece of a body to be taken */
@@ -61,6 +68,8 @@ struct router_client_message {
     bool utf8;           /* an address or a header needs SMTPUTF8 */
     struct slice ret;    /* RFC 3461 4.3: FULL or HDRS; empty: left out */
     struct slice envid;  /* RFC 3461 4.4, xtext; empty: left out */
+    struct slice guid;   /* told to servers of our domain alone, as XGUID */
+    int priority;        /* likewise, as MT-PRIORITY (RFC 6710) */
     /* Gives the whole body to put(put_ctx, bytes), piece by piece: ST_OK once all was given, what
      * put returned where that was not ST_OK, or an error of its own. Called at most once a send. */
     enum st (*body)(void *ctx, router_client_put *put, void *put_ctx);
@@ -94,9 +103,12 @@ enum router_peer {
     ROUTER_PEER_SIZE = 1U << 6,
     ROUTER_PEER_STARTTLS = 1U << 7,
     ROUTER_PEER_AUTH = 1U << 8,
+    ROUTER_PEER_POSTHORSE = 1U << 9, /* of our domain: takes XGUID and MT-PRIORITY */
 };
 /* Whether the server offers it. */
 bool router_client_has(const struct router_client *client, enum router_peer feature);
+/* The server of our domain that it is a connection to; NULL: it is none. As long as the client. */
+const struct cluster_fellow *router_client_fellow(const struct router_client *client);
 /* "TLS1.3 TLS_AES_256_GCM_SHA384", or "" in the clear. Lives as long as the client. */
 const char *router_client_tls(const struct router_client *client);
 

@@ -1,8 +1,10 @@
 #include "router/router_client_hello.h"
 
 #include "auth/auth_sasl_client.h"
+#include "base/mem.h"
 #include "base/slice.h"
 #include "base/text.h"
+#include "cluster/cluster_fellow.h"
 #include "sys/sys_hash.h"
 #include "sys/sys_time.h"
 #include "sys/sys_tls.h"
@@ -56,6 +58,7 @@ static const struct {
     {{"SIZE", 4}, ROUTER_PEER_SIZE, note_size},
     {{"STARTTLS", 8}, ROUTER_PEER_STARTTLS, NULL},
     {{"AUTH", 4}, ROUTER_PEER_AUTH, note_auth},
+    {{"XPOSTHORSE", 10}, ROUTER_PEER_POSTHORSE, NULL},
 };
 
 /* RFC 5321 4.1.1.1: ehlo-line = ehlo-keyword *( SP ehlo-param ) */
@@ -140,6 +143,34 @@ static enum st shake(struct router_client *client, const struct router_client_op
              st == ST_AGAIN ? "not done in time" : sys_tls_error(client->stream.tls));
     router_client_io_fail(client, ROUTER_NO_TLS, text);
     return options->tls == ROUTER_TLS_OPPORTUNISTIC && !options->implicit_tls ? ST_CONFLICT : ST_IO;
+}
+
+/* TLS with a server of our domain, which must be the one that is meant. */
+static enum st shake_fellow(struct router_client *client,
+                            const struct router_client_options *options)
+{
+    AUTO(buf) struct buf why = BUF(ROUTER_ANSWER_TEXT_BYTES);
+    char text[ROUTER_ANSWER_TEXT_BYTES];
+    struct sys_tls_client *tls_client = NULL;
+
+    client->stage = ROUTER_STAGE_STARTTLS;
+    if (cluster_fellow_client(options->cluster, &why, &tls_client) != ST_OK)
+        return failed(client, ROUTER_NO_TLS, why.ptr != NULL ? why.ptr : "no certificates");
+    struct router_client_options mutual = *options;
+    mutual.tls = ROUTER_TLS_REQUIRED;
+    mutual.tls_client = tls_client;
+    enum st st = shake(client, &mutual, NULL);
+    sys_tls_client_free(&tls_client);
+    if (st != ST_OK)
+        return st;
+    client->fellow = mem_new(struct cluster_fellow);
+    const char *doubt = cluster_fellow_read(options->cluster, client->stream.tls, client->fellow);
+    if (doubt == NULL && strcmp(client->fellow->name, options->server) == 0)
+        return ST_OK;
+    snprintf(text, sizeof(text), "%s is meant, and %s: %s", options->server,
+             client->fellow->name[0] != '\0' ? client->fellow->name : "somebody",
+             doubt != NULL ? doubt : "shows another server's certificate");
+    return failed(client, ROUTER_NO_TLS, text);
 }
 
 /* RFC 3207. Bytes behind the 220 came before TLS, from anybody: section 6 would have us drop them;
@@ -262,17 +293,19 @@ enum st router_client_hello(struct router_client *client,
                             const struct router_client_options *options, const char *tls_host,
                             bool clear)
 {
-    enum st st = ST_OK;
+    bool fellow = options->server != NULL;
+    enum st st = fellow ? shake_fellow(client, options) : ST_OK;
 
-    if (options->implicit_tls && !clear)
+    if (!fellow && options->implicit_tls && !clear)
         st = shake(client, options, tls_host);
     if (st == ST_OK)
         st = await_greeting(client);
     if (st == ST_OK)
         st = say_ehlo(client, options->own_name);
-    if (st == ST_OK && options->tls != ROUTER_TLS_NONE && !options->implicit_tls && !clear)
+    if (!fellow && st == ST_OK && options->tls != ROUTER_TLS_NONE && !options->implicit_tls &&
+        !clear)
         st = starttls(client, options, tls_host);
-    if (st == ST_OK && options->user != NULL)
+    if (!fellow && st == ST_OK && options->user != NULL)
         st = log_in(client, options);
     return st;
 }

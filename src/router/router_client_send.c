@@ -137,6 +137,11 @@ static void put_mail(struct transaction *tx)
         put_param(out, "RET", message->ret);
         put_param(out, "ENVID", message->envid);
     }
+    if (client->fellow != NULL && router_client_has(client, ROUTER_PEER_POSTHORSE)) {
+        put_param(out, "XGUID", message->guid);
+        if (message->priority != 0)
+            buf_putf(out, " MT-PRIORITY=%d", message->priority);
+    }
     buf_put(out, SLICE("\r\n"));
 }
 

@@ -14,6 +14,8 @@
 #define LEASE_EVERY_MS 10000
 #define AGE_LOOK_MS_MAX 30000
 #define UNUSED_MS 60000
+#define HANDED_EVERY_MS INT64_C(600000)
+#define HANDED_SPARE_MS INT64_C(86400000)
 
 /* --- destinations that come due --- */
 
@@ -255,7 +257,31 @@ struct rounds {
     int64_t lease_ms;
     int64_t scan_ms;
     int64_t aged_ms; /* when it was looked */
+    int64_t handed_ms;
 };
+
+struct forgetting {
+    int64_t before_ms;
+    int64_t count;
+};
+
+static enum st forget_body(struct store_tx *tx, void *arg)
+{
+    struct forgetting *forgetting = arg;
+
+    return store_handed_sweep(tx, forgetting->before_ms, &forgetting->count);
+}
+
+/* What another server handed over so long ago, it does not hand over any more: its settings are
+ * like ours. Without lock. */
+static void forget_handed(struct router_queue *queue, int64_t now_ms)
+{
+    struct forgetting forgetting = {
+        now_ms - 2 * (int64_t)conf_get()->queue_timeout_ms - HANDED_SPARE_MS, 0};
+
+    if (store_write(queue->store, forget_body, &forgetting) != ST_OK)
+        log_event(EV_STORE_FAILED, 0, LOG_C("what", "what was handed over"));
+}
 
 /* Mail that waits for an account that is to be here finds it. Without lock. */
 static void place_accounts(struct router_queue *queue)
@@ -275,6 +301,10 @@ static void do_rounds(struct router_queue *queue, struct rounds *rounds, int64_t
     if (now_ms - rounds->aged_ms >= age_look_ms()) {
         rounds->aged_ms = now_ms;
         router_age_look(queue, now_ms);
+    }
+    if (now_ms >= rounds->handed_ms) {
+        rounds->handed_ms = now_ms + HANDED_EVERY_MS;
+        forget_handed(queue, now_ms);
     }
     if (now_ms >= rounds->scan_ms) {
         rounds->scan_ms = now_ms + SCAN_MS;

@@ -31,9 +31,10 @@ struct router_question {
     const struct health_view *servers; /* how the domain's servers are; NULL: nothing is known */
     uint64_t mono_ms;                  /* now, of servers' clock */
     enum router_failover failover;
-    bool pass_busy;   /* a busy server is passed over as long as there is another */
-    bool handed_over; /* it came from another server of the domain: a gateway sends it itself */
-    bool explain;     /* the candidates are wanted too */
+    bool pass_busy;    /* a busy server is passed over as long as there is another */
+    struct slice from; /* the server of the domain that handed it over; empty: none */
+    bool again;        /* it was here before: a gateway sends it itself */
+    bool explain;      /* the candidates are wanted too */
 };
 
 enum router_way {

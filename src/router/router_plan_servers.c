@@ -55,7 +55,8 @@ static struct health_look look_at(const struct router_planning *p, struct slice 
     return health_of(p->question->servers, server, p->question->mono_ms);
 }
 
-/* A hop to another server of the domain; mate: instead of a gateway. `as` names it in the list. */
+/* A hop to another server of the domain; mate: after all that are nearer. `as` names it in the
+ * list. */
 static enum router_rank add_server(struct router_planning *p, struct slice name, bool mate,
                                    const char *as, const char *why)
 {
@@ -138,14 +139,23 @@ static void add_gateway(struct router_planning *p, const struct directory_foreig
 {
     const char *name = name_of(p, "gateway", slice_str(foreign->mail_server), foreign->name);
     const char *why = router_plan_text(p->arena, "document %s", foreign->name);
-    enum router_rank rank = add_server(p, slice_str(foreign->mail_server), false, name, why);
+    bool later = p->plan->gateway && p->question->from.len > 0; /* its own hosts come first */
+    enum router_rank rank = add_server(p, slice_str(foreign->mail_server), later, name, why);
 
     if (rank >= ROUTER_RANK_SUSPECT && p->question->failover == ROUTER_FAILOVER_ALL)
         add_mates(p, foreign);
 }
 
+/* A message that another gateway could not get rid of does not go back there; and a gateway that
+ * has it again keeps it. */
+static bool is_behind(const struct router_planning *p, struct slice gateway)
+{
+    return p->plan->gateway && (p->question->again || slice_ieq(p->question->from, gateway));
+}
+
 static void add_document(struct router_planning *p, const struct directory_foreign *foreign)
 {
+    const struct router_hop behind = {.why = "passed over: the message comes from there"};
     const struct router_hop no_server = {.why = "passed over: the document names no mail server"};
 
     if (foreign->mail_server[0] == '\0')
@@ -153,11 +163,8 @@ static void add_document(struct router_planning *p, const struct directory_forei
                         name_of(p, "document", slice_str(foreign->name), ""), "");
     else if (is_here(p, slice_str(foreign->mail_server)))
         router_plan_hosts(p, &foreign->connection, foreign);
-    else if (p->question->handed_over && p->plan->gateway)
-        router_plan_add(p,
-                        &(struct router_hop){.why = "passed over: another server handed the "
-                                                    "message to this one, which is a gateway"},
-                        ROUTER_RANK_PASSED,
+    else if (is_behind(p, slice_str(foreign->mail_server)))
+        router_plan_add(p, &behind, ROUTER_RANK_PASSED,
                         name_of(p, "gateway", slice_str(foreign->mail_server), foreign->name), "");
     else
         add_gateway(p, foreign);

@@ -416,6 +416,12 @@ enum st router_queue_new(const struct router_queue_options *options, struct buf 
     return ST_OK;
 }
 
+void router_queue_use_cluster(struct router_queue *queue, struct cluster *cluster)
+{
+    assert(!queue->started);
+    queue->cluster = cluster;
+}
+
 void router_queue_start(struct router_queue *queue)
 {
     atomic_store(&queue->documents_changed, true);

@@ -8,6 +8,7 @@
 #include "base/base.h"
 
 struct buf;
+struct cluster;
 struct health;
 struct router_dest;
 struct router_health;
@@ -24,6 +25,11 @@ struct router_queue_options {
 /* ST_IO and others with a sentence in why. */
 MUST_USE enum st router_queue_new(const struct router_queue_options *options, struct buf *why,
                                   struct router_queue **queue_r);
+/* Before router_queue_start(): this server is one of a domain. The certificates for what goes to
+ * the other servers are the cluster's, and its health table learns of a server that cannot be
+ * reached.
+ */
+void router_queue_use_cluster(struct router_queue *queue, struct cluster *cluster);
 void router_queue_start(struct router_queue *queue);
 /* Lets transactions under way end, at most timeout_ms; keeps what they came to. */
 void router_queue_stop(struct router_queue *queue, uint64_t timeout_ms);

@@ -32,6 +32,7 @@ struct router_target {
     const char *name;     /* the account's */
     struct slice address; /* of REMOTE: local@domain, quoted where it must be */
     struct slice domain;  /* lower case */
+    bool known;           /* the message was taken for it before; nothing becomes of it now */
     enum st st;           /* what became of it: ST_OK, ST_FULL, ST_NOT_FOUND (removed meanwhile) */
 
     UT_hash_handle hh; /* inside router_resolve.c from here on */

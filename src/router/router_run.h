@@ -88,7 +88,8 @@ struct router_queue {
     struct router_journal *journal;
     struct sys_dns *dns;
     struct sys_tls_client *tls;
-    int stop_fds[2]; /* a pipe; readable once it stops for good */
+    struct cluster *cluster; /* NULL: this server is of no domain */
+    int stop_fds[2];         /* a pipe; readable once it stops for good */
     pthread_mutex_t lock;
     pthread_cond_t idle_cond; /* settling or senders became fewer */
     pthread_cond_t keeper_cond;

@@ -1,6 +1,8 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "cluster/cluster.h"
+#include "cluster/cluster_fellow.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
@@ -146,6 +148,14 @@ static struct slice notify_text(struct arena *arena, uint64_t notify)
     return arena_copy(arena, slice_str(text));
 }
 
+/* A number of the class (RFC 6710 section 2). */
+static int priority_of(const struct store_envelope *envelope)
+{
+    return envelope->priority == STORE_PRIORITY_HIGH  ? 1
+           : envelope->priority == STORE_PRIORITY_LOW ? -1
+                                                      : 0;
+}
+
 static void transact(struct attempt *a, struct router_answer *results)
 {
     const struct store_envelope *envelope = &a->items[0]->row.envelope;
@@ -160,6 +170,8 @@ static void transact(struct attempt *a, struct router_answer *results)
                : (envelope->flags & STORE_ENVELOPE_RET_FULL) != 0 ? SLICE("FULL")
                                                                   : SLICE(""),
         .envid = envelope->envid,
+        .guid = slice_str(envelope->guid),
+        .priority = priority_of(envelope),
         .body = give_body,
         .body_ctx = &body};
 
@@ -239,12 +251,26 @@ void router_sender_hang_up(struct router_sender *sender)
     sender->client_sent = 0;
 }
 
-/* The connection of the last message, if it is of use for this one. */
-static bool can_go_on(struct router_sender *sender, const struct router_dest *dest)
+/* A server of the domain that the connection is to is still the first to be asked, and trusted. */
+static bool still_meant(const struct attempt *a)
 {
+    const struct cluster_fellow *fellow = router_client_fellow(a->sender->client);
+    const char *server = a->plan.hop_count > 0 ? a->plan.hops[0].server : NULL;
+
+    if (fellow == NULL || server == NULL)
+        return fellow == NULL && server == NULL;
+    return strcmp(fellow->name, server) == 0 &&
+           cluster_fellow_doubt(a->queue->cluster, fellow) == NULL;
+}
+
+/* The connection of the last message, if it is of use for this one. */
+static bool can_go_on(const struct attempt *a)
+{
+    struct router_sender *sender = a->sender;
+
     if (sender->client == NULL)
         return false;
-    if (sender->last == dest && sender->client_sent < KEPT_MESSAGES &&
+    if (sender->last == a->dest && still_meant(a) && sender->client_sent < KEPT_MESSAGES &&
         sys_now_ms() - sender->client_since_ms < KEPT_MS && router_client_alive(sender->client))
         return true;
     router_sender_hang_up(sender);
@@ -258,6 +284,16 @@ static void hear_all(struct attempt *a, const struct router_answer *answer, cons
         (void)router_outcome_hear(&a->items[i]->heard, answer, host, false);
 }
 
+/* How the domain's servers are is known to the cluster, and plans are made of it. */
+static void tell_health(const struct attempt *a, const struct router_hop *hop,
+                        enum router_answer_kind kind)
+{
+    if (hop->server != NULL && a->queue->cluster != NULL && !a->queue->stopping &&
+        kind != ROUTER_ANSWERED)
+        health_report_failed(cluster_health(a->queue->cluster), slice_str(hop->server),
+                             sys_mono_ms());
+}
+
 static bool open_host(struct attempt *a, const struct router_hop *hop,
                       const struct router_host *host)
 {
@@ -266,6 +302,8 @@ static bool open_host(struct attempt *a, const struct router_hop *hop,
                                                   .tls = hop->tls,
                                                   .implicit_tls = hop->tls_first,
                                                   .tls_client = a->queue->tls,
+                                                  .server = hop->server,
+                                                  .cluster = a->queue->cluster,
                                                   .user = hop->user,
                                                   .password = hop->password,
                                                   .connect_ms = conf->smtp_out_connect_timeout_ms,
@@ -285,6 +323,7 @@ static bool open_host(struct attempt *a, const struct router_hop *hop,
         char name[sizeof(a->sender->client_host)];
         snprintf(name, sizeof(name), "%s [%s]", host->name, host->address);
         hear_all(a, &answer, slice_cstr(a->arena, slice_str(name)));
+        tell_health(a, hop, answer.kind);
     }
     router_outcome_host(a->queue->health, host->name, host->port, a->sender->client != NULL,
                         sys_now_ms(), conf->queue_retry_min_ms);
@@ -306,6 +345,13 @@ static void try_hop(struct attempt *a, const struct router_hop *hop)
     struct router_host *hosts = arena_many(a->arena, struct router_host, ROUTER_HOSTS_MAX);
     struct router_answer answer;
     size_t count = 0;
+
+    if (hop->server != NULL && a->queue->cluster == NULL) {
+        router_answer_say(&answer, ROUTER_NO_TLS, ROUTER_STAGE_CONNECT,
+                          "this server is of no domain");
+        hear_all(a, &answer, NULL);
+        return;
+    }
     enum st st = router_hosts(a->queue->dns, a->arena, hop, a->plan.domain, a->queue->server_name,
                               random_u32(), hosts, &count, &answer);
 
@@ -382,9 +428,20 @@ static void give_up(struct attempt *a)
     leave_waiting(a);
 }
 
+/* Servers of the domain that want nothing now, or none that is known. */
+static void hear_nobody(struct attempt *a)
+{
+    struct router_answer answer = {.code = 0};
+
+    router_answer_say(&answer, ROUTER_NO_CONNECTION, ROUTER_STAGE_CONNECT, a->plan.why);
+    hear_all(a, &answer, NULL);
+}
+
 static void attempt(struct attempt *a)
 {
-    if (can_go_on(a->sender, a->dest))
+    if (a->plan.hop_count == 0)
+        hear_nobody(a);
+    else if (can_go_on(a))
         send_on(a);
     for (size_t i = 0; i < a->plan.hop_count && a->count > 0 && !a->queue->stopping; i++)
         try_hop(a, &a->plan.hops[i]);

@@ -198,10 +198,10 @@ static enum st open_queue(struct worker *worker, const struct conf *conf, struct
 
 /* --- the other servers --- */
 
-static const char *cluster_listening(const struct server_listeners *listeners)
+static const char *first_listening(const struct server_listeners *listeners, enum server_kind kind)
 {
     for (size_t i = 0; i < listeners->count; i++)
-        if (listeners->list[i].kind == SERVER_cluster)
+        if (listeners->list[i].kind == kind)
             return listeners->list[i].address;
     return "";
 }
@@ -214,14 +214,16 @@ static enum st open_cluster(struct worker *worker, const struct conf *conf,
                                             .net = worker->net,
                                             .server_name = worker->server_name,
                                             .data_dir = conf->data_dir,
-                                            .listening = cluster_listening(listeners)};
+                                            .listening = first_listening(listeners, SERVER_cluster),
+                                            .transfer = first_listening(listeners, SERVER_transfer),
+                                            .proto_transfer = &proto_transfer};
     struct cluster_context with = context;
 
     with.health = worker->health;
     enum st st = cluster_open(&with, why, &worker->cluster);
     if (st != ST_NOT_FOUND)
         return st;
-    if (context.listening[0] != '\0')
+    if (context.listening[0] != '\0' || context.transfer[0] != '\0')
         log_event(EV_CLUSTER_ALONE, 0, LOG_S("why", buf_slice(why)));
     buf_clear(why);
     return ST_OK;
@@ -231,6 +233,8 @@ static void *context_of(struct worker *worker, const struct net_proto *proto)
 {
     if (proto == &proto_imap)
         return &worker->imap;
+    if (proto == &proto_transfer && worker->cluster == NULL)
+        return NULL; /* without a domain nobody could be trusted */
     return proto == &proto_cluster ? (void *)worker->cluster : &worker->smtp;
 }
 
@@ -310,10 +314,11 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
         st = open_cluster(worker, conf, listeners, why);
     if (st != ST_OK)
         return st;
-    worker->smtp = (struct smtp_context){worker->store, worker->queue, worker->spool, &worker->auth,
-                                         worker->server_name};
+    worker->smtp = (struct smtp_context){worker->store, worker->queue,       worker->spool,
+                                         &worker->auth, worker->server_name, worker->cluster};
     worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
+    router_queue_use_cluster(worker->queue, worker->cluster);
     if (worker->cluster != NULL)
         st = cluster_start(worker->cluster, why);
     if (st == ST_OK)

@@ -41,7 +41,10 @@ void smtp_cmd_ehlo(struct smtp_session *session, struct slice args)
                 session->context->server_name, (unsigned long long)conf_get()->message_bytes_max);
     if (conn_tls_possible(session->conn))
         conn_write(session->conn, SLICE("250-STARTTLS\r\n"));
-    if (session->kind == SMTP_KIND_SUBMISSION) /* from others it would be a way past the queue */
+    if (session->kind == SMTP_KIND_TRANSFER)
+        conn_write(session->conn, SLICE("250-XPOSTHORSE\r\n"));
+    if (session->kind == SMTP_KIND_SUBMISSION || session->kind == SMTP_KIND_TRANSFER)
+        /* from others it would be a way past the queue */
         conn_write(session->conn, SLICE("250-MT-PRIORITY\r\n"));
     if (session->kind == SMTP_KIND_SUBMISSION && session->login == NULL) {
         directory_auth_options(session->context->auth, session->conn, &room, &options);

@@ -1,17 +1,35 @@
 #include "base/arena.h"
+#include "cluster/cluster_fellow.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "directory/directory_name.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_dsn.h"
 #include "smtp/smtp_path.h"
+#include "store/store.h"
+#include "sys/sys_random.h"
+
+#include <string.h>
 
 struct params {
     uint64_t bytes;
     bool utf8;
     bool eight_bit;
+    struct slice xguid;
     struct smtp_dsn_mail dsn;
 };
+
+/* What a server of the domain calls the message. */
+static enum st read_xguid(struct slice value, struct params *params)
+{
+    if (value.len != SYS_GUID_HEX || params->xguid.len > 0)
+        return ST_INVALID;
+    for (size_t i = 0; i < value.len; i++)
+        if (memchr("0123456789abcdef", value.ptr[i], 16) == NULL)
+            return ST_INVALID;
+    params->xguid = value;
+    return ST_OK;
+}
 
 /* SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 section 5). ST_NOT_FOUND:
  * it is none of them. */
@@ -31,8 +49,9 @@ static enum st read_param(struct slice keyword, struct slice value, struct param
     return ST_OK;
 }
 
-/* ST_NOT_FOUND: one is not understood; ST_INVALID: one of RFC 3461 is bad. */
-static enum st read_params(struct slice rest, struct params *params)
+/* ST_NOT_FOUND: one is not understood; ST_INVALID: one of RFC 3461 or of ours is bad. */
+static enum st read_params(const struct smtp_session *session, struct slice rest,
+                           struct params *params)
 {
     struct slice keyword;
     struct slice value;
@@ -41,7 +60,10 @@ static enum st read_params(struct slice rest, struct params *params)
         if (smtp_param_next(&rest, &keyword, &value) != ST_OK)
             return ST_NOT_FOUND;
         enum st st = smtp_dsn_mail(keyword, value, &params->dsn);
-        if (st == ST_NOT_FOUND)
+        if (st == ST_NOT_FOUND && session->kind == SMTP_KIND_TRANSFER &&
+            slice_ieq(keyword, SLICE("XGUID")))
+            st = read_xguid(value, params);
+        else if (st == ST_NOT_FOUND)
             st = read_param(keyword, value, params);
         if (st != ST_OK)
             return st;
@@ -84,7 +106,7 @@ static struct slice rewritten(struct smtp_session *session, const struct smtp_pa
     struct slice local = path->local;
     struct slice domain = path->domain;
 
-    if (path->null ||
+    if (path->null || session->kind == SMTP_KIND_TRANSFER || /* the first server did it */
         !directory_rewrite(directory, DIRECTORY_REWRITE_SENDER, arena, &local, &domain))
         return arena_copy(arena, path->text);
     return directory_name_join(arena, local, domain);
@@ -102,7 +124,8 @@ static bool read_mail(struct smtp_session *session, struct slice args, struct sm
                    SLICE_ARG(slice_sub(args, 5, 200)));
         return false;
     }
-    enum st st = rest.len > 0 && !session->extended ? ST_NOT_FOUND : read_params(rest, params);
+    enum st st =
+        rest.len > 0 && !session->extended ? ST_NOT_FOUND : read_params(session, rest, params);
     if (st != ST_OK) {
         smtp_reply_param(session, st);
         return false;
@@ -115,6 +138,25 @@ static bool read_mail(struct smtp_session *session, struct slice args, struct sm
     return true;
 }
 
+/* A server may have been thrown out since it connected. And what it hands over is never spooled: it
+ * keeps the message, and only the store knows whether that was here before. */
+static bool server_ok(struct smtp_session *session)
+{
+    if (session->kind != SMTP_KIND_TRANSFER)
+        return true;
+    const char *why = cluster_fellow_doubt(session->context->cluster, session->fellow);
+    if (why != NULL) {
+        smtp_transfer_refused(session, why);
+        smtp_reply(session, 421, "4.7.0", "%s", why);
+        session->closing = true;
+    } else if (store_away(session->context->store)) {
+        smtp_reply_st(session, ST_IO);
+    } else {
+        return true;
+    }
+    return false;
+}
+
 void smtp_cmd_mail(struct smtp_session *session, struct slice args)
 {
     struct params params = {0};
@@ -124,6 +166,8 @@ void smtp_cmd_mail(struct smtp_session *session, struct slice args)
         smtp_reply(session, 501, "5.5.4", "Write MAIL FROM:<address>");
         return;
     }
+    if (!server_ok(session))
+        return;
     if (!read_mail(session, args, &path, &params) || !sender_ok(session, &path, &params))
         return;
     smtp_mail_new(session);
@@ -134,8 +178,10 @@ void smtp_cmd_mail(struct smtp_session *session, struct slice args)
     mail->declared_bytes = params.bytes;
     mail->ret = params.dsn.ret;
     mail->envid = arena_copy(mail->arena, params.dsn.envid);
+    mail->xguid = arena_copy(mail->arena, params.xguid);
     /* RFC 6710 section 5: a stranger's wish is heard and counts for nothing. */
-    mail->priority = session->login != NULL ? params.dsn.priority : 0;
+    if (session->login != NULL || session->kind == SMTP_KIND_TRANSFER)
+        mail->priority = params.dsn.priority;
     session->state = SMTP_MAIL;
     smtp_reply(session, 250, "2.1.0", "OK");
 }

@@ -90,6 +90,8 @@ static bool may_relay(const struct smtp_session *session)
 {
     if (session->kind == SMTP_KIND_SUBMISSION)
         return session->login != NULL;
+    if (session->kind == SMTP_KIND_TRANSFER)
+        return true;
     return session->kind == SMTP_KIND_SMTP &&
            sys_net_contains(slice_str(conf_get()->relay_networks),
                             slice_str(conn_peer(session->conn)));

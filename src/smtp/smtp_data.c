@@ -1,4 +1,5 @@
 #include "base/arena.h"
+#include "cluster/cluster_fellow.h"
 #include "conf/conf.h"
 #include "log/log.h"
 #include "mime/mime_date.h"
@@ -98,7 +99,8 @@ void smtp_data_begin(struct smtp_session *session)
 
     put_trace(session, now_ms, &trace);
     mail->trace_offset = slice_find(buf_slice(&trace), '\n') + 1;
-    mail->spooled = router_spool_wanted(session->context->spool);
+    mail->spooled =
+        session->kind != SMTP_KIND_TRANSFER && router_spool_wanted(session->context->spool);
     mail->body = blob_writer_new(mail->spooled ? router_spool_store(session->context->spool)
                                                : session->context->store);
     struct mime_limits limits = mime_limits_default;
@@ -118,11 +120,14 @@ static void wake_session(void *ctx)
 
 static void put_origin(const struct smtp_session *session, struct buf *out)
 {
-    static const char *const kinds[] = {"smtp", "submission", "lmtp"};
-
     buf_init(out, ORIGIN_BYTES_MAX);
-    buf_putf(out, "%s %s", kinds[session->kind],
-             session->login != NULL ? session->login : conn_peer(session->conn));
+    buf_putf(out, "%s %s", smtp_kind_name(session->kind),
+             session->login != NULL    ? session->login
+             : session->fellow != NULL ? session->fellow->name
+                                       : conn_peer(session->conn));
+    if (session->fellow != NULL &&
+        mime_scan_facts(session->mail->scan)->received_own_count > 1) /* ours just now is one */
+        buf_put(out, SLICE(" " ROUTER_AGAIN));
 }
 
 static uint64_t flags_of(const struct smtp_mail *mail)
@@ -175,7 +180,9 @@ static enum st end_text(struct smtp_session *session)
                                             .rcpt_count = mail->rcpt_count,
                                             .targets = &mail->targets,
                                             .spool = mail->spooled ? session->context->spool : NULL,
-                                            .claim = session->context->spool != NULL};
+                                            .claim = session->context->spool != NULL &&
+                                                     session->kind != SMTP_KIND_TRANSFER,
+                                            .xguid = mail->xguid};
     sys_guid(mail->message.guid);
     return ST_OK;
 }
@@ -210,20 +217,47 @@ static void reply_all(struct smtp_session *session, enum st st)
     }
 }
 
-static void end_mail(struct smtp_session *session, enum st st)
+/* What a server of the domain handed over; all: each recipient was taken before. */
+static void log_known(const struct smtp_session *session, bool all)
+{
+    const struct smtp_mail *mail = session->mail;
+    uint64_t known = 0;
+
+    for (size_t i = 0; i < mail->rcpt_count; i++)
+        known += all || mail->rcpts[i].known;
+    if (known == 0)
+        return;
+    count_add(COUNT_TRANSFERS_KNOWN, (int64_t)known);
+    log_event(EV_SMTP_KNOWN, conn_sid(session->conn),
+              LOG_C("guid", all ? slice_cstr(mail->arena, mail->xguid) : mail->message.guid),
+              LOG_S("xguid", mail->xguid), LOG_C("server", session->fellow->name),
+              LOG_U("known", known), LOG_U("rcpts", mail->rcpt_count));
+}
+
+static void log_accepted(const struct smtp_session *session)
 {
     const struct smtp_mail *mail = session->mail;
 
+    log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn), LOG_C("peer", conn_peer(session->conn)),
+              LOG_S("from", mail->from), LOG_U("rcpts", mail->rcpt_count),
+              LOG_U("bytes", blob_writer_bytes(mail->body)), LOG_C("guid", mail->message.guid),
+              LOG_S("message_id", mail->message.message_id), LOG_S("origin", mail->message.origin),
+              mail->xguid.len > 0 ? LOG_S("xguid", mail->xguid) : LOG_NONE);
+}
+
+static void end_mail(struct smtp_session *session, enum st st)
+{
+    const struct smtp_mail *mail = session->mail;
+    bool all_known = st == ST_EXISTS && mail->xguid.len > 0;
+
+    if (mail->xguid.len > 0 && (st == ST_OK || all_known))
+        log_known(session, all_known);
     if (st == ST_OK && mail->spooled)
         log_event(EV_SPOOLED, conn_sid(session->conn), LOG_C("guid", mail->message.guid),
                   LOG_S("from", mail->from));
     if (st == ST_OK)
-        log_event(EV_SMTP_ACCEPTED, conn_sid(session->conn),
-                  LOG_C("peer", conn_peer(session->conn)), LOG_S("from", mail->from),
-                  LOG_U("rcpts", mail->rcpt_count), LOG_U("bytes", blob_writer_bytes(mail->body)),
-                  LOG_C("guid", mail->message.guid), LOG_S("message_id", mail->message.message_id),
-                  LOG_S("origin", mail->message.origin));
-    reply_all(session, st);
+        log_accepted(session);
+    reply_all(session, all_known ? ST_OK : st);
     smtp_mail_free(session);
     session->state = SMTP_READY;
 }
@@ -245,8 +279,8 @@ static bool try_spool(struct smtp_session *session, enum st st)
 {
     struct smtp_mail *mail = session->mail;
 
-    if (st != ST_IO || mail->spooled || !router_spool_wanted(session->context->spool) ||
-        !blob_writer_movable(mail->body))
+    if (st != ST_IO || mail->spooled || session->kind == SMTP_KIND_TRANSFER ||
+        !router_spool_wanted(session->context->spool) || !blob_writer_movable(mail->body))
         return false;
     mail->spooled = true;
     mail->message.spool = session->context->spool;

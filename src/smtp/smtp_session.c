@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "cluster/cluster_fellow.h"
 #include "conf/conf.h"
 #include "log/log.h"
 #include "smtp/smtp_cmd.h"
@@ -14,7 +15,13 @@
 #define AUTH_LINE_BYTES_MAX 12288 /* RFC 4954 section 4 */
 #define MAIL_BYTES_MAX (4 * GIB)  /* beyond what group_members_max lets recipients become */
 
-static const char *const kind_names[] = {"smtp", "submission", "lmtp"};
+const char *smtp_kind_name(enum smtp_kind kind)
+{
+    static const char *const names[] = {"smtp", "submission", "lmtp", "transfer"};
+
+    assert(kind < COUNT(names));
+    return names[kind];
+}
 
 /* A reply that quotes the peer stays one line of text (RFC 5321 section 4.2). Bytes beyond
  * ASCII are left for those who sent them. */
@@ -38,8 +45,11 @@ void smtp_reply(struct smtp_session *session, int code, const char *enhanced, co
                 text);
     if (code < 400)
         return;
-    log_event(EV_SMTP_REFUSED, conn_sid(session->conn), LOG_C("proto", kind_names[session->kind]),
+    log_event(EV_SMTP_REFUSED, conn_sid(session->conn),
+              LOG_C("proto", smtp_kind_name(session->kind)),
               LOG_C("peer", conn_peer(session->conn)), LOG_I("code", code), LOG_C("text", text));
+    if (session->kind == SMTP_KIND_TRANSFER) /* one connection carries many messages */
+        return;
     if (++session->errors >= conf_get()->smtp_errors_max && !session->closing) {
         session->closing = true;
         conn_writef(session->conn, "421 4.7.0 %s Too many errors\r\n",
@@ -133,6 +143,29 @@ static enum net_next open_lmtp(void *session, struct conn *conn)
     return open_kind(session, conn, SMTP_KIND_LMTP);
 }
 
+void smtp_transfer_refused(const struct smtp_session *session, const char *why)
+{
+    count_add(COUNT_TRANSFER_REFUSALS, 1);
+    log_event(EV_TRANSFER_REFUSED, conn_sid(session->conn), LOG_C("peer", conn_peer(session->conn)),
+              LOG_C("server", session->fellow->name), LOG_C("why", why));
+}
+
+static enum net_next open_transfer(void *at, struct conn *conn)
+{
+    struct smtp_session *session = at;
+    const struct smtp_context *context = conn_context(conn);
+    const char *why = "no TLS";
+
+    session->conn = conn;
+    session->fellow = mem_new(struct cluster_fellow);
+    if (conn_tls_handle(conn) != NULL)
+        why = cluster_fellow_read(context->cluster, conn_tls_handle(conn), session->fellow);
+    if (why == NULL)
+        return open_kind(session, conn, SMTP_KIND_TRANSFER);
+    smtp_transfer_refused(session, why);
+    return NET_CLOSE;
+}
+
 /* One command line, or a SASL answer. Returns what it is done with, 0 while the line is not whole.
  */
 static size_t input_line(struct smtp_session *session, struct slice in)
@@ -202,6 +235,7 @@ static void close_session(void *ctx)
     auth_sasl_free(&session->sasl);
     mem_free(session->helo);
     mem_free(session->login);
+    mem_free(session->fellow);
 }
 
 #define SMTP_PROTO(n, open_fn) \
@@ -214,3 +248,4 @@ static void close_session(void *ctx)
 const struct net_proto proto_smtp = SMTP_PROTO("smtp", open_smtp);
 const struct net_proto proto_submission = SMTP_PROTO("submission", open_submission);
 const struct net_proto proto_lmtp = SMTP_PROTO("lmtp", open_lmtp);
+const struct net_proto proto_transfer = SMTP_PROTO("transfer", open_transfer);

@@ -9,9 +9,10 @@
 #include "smtp/smtp_dot.h"
 
 struct arena;
+struct cluster_fellow;
 struct smtp_header;
 
-enum smtp_kind { SMTP_KIND_SMTP, SMTP_KIND_SUBMISSION, SMTP_KIND_LMTP };
+enum smtp_kind { SMTP_KIND_SMTP, SMTP_KIND_SUBMISSION, SMTP_KIND_LMTP, SMTP_KIND_TRANSFER };
 #define SMTP_FOR(kind) (1u << SMTP_KIND_##kind)
 
 enum smtp_state {
@@ -39,6 +40,7 @@ struct smtp_mail {
     uint64_t declared_bytes; /* SIZE= */
     enum router_ret ret;
     struct slice envid; /* xtext as received */
+    struct slice xguid; /* what another server of the domain calls the message; "" */
     int8_t priority;    /* MT-PRIORITY= of one who may ask for it */
     struct router_rcpt *rcpts;
     size_t rcpt_count;
@@ -67,9 +69,10 @@ struct smtp_session {
     bool extended; /* greeted with EHLO or LHLO */
     bool closing;  /* the reply just written is the last */
     uint64_t errors;
-    uint64_t waste_left; /* of the chunk of a refused BDAT, still to be thrown away */
-    char *helo;          /* on the heap; NULL before the greeting */
-    char *login;         /* the person's name once logged in */
+    uint64_t waste_left;           /* of the chunk of a refused BDAT, still to be thrown away */
+    char *helo;                    /* on the heap; NULL before the greeting */
+    char *login;                   /* the person's name once logged in */
+    struct cluster_fellow *fellow; /* of a transfer: the other server; on the heap */
     struct auth_sasl *sasl;
     struct slice sasl_mechanism; /* a literal's */
     struct smtp_mail *mail;
@@ -79,6 +82,10 @@ struct smtp_session {
  * counted, logged, and after smtp_errors_max of them the connection is closed. */
 void smtp_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)
     PRINTF(4, 5);
+/* "smtp", "submission" and so on. */
+const char *smtp_kind_name(enum smtp_kind kind);
+/* On the transfer port: notes that the peer may not, or no longer, send mail here. */
+void smtp_transfer_refused(const struct smtp_session *session, const char *why);
 /* The reply for a status that is not the peer's fault or not one of the command's own. */
 void smtp_reply_st(struct smtp_session *session, enum st st);
 /* The reply for a parameter of MAIL or RCPT that is not known here (ST_NOT_FOUND), or whose value

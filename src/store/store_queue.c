@@ -2,6 +2,7 @@
 
 #include "base/slice.h"
 #include "store/store_engine.h"
+#include "sys/sys_hash.h"
 
 #include <string.h>
 
@@ -353,6 +354,30 @@ enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms,
     if (new_r != NULL)
         *new_r = changed == 1;
     return st;
+}
+
+enum st store_handed_claim(struct store_tx *tx, struct slice guid, struct slice address,
+                           int64_t now_ms, bool *new_r)
+{
+    unsigned char digest[SYS_SHA256_BYTES];
+    struct sys_sha256 hash;
+    int64_t changed = 0;
+
+    sys_sha256_init(&hash);
+    sys_sha256_add(&hash, guid);
+    sys_sha256_add(&hash, SLICE("\n"));
+    sys_sha256_add(&hash, address);
+    sys_sha256_end(&hash, digest);
+    const struct slice key = {(const char *)digest, sizeof(digest)};
+    enum st st = store_exec(tx, S_HANDED_ADD, &changed, SV_B(key), SV_I(now_ms));
+
+    *new_r = changed == 1;
+    return st;
+}
+
+enum st store_handed_sweep(struct store_tx *tx, int64_t before_ms, int64_t *count_r)
+{
+    return store_exec(tx, S_HANDED_SWEEP, count_r, SV_I(before_ms));
 }
 
 enum st store_guid_find(struct store_tx *tx, int64_t account_id, struct slice guid,

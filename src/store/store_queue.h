@@ -175,6 +175,12 @@ MUST_USE enum st store_queue_settle(struct store_tx *tx, struct store_settle *li
  * before. */
 MUST_USE enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms,
                                   bool *new_r);
+/* Notes that another server of the domain handed the message over for the recipient: guid is what
+ * it calls the message, address as it gave it. *new_r: it was not noted before. */
+MUST_USE enum st store_handed_claim(struct store_tx *tx, struct slice guid, struct slice address,
+                                    int64_t now_ms, bool *new_r);
+/* Forgets what was noted before that time; *count_r: how much. */
+MUST_USE enum st store_handed_sweep(struct store_tx *tx, int64_t before_ms, int64_t *count_r);
 /* Where copies of the message lie in the account: fn per folder. */
 typedef enum st store_guid_fn(void *ctx, struct slice folder, int64_t uid);
 MUST_USE enum st store_guid_find(struct store_tx *tx, int64_t account_id, struct slice guid,

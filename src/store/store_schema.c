@@ -91,7 +91,13 @@ static const char migration_4[] =
     "CREATE TABLE document_counter (counter_id BIGINT NOT NULL PRIMARY KEY, seq BIGINT NOT NULL);"
     "INSERT INTO document_counter (counter_id, seq) SELECT 1, COALESCE(MAX(seq), 0) FROM document;";
 
-static const char *const migrations[] = {migration_1, migration_2, migration_3, migration_4};
+/* What other servers of the domain handed over, for each recipient: taken once. */
+static const char migration_5[] =
+    "CREATE TABLE handed (handed_key @BYTES@ NOT NULL PRIMARY KEY, at_ms BIGINT NOT NULL) @END@;"
+    "CREATE INDEX handed_at ON handed (at_ms);";
+
+static const char *const migrations[] = {migration_1, migration_2, migration_3, migration_4,
+                                         migration_5};
 
 static const char meta_table[] =
     "CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)";

@@ -58,7 +58,7 @@ struct row {
     const char *address;
     enum router_failover failover;
     bool take_busy;
-    bool handed_over;
+    const char *from; /* "a", or "a again"; NULL: no server handed it over */
     const char *want; /* hosts in order, "-" for one that is no server of the domain */
 };
 
@@ -68,64 +68,65 @@ struct row {
 
 static const struct row rows[] = {
     /* an account on one server */
-    {"s3", "", "alice@here.test", LAST, false, false, "servers s1: s1"},
-    {"s3", "down=s1", "alice@here.test", LAST, false, false, "servers s1: s1"},
-    {"s3", "busy=s1", "alice@here.test", LAST, false, false, "servers s1: s1"},
-    {"s3", "restricted=s1", "alice@here.test", LAST, false, false, "servers s1:"},
-    {"s1", "", "here@here.test", LAST, false, false, "here"},
-    {"s2", "", "here@here.test", LAST, false, false, "here"}, /* its store has it */
-    {"s3", "", "carol@here.test", LAST, false, false, "here"},
-    {"s3", "", "nobody@here.test", LAST, false, false, "here"},
+    {"s3", "", "alice@here.test", LAST, false, NULL, "servers s1: s1"},
+    {"s3", "down=s1", "alice@here.test", LAST, false, NULL, "servers s1: s1"},
+    {"s3", "busy=s1", "alice@here.test", LAST, false, NULL, "servers s1: s1"},
+    {"s3", "restricted=s1", "alice@here.test", LAST, false, NULL, "servers s1:"},
+    {"s1", "", "here@here.test", LAST, false, NULL, "here"},
+    {"s2", "", "here@here.test", LAST, false, NULL, "here"}, /* its store has it */
+    {"s3", "", "carol@here.test", LAST, false, NULL, "here"},
+    {"s3", "", "nobody@here.test", LAST, false, NULL, "here"},
     /* on several: the lead, then by health */
-    {"gw1", "", "bob@here.test", LAST, false, false, "servers s1 s2 s3: s1 s2 s3"},
-    {"gw1", "down=s1", "bob@here.test", LAST, false, false, "servers s1 s2 s3: s2 s3"},
-    {"gw1", "suspect=s1", "bob@here.test", LAST, false, false, "servers s1 s2 s3: s2 s3 s1"},
-    {"gw1", "busy=s1", "bob@here.test", LAST, false, false, "servers s1 s2 s3: s2 s3 s1"},
-    {"gw1", "busy=s1", "bob@here.test", LAST, true, false, "servers s1 s2 s3: s1 s2 s3"},
-    {"gw1", "busy=s1 down=s2 down=s3", "bob@here.test", LAST, false, false, "servers s1 s2 s3: s1"},
-    {"gw1", "busy=s1 suspect=s2", "bob@here.test", LAST, false, false,
-     "servers s1 s2 s3: s3 s1 s2"},
-    {"gw1", "restricted=s1", "bob@here.test", LAST, false, false, "servers s1 s2 s3: s2 s3"},
-    {"gw1", "restricted=s1 down=s2 down=s3", "bob@here.test", LAST, false, false,
+    {"gw1", "", "bob@here.test", LAST, false, NULL, "servers s1 s2 s3: s1 s2 s3"},
+    {"gw1", "down=s1", "bob@here.test", LAST, false, NULL, "servers s1 s2 s3: s2 s3"},
+    {"gw1", "suspect=s1", "bob@here.test", LAST, false, NULL, "servers s1 s2 s3: s2 s3 s1"},
+    {"gw1", "busy=s1", "bob@here.test", LAST, false, NULL, "servers s1 s2 s3: s2 s3 s1"},
+    {"gw1", "busy=s1", "bob@here.test", LAST, true, NULL, "servers s1 s2 s3: s1 s2 s3"},
+    {"gw1", "busy=s1 down=s2 down=s3", "bob@here.test", LAST, false, NULL, "servers s1 s2 s3: s1"},
+    {"gw1", "busy=s1 suspect=s2", "bob@here.test", LAST, false, NULL, "servers s1 s2 s3: s3 s1 s2"},
+    {"gw1", "restricted=s1", "bob@here.test", LAST, false, NULL, "servers s1 s2 s3: s2 s3"},
+    {"gw1", "restricted=s1 down=s2 down=s3", "bob@here.test", LAST, false, NULL,
      "servers s1 s2 s3: s2 s3"},
-    {"gw1", "down=s1 down=s2 down=s3", "bob@here.test", LAST, false, false,
+    {"gw1", "down=s1 down=s2 down=s3", "bob@here.test", LAST, false, NULL,
      "servers s1 s2 s3: s1 s2 s3"},
-    {"gw1", "restricted=s1 restricted=s2 restricted=s3", "bob@here.test", LAST, false, false,
+    {"gw1", "restricted=s1 restricted=s2 restricted=s3", "bob@here.test", LAST, false, NULL,
      "servers s1 s2 s3:"},
-    {"gw1", "down=s1", "bob@here.test", OFF, false, false, "servers s1 s2 s3: s1"},
-    {"gw1", "busy=s1", "bob@here.test", OFF, false, false, "servers s1 s2 s3: s1"},
-    {"s1", "", "bob@here.test", LAST, false, false, "servers s1 s2 s3: s2 s3"}, /* not here yet */
-    {"s3", "", "ghost@here.test", LAST, false, false, "servers nowhere s2: s2"},
+    {"gw1", "down=s1", "bob@here.test", OFF, false, NULL, "servers s1 s2 s3: s1"},
+    {"gw1", "busy=s1", "bob@here.test", OFF, false, NULL, "servers s1 s2 s3: s1"},
+    {"s1", "", "bob@here.test", LAST, false, NULL, "servers s1 s2 s3: s2 s3"}, /* not here yet */
+    {"s3", "", "ghost@here.test", LAST, false, NULL, "servers nowhere s2: s2"},
     /* a foreign domain: last modified first */
-    {"s1", "", "user@BTEx", LAST, false, false, "foreign btex: gw2 gw1"},
-    {"s1", "down=gw2", "user@btex", LAST, false, false, "foreign btex: gw1"},
-    {"s1", "busy=gw2", "user@btex", LAST, false, false, "foreign btex: gw1 gw2"},
-    {"s1", "busy=gw2", "user@btex", LAST, true, false, "foreign btex: gw2 gw1"},
-    {"s1", "restricted=gw2", "user@btex", LAST, false, false, "foreign btex: gw1"},
-    {"s1", "down=gw1 down=gw2", "user@btex", LAST, false, false, "foreign btex: gw2 gw1"},
-    {"s1", "busy=gw1 busy=gw2", "user@btex", LAST, false, false, "foreign btex: gw2 gw1"},
-    {"s1", "down=gw2", "user@btex", OFF, false, false,
+    {"s1", "", "user@BTEx", LAST, false, NULL, "foreign btex: gw2 gw1"},
+    {"s1", "down=gw2", "user@btex", LAST, false, NULL, "foreign btex: gw1"},
+    {"s1", "busy=gw2", "user@btex", LAST, false, NULL, "foreign btex: gw1 gw2"},
+    {"s1", "busy=gw2", "user@btex", LAST, true, NULL, "foreign btex: gw2 gw1"},
+    {"s1", "restricted=gw2", "user@btex", LAST, false, NULL, "foreign btex: gw1"},
+    {"s1", "down=gw1 down=gw2", "user@btex", LAST, false, NULL, "foreign btex: gw2 gw1"},
+    {"s1", "busy=gw1 busy=gw2", "user@btex", LAST, false, NULL, "foreign btex: gw2 gw1"},
+    {"s1", "down=gw2", "user@btex", OFF, false, NULL,
      "foreign btex: gw1"}, /* the documents say so */
     /* at a gateway */
-    {"gw2", "", "user@btex", LAST, false, false, "foreign btex: -x3.test:2525 gw1"},
-    {"gw1", "", "user@btex", LAST, false, false, "foreign btex: gw2 -x1.test:25 -x2.test:25"},
-    {"gw1", "down=gw2", "user@btex", LAST, false, false, "foreign btex: -x1.test:25 -x2.test:25"},
-    {"gw1", "", "user@btex", LAST, false, true, "foreign btex: -x1.test:25 -x2.test:25"},
-    {"gw2", "", "user@btex", LAST, false, true, "foreign btex: -x3.test:2525"},
-    {"mate", "", "user@btex", LAST, false, true, "foreign btex: gw2 gw1"},
+    {"gw2", "", "user@btex", LAST, false, NULL, "foreign btex: -x3.test:2525 gw1"},
+    {"gw1", "", "user@btex", LAST, false, NULL, "foreign btex: gw2 -x1.test:25 -x2.test:25"},
+    {"gw1", "down=gw2", "user@btex", LAST, false, NULL, "foreign btex: -x1.test:25 -x2.test:25"},
+    {"gw1", "", "user@btex", LAST, false, "s1", "foreign btex: -x1.test:25 -x2.test:25 gw2"},
+    {"gw1", "", "user@btex", LAST, false, "gw2", "foreign btex: -x1.test:25 -x2.test:25"},
+    {"gw1", "", "user@btex", LAST, false, "s1 again", "foreign btex: -x1.test:25 -x2.test:25"},
+    {"gw2", "", "user@btex", LAST, false, "gw1", "foreign btex: -x3.test:2525"},
+    {"mate", "", "user@btex", LAST, false, "s1", "foreign btex: gw2 gw1"},
     /* the cluster of a gateway, where all hops fail over */
-    {"s1", "", "u@only", ALL, false, false, "foreign only: gw1"},
-    {"s1", "down=gw1", "u@only", ALL, false, false, "foreign only: mate"},
-    {"s1", "suspect=gw1", "u@only", ALL, false, false, "foreign only: gw1 mate"},
-    {"s1", "down=gw1", "u@only", LAST, false, false, "foreign only: gw1"},
-    {"s1", "down=gw1 down=mate", "u@only", ALL, false, false, "foreign only: gw1 mate"},
-    {"s1", "restricted=gw1", "u@only", ALL, false, false, "foreign only: mate"},
-    {"mate", "down=gw1", "u@only", ALL, false, true, "foreign only: gw1"},
-    {"s1", "", "u@nobody", LAST, false, false, "foreign nobody:"},
+    {"s1", "", "u@only", ALL, false, NULL, "foreign only: gw1"},
+    {"s1", "down=gw1", "u@only", ALL, false, NULL, "foreign only: mate"},
+    {"s1", "suspect=gw1", "u@only", ALL, false, NULL, "foreign only: gw1 mate"},
+    {"s1", "down=gw1", "u@only", LAST, false, NULL, "foreign only: gw1"},
+    {"s1", "down=gw1 down=mate", "u@only", ALL, false, NULL, "foreign only: gw1 mate"},
+    {"s1", "restricted=gw1", "u@only", ALL, false, NULL, "foreign only: mate"},
+    {"mate", "down=gw1", "u@only", ALL, false, "s1", "foreign only: gw1"},
+    {"s1", "", "u@nobody", LAST, false, NULL, "foreign nobody:"},
     /* one SMTP domain for both */
-    {"s1", "", "theirs@shared.test", LAST, false, false, "foreign shared shared.test: gw2"},
-    {"gw2", "", "theirs@shared.test", LAST, false, false, "foreign shared shared.test: -m.test:25"},
-    {"s3", "", "alice@shared.test", LAST, false, false, "servers s1: s1"},
+    {"s1", "", "theirs@shared.test", LAST, false, NULL, "foreign shared shared.test: gw2"},
+    {"gw2", "", "theirs@shared.test", LAST, false, NULL, "foreign shared shared.test: -m.test:25"},
+    {"s3", "", "alice@shared.test", LAST, false, NULL, "servers s1: s1"},
 };
 
 static const struct health_limits limits = {400, 800, 1000};
@@ -172,6 +173,7 @@ static void show(const struct router_plan *plan, struct buf *out)
 static void plan_row(const struct directory *directory, const struct row *row,
                      struct health_server *servers, struct arena *arena, struct router_plan *plan)
 {
+    struct slice from = slice_str(row->from);
     struct health_view view;
 
     read_states(row->states, servers, &view);
@@ -184,7 +186,8 @@ static void plan_row(const struct directory *directory, const struct row *row,
                                              .mono_ms = MONO_MS,
                                              .failover = row->failover,
                                              .pass_busy = !row->take_busy,
-                                             .handed_over = row->handed_over,
+                                             .from = slice_sub(from, 0, slice_find(from, ' ')),
+                                             .again = slice_find(from, ' ') < from.len,
                                              .explain = true};
     router_plan(&question, arena, plan);
 }
@@ -220,7 +223,7 @@ static void test_what_was_edited_last_is_first(void **state)
 {
     const struct directory *directory = make("btex-a");
     struct arena *arena = arena_new("plan", 64 * MIB);
-    const struct row row = {"s1", "", "user@BTEx", LAST, false, false, ""};
+    const struct row row = {"s1", "", "user@BTEx", LAST, false, NULL, ""};
     struct health_server servers[8] = {0};
     AUTO(buf) struct buf out = BUF(4000);
     struct router_plan plan;
@@ -237,8 +240,7 @@ static void test_it_says_who_was_passed_over_and_why(void **state)
 {
     const struct directory *directory = make("btex-b");
     struct arena *arena = arena_new("plan", 64 * MIB);
-    const struct row row = {"gw1", "restricted=s1 down=s2", "bob@here.test", LAST, false, false,
-                            ""};
+    const struct row row = {"gw1", "restricted=s1 down=s2", "bob@here.test", LAST, false, NULL, ""};
     struct health_server servers[8] = {0};
     struct router_plan plan;
 

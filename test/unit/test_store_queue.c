@@ -279,9 +279,54 @@ static void test_a_dead_servers_destinations_are_taken_over(struct t_store *t)
     assert_int_not_equal(destination(t, here, SLICE("domain example.org")), org); /* was empty */
 }
 
+struct claiming {
+    struct slice guid;
+    struct slice address;
+    int64_t at_ms; /* or, of a sweep, before when */
+    int64_t count;
+    bool new;
+};
+
+static enum st claim_handed(struct store_tx *tx, void *arg)
+{
+    struct claiming *c = arg;
+
+    return store_handed_claim(tx, c->guid, c->address, c->at_ms, &c->new);
+}
+
+static enum st sweep_handed(struct store_tx *tx, void *arg)
+{
+    struct claiming *c = arg;
+
+    return store_handed_sweep(tx, c->at_ms, &c->count);
+}
+
+static bool is_new(struct t_store *t, const char *guid, const char *address, int64_t at_ms)
+{
+    struct claiming claiming = {slice_str(guid), slice_str(address), at_ms, 0, false};
+
+    assert_int_equal(store_write(t->store, claim_handed, &claiming), ST_OK);
+    return claiming.new;
+}
+
+static void test_what_is_handed_over_is_new_once_for_each_recipient(struct t_store *t)
+{
+    struct claiming sweeping = {.at_ms = 2000};
+
+    assert_true(is_new(t, "0a", "a@example.net", 1000));
+    assert_false(is_new(t, "0a", "a@example.net", 1001));
+    assert_true(is_new(t, "0a", "A@example.net", 2000));
+    assert_true(is_new(t, "0b", "a@example.net", 2000));
+    assert_int_equal(store_write(t->store, sweep_handed, &sweeping), ST_OK);
+    assert_int_equal(sweeping.count, 1);
+    assert_true(is_new(t, "0a", "a@example.net", 3000));
+    assert_false(is_new(t, "0b", "a@example.net", 3000));
+}
+
 int main(void)
 {
     static const struct t_case cases[] = {
+        T_CASE(test_what_is_handed_over_is_new_once_for_each_recipient),
         T_CASE(test_rows_come_due_by_priority_then_time),
         T_CASE(test_the_last_recipient_takes_envelope_and_body_along),
         T_CASE(test_states_move_one_way),
