@@ -21,7 +21,8 @@
 #define DOM_TARGETS_MAX 32
 #define DOM_EDITIONS 3
 #define DOM_NONE UINT32_MAX
-#define DOM_HANDOVERS_MAX 30
+#define DOM_HANDOVERS_MAX 64
+#define DOM_OWN_MAX 4 /* smtp_received_own_max and one */
 
 enum dom_kind { DOM_ACCOUNT, DOM_FOREIGN, DOM_SHARED, DOM_NET };
 
@@ -46,10 +47,13 @@ struct dom_row {
     uint32_t owner; /* the server */
     uint32_t dest;
     uint32_t notch;   /* raised with each store into a heap: older entries count no more */
-    uint32_t handers; /* servers that handed it over */
+    uint32_t handers; /* servers that handed it over, since documents changed last */
+    uint64_t visits;  /* four bits for each server: how often it was there */
     uint32_t handovers;
-    uint32_t edits; /* of the domain when handers began */
-    bool handed_over;
+    uint8_t chain[DOM_HANDOVERS_MAX]; /* where it was */
+    uint32_t edits;                   /* of the domain when handers began */
+    uint32_t from;                    /* the server that handed it over; DOM_NONE: a client's */
+    bool again;                       /* it was here before */
     bool noted; /* in the journal: over, though the store does not say so yet */
 };
 
@@ -164,7 +168,8 @@ struct dom_fault {
 
 struct dom_figures {
     uint64_t delivered, foreign, reported, refused, excused, handovers, known, moved, waited;
-    uint64_t attempts, plans, pings, kills, faults, deferred, taken_over, judged, stranded, calm_ms;
+    uint64_t attempts, plans, pings, kills, faults, deferred, taken_over, judged, loops, blind,
+        stranded, calm_ms;
 };
 
 struct dom {

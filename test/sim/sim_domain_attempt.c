@@ -383,9 +383,7 @@ static void refuse(struct dom *dom, struct dom_slot *slot)
 {
     struct dom_row *row = row_of(dom, slot);
 
-    if (row->handed_over)
-        sim_violation(dom->now_ms, "message %u is handed to %s, which sees no document",
-                      row->message, dom->servers[slot->server].name);
+    dom->figures.blind += row->from != DOM_NONE; /* a mate of the gateway */
     slot->heard = (struct router_heard){.answer.kind = ROUTER_NO_FEATURE};
     decide(dom, slot, ROUTER_FATE_FAILED);
 }

@@ -2,6 +2,8 @@
  * simulation's own tables. */
 #include "sim_domain.h"
 
+#include <stdio.h>
+
 static bool is_gateway(const struct dom *dom, uint32_t server, uint32_t foreign)
 {
     const struct dom_edition *e = &dom->editions[dom->servers[server].edition];
@@ -58,7 +60,7 @@ static bool foreign_path(const struct dom *dom, uint32_t server, const struct do
                          uint32_t foreign)
 {
     const struct dom_edition *e = &dom->editions[dom->servers[server].edition];
-    bool itself = row->handed_over && is_gateway(dom, server, foreign);
+    bool gateway = is_gateway(dom, server, foreign);
 
     for (unsigned i = 0; i < e->doc_count[foreign]; i++) {
         const struct dom_doc *doc = &e->docs[foreign][i];
@@ -68,10 +70,10 @@ static bool foreign_path(const struct dom *dom, uint32_t server, const struct do
         for (unsigned k = 0; doc->gateway == server && k < doc->host_count; k++)
             if (host_is_up(dom, doc->hosts[k]))
                 return true;
-        if (doc->gateway == server || itself)
+        if (doc->gateway == server || (gateway && (row->again || doc->gateway == row->from)))
             continue;
         if (takes(dom, server, doc->gateway) ||
-            (dom->failover == ROUTER_FAILOVER_ALL && !row->handed_over &&
+            (dom->failover == ROUTER_FAILOVER_ALL && row->from == DOM_NONE &&
              mate_takes(dom, server, doc->gateway)))
             return true;
     }
@@ -95,17 +97,29 @@ bool dom_path(const struct dom *dom, uint32_t server, const struct dom_row *row)
     return false;
 }
 
-/* Documents that differ for a moment may send it back once; then the number of handovers ends it.
- */
+static bool editions_differ(const struct dom *dom)
+{
+    for (uint32_t k = 1; k < dom->server_count; k++)
+        if (dom->servers[k].edition != dom->servers[0].edition)
+            return true;
+    return false;
+}
+
+/* While documents differ for a moment they may send it back. */
 void dom_check_handover(struct dom *dom, uint32_t server, uint32_t to, struct dom_row *row)
 {
     if (row->edits != dom->edits) {
         row->edits = dom->edits;
         row->handers = 0;
     }
-    if (row->handed_over && (row->handers & 1U << server) != 0)
-        sim_violation(dom->now_ms, "message %u goes in a circle: %s hands it to %s again",
-                      row->message, dom->servers[server].name, dom->servers[to].name);
+    if (!editions_differ(dom) && (row->handers & 1U << server) != 0)
+        for (uint32_t i = 0; i <= row->handovers; i++)
+            printf("s%u%s", row->chain[i], i < row->handovers ? ", " : ": ");
+    if (!editions_differ(dom) && (row->handers & 1U << server) != 0)
+        sim_violation(dom->now_ms,
+                      "message %u (kind %d) goes in a circle: %s hands it to %s again, failover %d",
+                      row->message, (int)dom->messages[row->message].kind,
+                      dom->servers[server].name, dom->servers[to].name, (int)dom->failover);
 }
 
 void dom_check_end(struct dom *dom)

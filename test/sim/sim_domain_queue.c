@@ -39,7 +39,8 @@ void dom_plan(struct dom *dom, uint32_t number, const struct dom_row *row,
         .mono_ms = server->mono_base_ms + (uint64_t)(run_ms + run_ms * server->mono_ppm / 1000000),
         .failover = dom->failover,
         .pass_busy = dom->pass_busy,
-        .handed_over = row->handed_over};
+        .from = slice_str(row->from != DOM_NONE ? dom->servers[row->from].name : ""),
+        .again = row->again};
 
     dom->figures.plans++;
     arena_reset(dom->arena);
@@ -223,37 +224,59 @@ bool dom_deliver(struct dom *dom, uint32_t server, uint32_t message)
     return true;
 }
 
-static void queue(struct dom *dom, uint32_t server, uint32_t message, uint32_t from,
-                  const char *key)
+/* As the server gets it; from: the row where it was, DOM_NONE: a client's. */
+static struct dom_row row_like(const struct dom *dom, uint32_t server, uint32_t message,
+                               uint32_t from)
 {
-    struct dom_row *row = new_row(dom);
     int64_t wall_ms = dom_wall(&dom->servers[server], dom->now_ms);
+    struct dom_row row = {
+        .sim = {.accepted_ms = wall_ms, .next_ms = wall_ms, .message = message},
+        .message = message,
+        .owner = server,
+        .from = DOM_NONE,
+        .edits = dom->edits,
+    };
 
-    row->sim = (struct sim_row){.accepted_ms = wall_ms, .next_ms = wall_ms, .message = message};
-    row->message = message;
-    row->guid = ++dom->guid;
-    row->owner = server;
-    row->edits = dom->edits;
     if (from != DOM_NONE) {
         const struct dom_row *before = &dom->rows[from];
-        row->handed_over = true;
-        row->handovers = before->handovers + 1;
-        row->edits = before->edits;
-        row->handers = before->handers | 1U << before->owner;
+
+        row.from = before->owner;
+        row.handovers = before->handovers + 1;
+        row.edits = before->edits;
+        row.handers = before->handers | 1U << before->owner;
+        row.visits = before->visits;
+        memcpy(row.chain, before->chain, sizeof(row.chain));
     }
-    dom->messages[message].open++;
-    uint32_t dest = dom_dest_find(dom, server, key);
+    row.again = (row.visits >> 4 * server & 15) > 0;
+    row.visits += UINT64_C(1) << 4 * server;
+    if (row.handovers < DOM_HANDOVERS_MAX)
+        row.chain[row.handovers] = (uint8_t)server;
+    return row;
+}
+
+static void queue(struct dom *dom, const struct dom_row *like, const char *key)
+{
+    struct dom_row *row = new_row(dom);
+    struct dom_message *message = &dom->messages[like->message];
+
+    *row = *like;
+    row->guid = ++dom->guid;
+    if (message->open++ == 0 && message->accepted)
+        dom->open_count++;
+    uint32_t dest = dom_dest_find(dom, row->owner, key);
     dom_row_store(dom, (uint32_t)(row - dom->rows), dest);
-    wake_at(dom, server, dest, dom->now_ms);
+    wake_at(dom, row->owner, dest, dom->now_ms);
 }
 
 unsigned dom_accept(struct dom *dom, uint32_t server, uint32_t message, uint32_t from)
 {
-    struct dom_row like = {.message = message, .handed_over = from != DOM_NONE};
+    const struct dom_row like = row_like(dom, server, message, from);
     struct router_plan plan;
 
-    if (from != DOM_NONE && dom->rows[from].handovers >= DOM_HANDOVERS_MAX)
-        sim_violation(dom->now_ms, "message %u goes round and round", message);
+    if ((like.visits >> 4 * server & 15) > DOM_OWN_MAX) { /* smtp_data.c, loops() */
+        dom->figures.loops++;
+        return 554;
+    }
     dom_plan(dom, server, &like, &plan);
     if (plan.way == ROUTER_WAY_REFUSE)
         return 550;
@@ -263,7 +286,7 @@ unsigned dom_accept(struct dom *dom, uint32_t server, uint32_t message, uint32_t
     }
     if (plan.way == ROUTER_WAY_HERE)
         return dom_deliver(dom, server, message) ? 250 : 550;
-    queue(dom, server, message, from, plan.key);
+    queue(dom, &like, plan.key);
     return 250;
 }
 
@@ -298,6 +321,8 @@ static void read_row(struct dom *dom, uint32_t server, uint32_t number)
         dom_row_end(dom, number, false);
         return;
     }
+    if (row->owner != server)
+        row->handers = 0; /* it is here by another way */
     row->owner = server;
     dom_plan(dom, server, row, &plan);
     uint32_t dest = dom_dest_find(dom, server, plan.key);
