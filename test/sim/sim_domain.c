@@ -143,7 +143,7 @@ static void print(const struct dom *dom, double s)
 }
 
 struct total {
-    uint64_t messages, domains, plans, judged, faults, handovers, pings;
+    uint64_t messages, domains, plans, judged, faults, handovers, pings, loops, blind;
     double days;
 };
 
@@ -169,9 +169,27 @@ static void run(uint64_t seed, uint32_t messages, bool loud, struct total *total
     total->judged += dom.figures.judged;
     total->faults += dom.figures.faults;
     total->pings += dom.figures.pings;
+    total->loops += dom.figures.loops;
+    total->blind += dom.figures.blind;
     total->handovers += dom.figures.handovers;
     total->days += (double)(dom.now_ms - SIM_START_MS) / (double)DAY_MS;
     dom_end(&dom);
+}
+
+static void print_total(uint64_t first, const struct total *t, double s)
+{
+    printf("seeds %llu to %llu: %llu messages in domains of 2 to 12 servers, %.1f days in %.1f s\n",
+           (unsigned long long)first, (unsigned long long)(first + t->domains - 1),
+           (unsigned long long)t->messages, t->days, s);
+    printf(
+        "  %llu faults, %llu pings, %llu handed over, %llu plans, %llu attempts judged in a calm\n",
+        (unsigned long long)t->faults, (unsigned long long)t->pings,
+        (unsigned long long)t->handovers, (unsigned long long)t->plans,
+        (unsigned long long)t->judged);
+    printf(
+        "  %llu taken for loops while documents differed, %llu given to a mate that sees no "
+        "document\n",
+        (unsigned long long)t->loops, (unsigned long long)t->blind);
 }
 
 int main(int argc, char **argv)
@@ -200,13 +218,6 @@ int main(int argc, char **argv)
         run(n, (uint32_t)(left < MESSAGES_EACH ? left : MESSAGES_EACH),
             messages <= 20 * MESSAGES_EACH, &total);
     }
-    printf(
-        "seeds %llu to %llu: %llu messages in domains of 2 to 12 servers, %.1f days in %.1f s; "
-        "%llu faults, %llu pings, %llu handed over, %llu plans, %llu attempts judged in a calm\n",
-        (unsigned long long)first, (unsigned long long)(first + total.domains - 1),
-        (unsigned long long)total.messages, total.days, seconds() - from,
-        (unsigned long long)total.faults, (unsigned long long)total.pings,
-        (unsigned long long)total.handovers, (unsigned long long)total.plans,
-        (unsigned long long)total.judged);
+    print_total(first, &total, seconds() - from);
     return 0;
 }
