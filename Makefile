@@ -2,7 +2,7 @@
 # meson; this file names what people do.
 BUILD ?= build
 
-.PHONY: all run check packages install bench fuzz soak tidy format clean
+.PHONY: all run check packages install bench fuzz soak nightly tidy format clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -40,6 +40,13 @@ soak: all
 	@/usr/bin/python3 test/fault/queue_soak.py --rounds 50 --messages 10000
 	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && meson test -C $(BUILD) --suite relay_postgres
 	@/usr/bin/python3 test/fault/queue_soak.py
+
+# An hour of domains of servers by chance, other ones each day; what fails prints its seed.
+nightly:
+	@tools/packages.sh build
+	@meson setup $$([ ! -f $(BUILD)/build.ninja ] || echo --reconfigure) $(BUILD) -Dtests=true >/dev/null
+	@ninja -C $(BUILD) test/sim/sim_domain
+	@$(BUILD)/test/sim/sim_domain --seconds 3600 --seed $$(date +%Y%m%d)000000
 
 tidy:
 	@tools/tidy.sh

@@ -2,7 +2,7 @@
  * that was acknowledged is lost, none is twice in a mailbox, each ends in a delivery or a report,
  * no plan goes in a circle, and what somebody would take is taken at the next try. Usage:
  * sim_domain [--seed N] [--messages N] [--seconds S]: domains from seed on until there were as many
- * messages, or the time is over; a seed always runs the same. */
+ * messages (a million), or the time is over; a seed always runs the same. */
 #include "sim_domain.h"
 #include "base/mem.h"
 
@@ -31,6 +31,8 @@ static void submit(struct dom *dom, uint32_t number)
         server = (server + 1) % dom->server_count;
     message->accepted =
         dom->servers[server].alive && dom_accept(dom, server, number, DOM_NONE) == 250;
+    if (dom->servers[server].alive && !message->accepted)
+        dom_check_refusal(dom, server, number);
     if (message->open == 0)
         dom->open_count--;
 }
@@ -195,7 +197,7 @@ static void print_total(uint64_t first, const struct total *t, double s)
 int main(int argc, char **argv)
 {
     uint64_t seed = 0;
-    uint64_t messages = 1000000;
+    uint64_t messages = 0;
     uint64_t most_s = UINT64_MAX;
     struct total total = {0};
     double from = seconds();
@@ -208,7 +210,9 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--seconds") == 0)
             most_s = strtoull(argv[i + 1], NULL, 10);
     }
-    if (argc % 2 == 0 || messages == 0) {
+    if (messages == 0)
+        messages = most_s != UINT64_MAX ? UINT64_MAX : 1000000;
+    if (argc % 2 == 0) {
         fprintf(stderr, "usage: sim_domain [--seed N] [--messages N] [--seconds S]\n");
         return 64;
     }

@@ -278,5 +278,10 @@ void dom_slot_step(struct dom *dom, uint32_t slot);
 /* --- sim_domain_check.c --- */
 /* Whether somebody takes the row from this server, by what is true and what the documents say. */
 bool dom_path(const struct dom *dom, uint32_t server, const struct dom_row *row);
+/* The server refused a client's message. */
+void dom_check_refusal(const struct dom *dom, uint32_t server, uint32_t message);
+/* Restricted ones are never asked, those that are down only where nobody else is, busy ones last.
+ */
+void dom_check_hops(const struct dom *dom, const struct dom_slot *slot);
 void dom_check_handover(struct dom *dom, uint32_t server, uint32_t to, struct dom_row *row);
 void dom_check_end(struct dom *dom);

@@ -406,7 +406,7 @@ static void begin(struct dom *dom, struct dom_slot *slot)
         row->sim.next_ms = 0;
         dom_row_store(dom, slot->row, dest);
         dom->figures.moved++;
-        dom_kick(dom, slot->server, dest);
+        dom_event(dom, dom->now_ms, DOM_DEST, slot->server | (uint64_t)dest << 8);
         slot_over(dom, slot);
         return;
     }
@@ -417,6 +417,7 @@ static void begin(struct dom *dom, struct dom_slot *slot)
         refuse(dom, slot);
         return;
     }
+    dom_check_hops(dom, slot);
     slot->path = dom_calm(dom) && dom_path(dom, slot->server, row);
     dom->figures.judged += slot->path;
     open_next(dom, slot);

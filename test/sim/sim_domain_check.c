@@ -14,6 +14,23 @@ static bool is_gateway(const struct dom *dom, uint32_t server, uint32_t foreign)
     return false;
 }
 
+static bool sees(const struct dom *dom, uint32_t server, const struct dom_doc *doc)
+{
+    return doc->readers == 0 || (doc->readers & 1U << server) != 0;
+}
+
+void dom_check_refusal(const struct dom *dom, uint32_t server, uint32_t number)
+{
+    const struct dom_edition *e = &dom->editions[dom->servers[server].edition];
+    bool somebody = dom->messages[number].kind != DOM_SHARED;
+
+    for (unsigned i = 0; i < e->doc_count[0]; i++)
+        somebody = somebody || sees(dom, server, &e->docs[0][i]);
+    if (somebody)
+        sim_violation(dom->now_ms, "%s refuses message %u, which is for somebody",
+                      dom->servers[server].name, number);
+}
+
 static bool takes(const struct dom *dom, uint32_t from, uint32_t server)
 {
     const struct dom_server *s = &dom->servers[server];
@@ -65,7 +82,7 @@ static bool foreign_path(const struct dom *dom, uint32_t server, const struct do
     for (unsigned i = 0; i < e->doc_count[foreign]; i++) {
         const struct dom_doc *doc = &e->docs[foreign][i];
 
-        if (doc->readers != 0 && (doc->readers & 1U << server) == 0)
+        if (!sees(dom, server, doc))
             continue;
         for (unsigned k = 0; doc->gateway == server && k < doc->host_count; k++)
             if (host_is_up(dom, doc->hosts[k]))
@@ -95,6 +112,44 @@ bool dom_path(const struct dom *dom, uint32_t server, const struct dom_row *row)
         return host_is_up(dom, DOM_FOREIGNS * 6 + message->to);
     }
     return false;
+}
+
+static bool is_busy(const struct dom *dom, uint32_t server)
+{
+    return dom->servers[server].busy > 0 && dom->servers[server].threshold > 0;
+}
+
+/* One server of the list, in a calm: all know how it is. */
+static void check_hop(const struct dom *dom, const struct dom_slot *slot, uint32_t at)
+{
+    uint32_t number = slot->targets[at].number;
+    const struct dom_server *server = &dom->servers[number];
+    uint32_t message = dom->rows[slot->row].message;
+    bool linked = server->alive && dom_linked(dom, slot->server, number);
+
+    if (linked && server->restricted > 0)
+        sim_violation(dom->now_ms, "message %u goes to %s, which is restricted", message,
+                      server->name);
+    for (uint32_t i = 0; i < slot->target_count; i++) {
+        const struct dom_target *other = &slot->targets[i];
+
+        if (!other->is_server || !takes(dom, slot->server, other->number))
+            continue;
+        if (!linked)
+            sim_violation(dom->now_ms, "message %u goes to %s, which is down; s%u is there",
+                          message, server->name, other->number);
+        if (i > at && dom->pass_busy && dom->messages[message].kind == DOM_ACCOUNT &&
+            is_busy(dom, number) && !is_busy(dom, other->number))
+            sim_violation(dom->now_ms, "message %u goes to %s, which is busy; s%u is not", message,
+                          server->name, other->number);
+    }
+}
+
+void dom_check_hops(const struct dom *dom, const struct dom_slot *slot)
+{
+    for (uint32_t i = 0; dom_calm(dom) && i < slot->target_count; i++)
+        if (slot->targets[i].is_server)
+            check_hop(dom, slot, i);
 }
 
 static bool editions_differ(const struct dom *dom)

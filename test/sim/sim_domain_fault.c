@@ -84,7 +84,7 @@ static void turn(struct dom *dom, const struct dom_fault *fault, int by)
 
 static int64_t draw_ms(struct dom *dom)
 {
-    static const uint64_t longest_ms[] = {500, 1000, 5000, 10000, 40000};
+    static const uint64_t longest_ms[] = {500, 1000, 5000, 10000, 40000, 150000};
 
     return dom->scale *
            (int64_t)(10 + sim_random_below(
