@@ -130,6 +130,10 @@ static void check_hop(const struct dom *dom, const struct dom_slot *slot, uint32
     if (linked && server->restricted > 0)
         sim_violation(dom->now_ms, "message %u goes to %s, which is restricted", message,
                       server->name);
+    if (dom->messages[message].kind == DOM_ACCOUNT && dom->failover == ROUTER_FAILOVER_OFF &&
+        dom->persons[dom->messages[message].to].servers[0] != number)
+        sim_violation(dom->now_ms, "message %u goes to %s, which does not lead", message,
+                      server->name);
     for (uint32_t i = 0; i < slot->target_count; i++) {
         const struct dom_target *other = &slot->targets[i];
 
