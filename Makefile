@@ -1,8 +1,8 @@
-# Two commands: `make run` tries the server, `make check` runs every test. Everything is built by
+# Two commands: `make run` tries the server (`make demo` breaks it), `make check` runs every test. Everything is built by
 # meson; this file names what people do.
 BUILD ?= build
 
-.PHONY: all run check packages install bench fuzz soak nightly tidy format clean
+.PHONY: all run demo check packages install bench fuzz soak nightly tidy format clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -12,7 +12,11 @@ $(BUILD)/build.ninja:
 	@meson setup $(BUILD) >/dev/null
 
 run: all
-	@exec $(BUILD)/posthorse sandbox
+	@exec $(BUILD)/posthorse sandbox --servers 3
+
+# A minute of mail while servers are killed, hung and revived; what became of it, and a drawing.
+demo: all
+	@/usr/bin/python3 tools/demo.py
 
 check:
 	@tools/packages.sh test
@@ -40,6 +44,7 @@ soak: all
 	@/usr/bin/python3 test/fault/queue_soak.py --rounds 50 --messages 10000
 	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && meson test -C $(BUILD) --suite relay_postgres
 	@/usr/bin/python3 test/fault/queue_soak.py
+	@for seed in 1 2 3; do /usr/bin/python3 tools/demo.py --seed $$seed || exit 1; done
 
 # An hour of domains of servers by chance, other ones each day; what fails prints its seed.
 nightly:

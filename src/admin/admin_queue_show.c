@@ -22,6 +22,7 @@ static enum st take_envelope(struct showing *showing, const struct store_envelop
     showing->envelope.envid = arena_copy(arena, envelope->envid);
     showing->envelope.message_id = arena_copy(arena, envelope->message_id);
     showing->envelope.origin = arena_copy(arena, envelope->origin);
+    showing->envelope.shadow = arena_copy(arena, envelope->shadow);
     return ST_OK;
 }
 
@@ -86,17 +87,17 @@ static json_t *envelope_json(const struct store_envelope *envelope)
     static const char *const priorities[] = {"high", "normal", "low"};
     static_assert(COUNT(priorities) == STORE_PRIORITY_MAX, "one name for each");
 
-    return json_pack("{s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:I, s:s, s:b, s:b, s:b}", "id",
-                     (json_int_t)envelope->envelope_id, "guid", envelope->guid, "accepted_ms",
-                     (json_int_t)envelope->accepted_ms, "from", admin_json_text(envelope->sender),
-                     "origin", admin_json_text(envelope->origin), "message_id",
-                     admin_json_text(envelope->message_id), "envid",
-                     admin_json_text(envelope->envid), "bytes",
-                     (json_int_t)(envelope->bytes - envelope->body_offset), "priority",
-                     envelope->priority < STORE_PRIORITY_MAX ? priorities[envelope->priority] : "?",
-                     "utf8", (envelope->flags & STORE_ENVELOPE_UTF8) != 0, "eight_bit",
-                     (envelope->flags & STORE_ENVELOPE_8BIT) != 0, "report",
-                     (envelope->flags & STORE_ENVELOPE_REPORT) != 0);
+    return json_pack(
+        "{s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:b, s:b, s:b}", "id",
+        (json_int_t)envelope->envelope_id, "guid", envelope->guid, "accepted_ms",
+        (json_int_t)envelope->accepted_ms, "from", admin_json_text(envelope->sender), "origin",
+        admin_json_text(envelope->origin), "copy", admin_json_text(envelope->shadow), "message_id",
+        admin_json_text(envelope->message_id), "envid", admin_json_text(envelope->envid), "bytes",
+        (json_int_t)(envelope->bytes - envelope->body_offset), "priority",
+        envelope->priority < STORE_PRIORITY_MAX ? priorities[envelope->priority] : "?", "utf8",
+        (envelope->flags & STORE_ENVELOPE_UTF8) != 0, "eight_bit",
+        (envelope->flags & STORE_ENVELOPE_8BIT) != 0, "report",
+        (envelope->flags & STORE_ENVELOPE_REPORT) != 0);
 }
 
 static enum st show(struct admin_call *call, struct showing *showing)

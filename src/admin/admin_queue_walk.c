@@ -152,6 +152,7 @@ static void keep_row(struct admin_queue_walk *walk, const struct store_queued *r
     keep(walk->arena, &kept->envelope.envid);
     keep(walk->arena, &kept->envelope.message_id);
     keep(walk->arena, &kept->envelope.origin);
+    keep(walk->arena, &kept->envelope.shadow);
     keep(walk->arena, &kept->rcpt.address);
     keep(walk->arena, &kept->rcpt.orcpt);
     keep(walk->arena, &kept->rcpt.answer);

@@ -1,5 +1,6 @@
 #include "admin/admin_call.h"
 #include "base/arena.h"
+#include "cluster/cluster_shadow.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
@@ -154,6 +155,81 @@ static enum st put_queue(struct admin_call *call)
     return st;
 }
 
+/* --- copies --- */
+
+struct shadows {
+    json_t *held;
+    json_t *owed;
+    json_t *unsettled;
+    int64_t open;
+};
+
+static enum st add_held(void *ctx, struct slice owner, int64_t count, int64_t open)
+{
+    struct shadows *shadows = ctx;
+
+    shadows->open += open;
+    json_array_append_new(shadows->held,
+                          json_pack("{s:o, s:I, s:I}", "server", admin_json_text(owner), "messages",
+                                    (json_int_t)count, "recipients", (json_int_t)open));
+    return ST_OK;
+}
+
+static enum st add_owed(void *ctx, struct slice server, int64_t count)
+{
+    const struct shadows *shadows = ctx;
+
+    json_array_append_new(shadows->owed, json_pack("{s:o, s:I}", "server", admin_json_text(server),
+                                                   "messages", (json_int_t)count));
+    return ST_OK;
+}
+
+static enum st add_unsettled(void *ctx, struct slice server, int64_t count)
+{
+    const struct shadows *shadows = ctx;
+
+    (void)count;
+    json_array_append_new(shadows->unsettled, admin_json_text(server));
+    return ST_OK;
+}
+
+static enum st shadows_body(struct store_tx *tx, void *arg)
+{
+    struct shadows *shadows = arg;
+
+    json_array_clear(shadows->held);
+    json_array_clear(shadows->owed);
+    json_array_clear(shadows->unsettled);
+    shadows->open = 0;
+    enum st st = store_shadow_owners(tx, add_held, shadows);
+    if (st == ST_OK)
+        st = store_shadow_owed(tx, add_owed, shadows);
+    return st == ST_OK ? store_shadow_unsettled(tx, add_unsettled, shadows) : st;
+}
+
+static enum st put_shadows(struct admin_call *call)
+{
+    static const char *const modes[] = {
+        [CLUSTER_SHADOW_OFF] = "off",
+        [CLUSTER_SHADOW_PREFERRED] = "preferred",
+        [CLUSTER_SHADOW_AUTO] = "required, while another server is within reach",
+        [CLUSTER_SHADOW_REQUIRED] = "required",
+    };
+    struct shadows shadows = {json_array(), json_array(), json_array(), 0};
+    enum st st = store_read(call->context->store, shadows_body, &shadows);
+
+    json_object_set_new(call->reply, "shadow",
+                        json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "mode",
+                                  modes[cluster_shadow_mode(call->context->cluster)], "held",
+                                  shadows.held, "owed", shadows.owed, "unsettled",
+                                  shadows.unsettled, "held_recipients", (json_int_t)shadows.open,
+                                  "made", number(count_of(COUNT_SHADOWS_MADE)), "missed",
+                                  number(count_of(COUNT_SHADOWS_MISSED)), "refused",
+                                  number(count_of(COUNT_SHADOWS_REFUSED)), "taken",
+                                  number(count_of(COUNT_SHADOWS_TAKEN))));
+    return st;
+}
+
 enum st admin_status(struct admin_call *call)
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
@@ -178,7 +254,8 @@ enum st admin_status(struct admin_call *call)
     json_object_set_new(call->reply, "messages_deferred",
                         number(count_of(COUNT_MESSAGES_DEFERRED)));
     json_object_set_new(call->reply, "messages_failed", number(count_of(COUNT_MESSAGES_FAILED)));
-    return call->context->queue == NULL ? ST_OK : put_queue(call);
+    enum st st = put_shadows(call);
+    return call->context->queue == NULL || st != ST_OK ? st : put_queue(call);
 }
 
 /* --- settings --- */

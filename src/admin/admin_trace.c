@@ -13,6 +13,9 @@
 #define ACCOUNTS_MAX 1000
 #define IDS_MAX 1000
 #define VALUE_BYTES_MAX (8 * KIB)
+#define RECENT_DEFAULT 20
+#define RECENT_MAX 200
+#define RECENT_LINE_BYTES 400 /* lines are seldom longer */
 #define GUID_LEN (STORE_GUID_BYTES - 1)
 
 /* A message of which lines are looked for. */
@@ -207,21 +210,21 @@ static void note(struct tracing *t, struct slice line, size_t message)
 
 /* --- the second pass --- */
 
-static json_t *fields_json(struct tracing *t, struct slice line)
+static json_t *fields_json(struct slice line, struct buf *value)
 {
     json_t *json = json_object();
     struct slice key;
 
-    while (log_line_next(&line, &key, &t->value)) {
+    while (log_line_next(&line, &key, value)) {
         AUTO(buf) struct buf name = BUF(200);
         int64_t at_ms = 0;
 
         buf_put(&name, key);
         if (name.len == 0)
             continue;
-        if (slice_eq(key, SLICE("ts")) && log_line_time(buf_slice(&t->value), &at_ms) == ST_OK)
+        if (slice_eq(key, SLICE("ts")) && log_line_time(buf_slice(value), &at_ms) == ST_OK)
             json_object_set_new(json, "at_ms", json_integer((json_int_t)at_ms));
-        json_object_set_new(json, name.ptr, admin_json_text(buf_slice(&t->value)));
+        json_object_set_new(json, name.ptr, admin_json_text(buf_slice(value)));
     }
     return json;
 }
@@ -229,7 +232,7 @@ static json_t *fields_json(struct tracing *t, struct slice line)
 static enum st put_line(struct tracing *t, struct slice line, size_t message)
 {
     const struct traced *traced = &t->list[message];
-    json_t *json = fields_json(t, line);
+    json_t *json = fields_json(line, &t->value);
 
     t->line_count++;
     json_object_set_new(json, "message", json_string(traced->guid));
@@ -400,5 +403,43 @@ enum st admin_trace(struct admin_call *call)
                           "%.*s: the record of the last days (trace_days) knows no such message",
                           SLICE_ARG(slice_sub(what, 0, 500)));
     call->produce = trace_produce;
+    return st;
+}
+
+/* --- the last lines --- */
+
+struct recent {
+    json_t *events;
+    uint64_t count_max;
+    struct buf value;
+};
+
+static enum st take_recent(void *ctx, struct slice line, const char *file)
+{
+    struct recent *recent = ctx;
+
+    (void)file;
+    json_array_append_new(recent->events, fields_json(line, &recent->value));
+    if (json_array_size(recent->events) > recent->count_max)
+        json_array_remove(recent->events, 0);
+    return ST_OK;
+}
+
+enum st admin_trace_recent(struct admin_call *call)
+{
+    struct recent recent = {.count_max = RECENT_DEFAULT};
+    enum st st = admin_arg_u64(call, "limit", &recent.count_max);
+
+    if (st != ST_OK)
+        return st;
+    if (recent.count_max == 0 || recent.count_max > RECENT_MAX)
+        return admin_refuse(call, ST_INVALID, "limit is 1 to %d", RECENT_MAX);
+    if (!log_trace_is_on())
+        return admin_refuse(call, ST_DENIED, "no record of messages is kept: trace_days is 0");
+    recent.events = json_array();
+    buf_init(&recent.value, VALUE_BYTES_MAX);
+    st = log_trace_tail(recent.count_max * RECENT_LINE_BYTES, take_recent, &recent);
+    buf_fini(&recent.value);
+    call->reply = json_pack("{s:o}", "events", recent.events);
     return st;
 }

@@ -189,7 +189,10 @@ enum st cluster_open(const struct cluster_context *context, struct buf *why,
     cluster->dirty = true;
     atomic_init(&cluster->index, 100);
     pthread_mutex_init(&cluster->lock, NULL);
+    pthread_mutex_init(&cluster->take_lock, NULL);
     sys_cond_init(&cluster->changed);
+    cluster->opened_ms = sys_mono_ms();
+    cluster->shadows = cluster_shadows_new(cluster);
     cluster->throttle = auth_throttle_new(&limits);
     *cluster_r = cluster;
     return ST_OK;
@@ -217,6 +220,7 @@ void cluster_stop(struct cluster *cluster)
     if (cluster == NULL)
         return;
     store_watch_free(&cluster->watch);
+    cluster_shadows_stop(cluster->shadows);
     cluster_keeper_stop(cluster);
 }
 
@@ -239,6 +243,8 @@ void cluster_free(struct cluster **cluster)
     sys_tls_server_free(&gone->tls);
     sys_tls_server_free(&gone->tls_before);
     auth_throttle_free(&gone->throttle);
+    cluster_shadows_free(&gone->shadows);
+    pthread_mutex_destroy(&gone->take_lock);
     pthread_mutex_destroy(&gone->lock);
     pthread_cond_destroy(&gone->changed);
     mem_free(gone->revoked);

@@ -16,7 +16,7 @@ struct field {
     size_t offset;
 };
 
-#define FIELDS_MAX 11
+#define FIELDS_MAX 13
 #define N(of, field, min, max) \
     { \
         NUMBER, (min), (max), offsetof(struct cluster_frame, of.field) \
@@ -58,6 +58,24 @@ static const struct {
                        T(join, request, 1, CLUSTER_PEM_BYTES_MAX)}},
     [CLUSTER_MEMBER] = {"member", {T(member, certificate, 1, CLUSTER_PEM_BYTES_MAX)}},
     [CLUSTER_REFUSED] = {"refused", {T(refused, why, 0, 1024)}},
+    [CLUSTER_COPIES] = {"copies", {N(copies, protocol, 1, UINT32_MAX)}},
+    [CLUSTER_HELD] = {"held", {N(held, more, 0, 1), T(held, lines, 0, CLUSTER_DATA_BYTES_MAX)}},
+    [CLUSTER_COPY] = {"copy",
+                      {N(copy, flags, 0, UINT32_MAX), N(copy, bytes, 0, INT64_MAX),
+                       N(copy, priority, 0, 9), N(copy, accepted_ms, 0, INT64_MAX),
+                       N(copy, body_offset, 0, INT64_MAX), N(copy, chunk_count, 0, UINT32_MAX),
+                       T(copy, guid, CLUSTER_GUID_BYTES, CLUSTER_GUID_BYTES),
+                       T(copy, sender, 0, 4096), T(copy, envid, 0, 4096),
+                       T(copy, message_id, 0, 64 * KIB), T(copy, origin, 0, 4096),
+                       T(copy, sha256, 32, 32)}},
+    [CLUSTER_DATA] = {"data",
+                      {N(data, part, 0, CLUSTER_PART_MAX - 1),
+                       T(data, bytes, 1, CLUSTER_DATA_BYTES_MAX)}},
+    [CLUSTER_DONE] = {"done", {T(done, lines, 1, CLUSTER_DATA_BYTES_MAX)}},
+    [CLUSTER_SAVE] = {"save", {N(save, number, 1, INT64_MAX)}},
+    [CLUSTER_SAVED] = {"saved",
+                       {N(saved, number, 1, INT64_MAX), N(saved, ok, 0, 1),
+                        T(saved, refused, 0, CLUSTER_DATA_BYTES_MAX)}},
 };
 static_assert(COUNT(types) == CLUSTER_TYPE_MAX, "one row for each type");
 

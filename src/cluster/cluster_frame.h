@@ -16,6 +16,8 @@ struct buf;
 #define CLUSTER_BODY_BYTES_MAX (1 * MIB)
 #define CLUSTER_PEM_BYTES_MAX (12 * KIB)
 #define CLUSTER_VIEW_BYTES_MAX (128 * KIB)
+#define CLUSTER_DATA_BYTES_MAX (256 * KIB)
+#define CLUSTER_GUID_BYTES 32
 
 enum cluster_type {
     CLUSTER_HELLO = 1, /* each side's first: who it is, and which of your documents it has */
@@ -28,6 +30,14 @@ enum cluster_type {
     CLUSTER_JOIN,     /* from a stranger: the same, with the proof of a token */
     CLUSTER_MEMBER,   /* the certificate */
     CLUSTER_REFUSED,  /* why not; the connection ends */
+    /* on a connection of its own, which the first of them begins: copies of messages */
+    CLUSTER_COPIES, /* what do you have of mine? */
+    CLUSTER_HELD,   /* this, in pages */
+    CLUSTER_COPY,   /* a message; its texts and chunks follow as DATA */
+    CLUSTER_DATA,
+    CLUSTER_DONE, /* with these I am done */
+    CLUSTER_SAVE, /* make durable what came since the last one */
+    CLUSTER_SAVED,
     CLUSTER_TYPE_MAX,
 };
 
@@ -98,6 +108,59 @@ struct cluster_refused {
     struct slice why;
 };
 
+struct cluster_copies {
+    uint64_t protocol;
+};
+
+/* Lines of "guid held" or "guid taken". */
+struct cluster_held {
+    uint64_t more; /* 1: there is another page */
+    struct slice lines;
+};
+
+struct cluster_copy_frame {
+    uint64_t flags;
+    uint64_t bytes;
+    uint64_t priority;
+    uint64_t accepted_ms;
+    uint64_t body_offset;
+    uint64_t chunk_count;
+    struct slice guid;
+    struct slice sender;
+    struct slice envid;
+    struct slice message_id;
+    struct slice origin;
+    struct slice sha256;
+};
+
+enum cluster_part {
+    CLUSTER_PART_RCPTS,    /* cluster_rcpts.h */
+    CLUSTER_PART_ENVELOPE, /* of mime_scan */
+    CLUSTER_PART_STRUCTURE,
+    CLUSTER_PART_CHUNK, /* a whole one, packed; the others may come in pieces */
+    CLUSTER_PART_MAX,
+};
+
+struct cluster_data {
+    uint64_t part;
+    struct slice bytes;
+};
+
+/* Lines of "guid number"; 0: all of it. */
+struct cluster_done {
+    struct slice lines;
+};
+
+struct cluster_save {
+    uint64_t number;
+};
+
+struct cluster_saved {
+    uint64_t number;
+    uint64_t ok;          /* 0: nothing of it is kept */
+    struct slice refused; /* lines of guids that were taken over long ago */
+};
+
 struct cluster_frame {
     enum cluster_type type;
     union {
@@ -111,6 +174,13 @@ struct cluster_frame {
         struct cluster_renew renew;
         struct cluster_member member;
         struct cluster_refused refused;
+        struct cluster_copies copies;
+        struct cluster_held held;
+        struct cluster_copy_frame copy;
+        struct cluster_data data;
+        struct cluster_done done;
+        struct cluster_save save;
+        struct cluster_saved saved;
     };
 };
 

@@ -58,45 +58,74 @@ static enum st fail(struct talk *talk, enum st st, const char *what, const char 
 
 /* --- connecting --- */
 
-static enum st dial(struct talk *talk)
+static enum st say_why(char *why, enum st st, const char *what, const char *detail)
 {
-    const struct cluster_peer *peer = talk->peer;
+    snprintf(why, CLUSTER_WHY_BYTES, "%.100s%s%.180s", what, detail[0] != '\0' ? ": " : "", detail);
+    return st;
+}
+
+static enum st dial(const char *address, int stop_fd, struct sys_stream *stream, char *why)
+{
     char name[CLUSTER_ADDRESS_BYTES];
-    char address[SYS_ADDR_BYTES];
+    char resolved[SYS_ADDR_BYTES];
     struct slice host;
     uint16_t port;
     int fd;
 
-    if (sys_host_port(slice_str(peer->address), &host, &port) != ST_OK)
-        return fail(talk, ST_INVALID, "not host:port", peer->address);
+    if (sys_host_port(slice_str(address), &host, &port) != ST_OK)
+        return say_why(why, ST_INVALID, "not host:port", address);
     snprintf(name, sizeof(name), "%.*s", SLICE_ARG(host));
-    if (sys_resolve(name, address) != ST_OK)
-        return fail(talk, ST_NOT_FOUND, "no address", name);
-    enum st st = sys_connect(address, port, patience_ms(), peer->stop_fd, &fd);
+    if (sys_resolve(name, resolved) != ST_OK)
+        return say_why(why, ST_NOT_FOUND, "no address", name);
+    enum st st = sys_connect(resolved, port, patience_ms(), stop_fd, &fd);
     if (st != ST_OK)
-        return fail(talk, st, st == ST_AGAIN ? "no answer" : strerror(errno), "");
-    sys_stream_init(&talk->stream, fd, peer->stop_fd);
+        return say_why(why, st, st == ST_AGAIN ? "no answer" : strerror(errno), "");
+    sys_stream_init(stream, fd, stop_fd);
     return ST_OK;
 }
 
-static enum st shake(struct talk *talk)
+static enum st shake(struct cluster *cluster, struct sys_stream *stream, char *why)
 {
-    AUTO(buf) struct buf why = BUF(2 * CLUSTER_PATH_BYTES);
+    AUTO(buf) struct buf reason = BUF(2 * CLUSTER_PATH_BYTES);
     struct sys_tls_client *client = NULL;
 
-    enum st st = cluster_fellow_client(talk->link.cluster, &why, &client);
+    enum st st = cluster_fellow_client(cluster, &reason, &client);
     if (st != ST_OK)
-        return fail(talk, st, why.ptr != NULL ? why.ptr : "", "");
-    st = sys_stream_starttls(&talk->stream, client, NULL, false, sys_mono_ms() + patience_ms());
+        return say_why(why, st, reason.ptr != NULL ? reason.ptr : "", "");
+    st = sys_stream_starttls(stream, client, NULL, false, sys_mono_ms() + patience_ms());
     sys_tls_client_free(&client);
     if (st == ST_AGAIN)
-        return fail(talk, st, "it accepts and says nothing", "");
+        return say_why(why, st, "it accepts and says nothing", "");
+    return st == ST_OK ? ST_OK : say_why(why, st, "TLS", sys_tls_error(stream->tls));
+}
+
+enum st cluster_dial(struct cluster *cluster, const char *name, const char *address, int stop_fd,
+                     struct sys_stream *stream, int64_t *issued_ms_r, char *why)
+{
+    char shown[CLUSTER_NAME_BYTES_MAX + 1] = "";
+    enum st st = dial(address, stop_fd, stream, why);
+
+    if (st == ST_OK)
+        st = shake(cluster, stream, why);
     if (st != ST_OK)
-        return fail(talk, st, "TLS", sys_tls_error(talk->stream.tls));
-    if (cluster_tls_name(talk->stream.tls, talk->link.name, &talk->link.issued_ms) != ST_OK ||
-        strcmp(talk->link.name, talk->peer->name) != 0)
-        return fail(talk, ST_DENIED, "it shows the certificate of another server", talk->link.name);
-    return cluster_link_allowed(&talk->link) ? ST_OK : ST_DENIED;
+        return st;
+    if (cluster_tls_name(stream->tls, shown, issued_ms_r) != ST_OK || strcmp(shown, name) != 0)
+        return say_why(why, ST_DENIED, "it shows the certificate of another server", shown);
+    return ST_OK;
+}
+
+/* The link's end of it: who it is, and whether it is still of the domain. */
+static enum st connect_link(struct talk *talk)
+{
+    struct cluster_peer *peer = talk->peer;
+    struct cluster_link *link = &talk->link;
+    enum st st = cluster_dial(peer->cluster, peer->name, peer->address, peer->stop_fd,
+                              &talk->stream, &link->issued_ms, link->why);
+
+    if (st != ST_OK)
+        return st;
+    snprintf(link->name, sizeof(link->name), "%s", peer->name);
+    return cluster_link_allowed(link) ? ST_OK : ST_DENIED;
 }
 
 /* --- talking --- */
@@ -230,10 +259,7 @@ static bool connect_once(struct cluster_peer *peer)
     cluster_link_init(&talk.link, peer->cluster, true);
     talk.link.peer = peer;
     buf_init(&talk.in, INPUT_BYTES_MAX);
-    enum st st = dial(&talk);
-    if (st == ST_OK)
-        st = shake(&talk);
-    if (st == ST_OK)
+    if (connect_link(&talk) == ST_OK)
         converse(&talk);
     bool greeted = talk.link.greeted;
     sys_stream_fini(&talk.stream);

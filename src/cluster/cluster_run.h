@@ -42,6 +42,8 @@ struct cluster_peer {
     uint64_t rtt_us;
     struct buf view;
     uint64_t view_ms;
+    unsigned holdings; /* its connections that bring copies */
+    uint64_t left_ms;  /* when the last of them ended */
 };
 
 struct cluster_revoked {
@@ -50,10 +52,13 @@ struct cluster_revoked {
 };
 
 struct cluster_session;
+struct cluster_shadows;
+struct sys_stream;
 
 struct cluster {
     struct cluster_context context;
     uint64_t epoch;
+    uint64_t opened_ms;
     atomic_bool authority; /* the domain's key is here */
     struct sys_tls_server *tls;
     struct sys_tls_server *tls_before; /* a handshake may just be using it */
@@ -67,6 +72,8 @@ struct cluster {
     bool dirty; /* documents changed */
     struct cluster_peer *peers;
     struct cluster_session *sessions;
+    struct cluster_shadows *shadows;
+    pthread_mutex_t take_lock; /* nobody takes copies over while it is held */
     struct cluster_revoked *revoked;
     size_t revoked_count;
     atomic_ullong documents; /* the number of our newest */
@@ -148,8 +155,26 @@ MUST_USE enum st cluster_link_push(struct cluster_link *link, bool *more_r);
 bool cluster_link_allowed(struct cluster_link *link);
 
 /* --- cluster_peer.c --- */
+/* Connects to the server of this name: TLS, its certificate looked at. *issued_ms_r: that one's
+ * time. Fails with a phrase in why (CLUSTER_WHY_BYTES); stream is to be closed in any case. */
+MUST_USE enum st cluster_dial(struct cluster *cluster, const char *name, const char *address,
+                              int stop_fd, struct sys_stream *stream, int64_t *issued_ms_r,
+                              char *why);
 MUST_USE enum st cluster_peer_start(struct cluster_peer *peer);
 void cluster_peer_stop(struct cluster_peer *peer);
+
+/* --- cluster_hold.c: copies of another server's messages, on the side that keeps them --- */
+struct cluster_hold;
+struct cluster_hold *cluster_hold_new(struct cluster *cluster, struct cluster_peer *peer);
+void cluster_hold_free(struct cluster_hold **hold);
+/* Takes whole frames; answers gather in out. Not ST_OK: the connection ends, *why_r tells. */
+MUST_USE enum st cluster_hold_input(struct cluster_hold *hold, struct slice in, size_t *used_r,
+                                    struct buf *out, const char **why_r);
+
+/* --- cluster_shadow.c --- */
+struct cluster_shadows *cluster_shadows_new(struct cluster *cluster);
+void cluster_shadows_stop(struct cluster_shadows *shadows);
+void cluster_shadows_free(struct cluster_shadows **shadows);
 
 /* --- cluster_session.c --- */
 void cluster_session_wake_all(struct cluster *cluster);

@@ -12,6 +12,7 @@
 
 #define STRANGER_TIMEOUT_MS (10 * SEC_MS)
 #define MEMBER_TIMEOUT_MS (60 * SEC_MS)
+#define HOLD_TIMEOUT_MS (10 * SEC_MS) /* it says something each second */
 #define BINDING_BYTES_MAX 1024
 #define PEM_BYTES_MAX (64 * KIB)
 
@@ -213,6 +214,37 @@ static enum net_next answer_all(struct cluster_session *session)
     return NET_READ;
 }
 
+/* Whether it begins as a connection that brings copies. */
+static bool begins_copies(const struct cluster_session *session, struct slice in)
+{
+    struct cluster_frame frame;
+    size_t used;
+
+    return !session->link.greeted &&
+           cluster_frame_read(in, CLUSTER_FRAME_BYTES_MAX, &frame, &used) == ST_OK &&
+           frame.type == CLUSTER_COPIES;
+}
+
+static enum net_next input_hold(struct cluster_session *session, struct slice in, size_t *used_r)
+{
+    struct buf *out = &session->link.out;
+    const char *why = session->link.why;
+    enum st st = ST_DENIED;
+
+    if (cluster_link_allowed(&session->link)) {
+        net_block_begin();
+        st = cluster_hold_input(session->hold, in, used_r, out, &why);
+        net_block_end();
+    }
+    if (out->len > 0)
+        conn_write(session->conn, buf_slice(out));
+    buf_clear(out);
+    if (st == ST_OK)
+        return NET_READ;
+    refused(session, why);
+    return NET_CLOSE;
+}
+
 static enum net_next input_session(void *at, struct slice in, size_t *used_r)
 {
     struct cluster_session *session = at;
@@ -220,6 +252,12 @@ static enum net_next input_session(void *at, struct slice in, size_t *used_r)
     *used_r = 0;
     if (session->stranger)
         return input_stranger(session, in, used_r);
+    if (session->hold == NULL && begins_copies(session, in)) {
+        session->hold = cluster_hold_new(session->link.cluster, session->link.peer);
+        conn_timeout(session->conn, HOLD_TIMEOUT_MS);
+    }
+    if (session->hold != NULL)
+        return input_hold(session, in, used_r);
     net_block_begin();
     enum st st = cluster_link_input(&session->link, in, used_r);
     net_block_end();
@@ -236,7 +274,7 @@ static enum net_next wake_session(void *at)
     if (session->stranger)
         return NET_READ;
     if (cluster_link_allowed(&session->link))
-        return answer_all(session);
+        return session->hold != NULL ? NET_READ : answer_all(session);
     refused(session, session->link.why);
     return NET_CLOSE;
 }
@@ -250,6 +288,7 @@ static void close_session(void *at)
 {
     struct cluster_session *session = at;
 
+    cluster_hold_free(&session->hold);
     if (!session->stranger)
         list_remove(session);
     if (session->linked)

@@ -274,6 +274,14 @@ enum st conf_check(const struct conf *conf, struct buf *why)
     }
     if (check_networks(conf, why) != ST_OK || check_cluster(conf, why) != ST_OK)
         return ST_INVALID;
+    static const char *const shadows[] = {"auto", "required", "preferred", "off"};
+    bool shadow = false;
+    for (size_t i = 0; i < COUNT(shadows); i++)
+        shadow = shadow || strcmp(conf->shadow, shadows[i]) == 0;
+    if (!shadow) {
+        buf_putf(why, "shadow = %s: must be auto, required, preferred or off", conf->shadow);
+        return ST_INVALID;
+    }
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     for (size_t i = 0; i < COUNT(levels); i++)
         if (strcmp(conf->log_level, levels[i]) == 0)

@@ -15,6 +15,7 @@ struct ctl_request {
     /* Gets the answer's bytes where the server says 200; not ST_OK: give up. */
     enum st (*take)(void *ctx, struct slice bytes);
     void *ctx;
+    uint64_t timeout_ms; /* for all of it; 0: it may take any time */
 };
 
 struct ctl_client *ctl_client_new(const char *socket_path);

@@ -7,3 +7,5 @@
 int ctl_queue_filter(struct ctl *ctl, json_t *args);
 /* "now", "in 12 s", "held", "report due": when a recipient is tried next. */
 const char *ctl_queue_next(struct arena *arena, const json_t *row);
+/* Appends the template, where $key stands for a field of the event of the record of messages. */
+void ctl_trace_fill(struct ctl *ctl, const char *template, const json_t *event, struct buf *out);

@@ -56,6 +56,33 @@ static void print_queue(struct ctl *ctl, const json_t *queue)
     json_array_foreach(json_object_get(queue, "down"), i, down) print_down(ctl, down);
 }
 
+static void print_copies(const json_t *list, const char *name, const char *of)
+{
+    char room[CTL_QUANTITY_BYTES];
+    size_t i;
+    json_t *server;
+
+    json_array_foreach(list, i, server) printf(
+        "%-20s %s %s %s\n", name, ctl_table_count(room, number(server, "messages"), "message"), of,
+        json_string_value(json_object_get(server, "server")));
+}
+
+/* Copies here and elsewhere, where there may be any. */
+static void print_shadow(const json_t *shadow)
+{
+    const char *mode = json_string_value(json_object_get(shadow, "mode"));
+    size_t i;
+    json_t *server;
+
+    if (strcmp(mode, "off") != 0)
+        printf("%-20s %s\n", "copies (shadow)", mode);
+    print_copies(json_object_get(shadow, "held"), "copies here", "of");
+    print_copies(json_object_get(shadow, "owed"), "copies elsewhere", "on");
+    json_array_foreach(json_object_get(shadow, "unsettled"), i, server)
+        printf("%-20s what %s has copies of waits until that is settled with it\n", "unsettled",
+               json_string_value(server));
+}
+
 static void print_status(struct ctl *ctl, const json_t *status)
 {
     char room[CTL_QUANTITY_BYTES];
@@ -78,6 +105,7 @@ static void print_status(struct ctl *ctl, const json_t *status)
     print_count(status, "messages_failed", "recipients failed");
     if (json_object_get(status, "queue") != NULL)
         print_queue(ctl, json_object_get(status, "queue"));
+    print_shadow(json_object_get(status, "shadow"));
 }
 
 int ctl_cmd_status(struct ctl *ctl)

@@ -136,7 +136,7 @@ static const char *template_of(const char *name, const json_t *event)
     return "$event";
 }
 
-static void put_filled(struct ctl *ctl, const char *template, const json_t *event, struct buf *out)
+void ctl_trace_fill(struct ctl *ctl, const char *template, const json_t *event, struct buf *out)
 {
     while (*template != '\0') {
         size_t len = strcspn(template, "$");
@@ -162,7 +162,7 @@ static void print_event(struct ctl *ctl, const json_t *event)
     char room[CTL_TIME_BYTES];
     AUTO(buf) struct buf text = BUF(64 * KIB);
 
-    put_filled(ctl, template_of(name, event), event, &text);
+    ctl_trace_fill(ctl, template_of(name, event), event, &text);
     printf("%s.%03d  %s%s\n", ctl_time(room, at_ms), (int)(at_ms % 1000),
            json_object_get(event, "about") != NULL ? "    report: " : "", text.ptr);
 }

@@ -637,6 +637,12 @@ size_t directory_foreign_shared(const struct directory *directory, struct slice 
     return directory_elsewhere_foreign(directory->elsewhere.shared, domain, list_r, max);
 }
 
+size_t directory_foreign_gateway(const struct directory *directory, struct slice server,
+                                 const struct directory_foreign **list_r, size_t max)
+{
+    return directory_elsewhere_foreign(directory->elsewhere.gateways, server, list_r, max);
+}
+
 bool directory_foreign_rewrite(const struct directory_foreign *foreign, enum directory_way way,
                                struct arena *arena, struct slice *local, struct slice *domain)
 {

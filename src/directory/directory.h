@@ -18,6 +18,14 @@ struct directory_texts {
     size_t cap;
 };
 
+/* Whether a person's submissions are kept in the folder of sent messages. */
+enum directory_sent {
+    DIRECTORY_SENT_SETTING, /* the document does not say: sent_copy */
+    DIRECTORY_SENT_OFF,
+    DIRECTORY_SENT_ON,
+    DIRECTORY_SENT_MAX,
+};
+
 struct directory_person {
     const char *name; /* log-in name and account name, lower case */
     const char *full_name;
@@ -28,7 +36,8 @@ struct directory_person {
     const struct slice *forwards;
     unsigned forward_count;
     bool forward_keep; /* a copy stays */
-    bool disabled;     /* cannot log in; mail is still taken */
+    enum directory_sent sent_copy;
+    bool disabled; /* cannot log in; mail is still taken */
     bool admin;
     const struct slice
         *servers; /* that hold the account, in order; none: all that have the store */
@@ -102,6 +111,9 @@ struct directory_foreign {
     size_t shared_count;
     const char *mail_server;     /* our gateway's name; "": none */
     const char *calendar_server; /* our server that asks for free time there; "": none */
+    /* Where its own mail comes from; none: the sender's address alone tells. */
+    const struct slice *networks;
+    size_t network_count;
     /* How the gateway reaches it: hosts in order, log-in, TLS; its name, priority and modified_ms
      * are the document's. */
     struct directory_connection connection;
@@ -174,6 +186,9 @@ size_t directory_foreign(const struct directory *directory, struct slice domain,
  * has. */
 size_t directory_foreign_shared(const struct directory *directory, struct slice domain,
                                 const struct directory_foreign **list_r, size_t max);
+/* The same for those that name the server as their mail server: it is their gateway. */
+size_t directory_foreign_gateway(const struct directory *directory, struct slice server,
+                                 const struct directory_foreign **list_r, size_t max);
 enum directory_way {
     DIRECTORY_OUT, /* from our form of an address to the foreign system's */
     DIRECTORY_IN,  /* and back */

@@ -26,7 +26,9 @@ static enum st look_up(void *arg, struct slice name, struct auth_person *person_
     snprintf(person_r->name, sizeof(person_r->name), "%s", person->name);
     snprintf(person_r->yescrypt, sizeof(person_r->yescrypt), "%s", person->yescrypt);
     snprintf(person_r->scram, sizeof(person_r->scram), "%s", person->scram);
-    person_r->disabled = person->disabled || person->account_id == 0;
+    /* Every server knows everybody of the domain: mail may be sent where the account does not lie.
+     */
+    person_r->disabled = person->disabled || (person->account_id == 0 && person->server_count == 0);
     return ST_OK;
 }
 

@@ -19,7 +19,7 @@ struct directory_placed {
     const struct directory_cluster *cluster;
 };
 
-/* The documents for one domain. */
+/* The documents for one domain, or of one gateway. */
 struct directory_way_list {
     UT_hash_handle hh;
     struct slice domain;
@@ -34,6 +34,7 @@ void directory_elsewhere_clear(struct directory_elsewhere *elsewhere)
     HASH_CLEAR(hh, elsewhere->clusters);
     HASH_CLEAR(hh, elsewhere->foreigns);
     HASH_CLEAR(hh, elsewhere->shared);
+    HASH_CLEAR(hh, elsewhere->gateways);
     *elsewhere = (struct directory_elsewhere){.servers = NULL};
 }
 
@@ -125,6 +126,8 @@ void directory_elsewhere_add_foreign(struct directory_elsewhere *elsewhere, stru
         add_way(&elsewhere->foreigns, arena, foreign->domains[i], foreign);
     for (size_t i = 0; i < foreign->shared_count; i++)
         add_way(&elsewhere->shared, arena, foreign->shared[i], foreign);
+    if (foreign->mail_server[0] != '\0')
+        add_way(&elsewhere->gateways, arena, slice_str(foreign->mail_server), foreign);
     elsewhere->foreign_count++;
 }
 
@@ -160,6 +163,7 @@ void directory_elsewhere_end(struct directory_elsewhere *elsewhere)
     HASH_SORT(elsewhere->servers, compare_placed);
     sort_ways(elsewhere->foreigns);
     sort_ways(elsewhere->shared);
+    sort_ways(elsewhere->gateways);
 }
 
 /* --- looking up --- */

@@ -13,6 +13,7 @@ struct directory_elsewhere {
     struct directory_placed *clusters;   /* by each server's name */
     struct directory_way_list *foreigns; /* by domain */
     struct directory_way_list *shared;   /* by domain */
+    struct directory_way_list *gateways; /* by mail server */
     size_t server_count;
     size_t foreign_count;
 };

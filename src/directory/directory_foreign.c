@@ -1,6 +1,10 @@
 #include "directory/directory_foreign.h"
 
+#include "base/arena.h"
+#include "base/slice.h"
 #include "directory/directory_name.h"
+
+#include "sys/sys_net.h"
 
 #include <string.h>
 
@@ -18,6 +22,20 @@ static enum st take_domain(struct directory_reading *reading, void *at, const ch
         return directory_text_refuse(reading, "domain %s is one too many; %d may stand here", value,
                                      DIRECTORY_CONNECTION_DOMAINS_MAX);
     directory_text_append(reading, domains, domain);
+    return ST_OK;
+}
+
+static enum st take_network(struct directory_reading *reading, void *at, const char *value)
+{
+    struct directory_texts *networks = at;
+    struct slice network = arena_copy(reading->arena, slice_str(value));
+
+    if (!sys_net_ok(network))
+        return directory_text_refuse(reading, "%s is not a network; write 192.0.2.0/24", value);
+    if (networks->count == DIRECTORY_HOSTS_MAX)
+        return directory_text_refuse(reading, "network %s is one too many; %d may stand here",
+                                     value, DIRECTORY_HOSTS_MAX);
+    directory_text_append(reading, networks, network);
     return ST_OK;
 }
 
@@ -46,6 +64,7 @@ static const struct directory_field fields[] = {
     {"mail_server", directory_text_take_name, AT(foreign.mail_server)},
     {"calendar_server", directory_text_take_name, AT(foreign.calendar_server)},
     {"rewrite", take_rewrite, AT(out)},
+    {"network", take_network, AT(networks)},
     {"shared_domain", take_domain, AT(shared)},
     DIRECTORY_CONNECTION_FIELDS(struct directory_foreign_document),
 };
@@ -78,6 +97,8 @@ enum st directory_foreign_read(struct arena *arena, struct slice name, struct sl
     st = directory_connection_end(&reading, &document_r->hosts, &document_r->connection);
     foreign->domains = document_r->domains.at;
     foreign->domain_count = document_r->domains.count;
+    foreign->networks = document_r->networks.at;
+    foreign->network_count = document_r->networks.count;
     foreign->shared = document_r->shared.at;
     foreign->shared_count = document_r->shared.count;
     foreign->connection = document_r->connection;

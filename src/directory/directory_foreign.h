@@ -7,8 +7,11 @@
  *   host = mx.exchange.example:25       (the foreign system's hosts, in order; for the gateway)
  *   rewrite = *@BTEx *@exchange.example (an address as we write it, and as they do: applied on the
  *                                       way out and, the other way round, on the way in)
- *   shared_domain = example.org         (addresses of it that nobody here has are theirs)
- *   full_name, and user, password, tls, tls_first, connections_max as in a connection */
+ *   network = 192.0.2.0/24              (where their own mail comes from: only what comes from
+ * there, or from a host given by its address, is rewritten on the way in; may be given again.
+ * Without one the sender's address alone tells, and that can be forged) shared_domain = example.org
+ * (addresses of it that nobody here has are theirs) full_name, and user, password, tls, tls_first,
+ * connections_max as in a connection */
 #pragma once
 #include "directory/directory_connection.h"
 #include "directory/directory_rule.h"
@@ -18,6 +21,7 @@ struct directory_foreign_document {
     struct directory_common common;
     struct directory_texts domains; /* what foreign points to, as the rest */
     struct directory_texts shared;
+    struct directory_texts networks;
     struct directory_connection connection;
     struct directory_hosts hosts;
     struct directory_rules out;

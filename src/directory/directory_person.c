@@ -16,6 +16,21 @@ static enum st take_forward(struct directory_reading *reading, void *at, const c
     return directory_text_take_recipient(reading, at, value);
 }
 
+static const char *const sent_words[] = {"setting", "off", "on"};
+static_assert(COUNT(sent_words) == DIRECTORY_SENT_MAX, "one word for each");
+
+static enum st take_sent_copy(struct directory_reading *reading, void *at, const char *value)
+{
+    enum directory_sent *sent = at;
+
+    for (size_t i = 0; i < COUNT(sent_words); i++)
+        if (strcmp(value, sent_words[i]) == 0) {
+            *sent = (enum directory_sent)i;
+            return ST_OK;
+        }
+    return directory_text_refuse(reading, "%s is neither on nor off nor setting", value);
+}
+
 static const struct directory_field fields[] = {
     {"full_name", directory_text_take, AT(person.full_name)},
     {"alias", directory_text_take_alias, AT(aliases)},
@@ -24,6 +39,7 @@ static const struct directory_field fields[] = {
     {"password_yescrypt", directory_text_take, AT(person.yescrypt)},
     {"password_scram", directory_text_take, AT(person.scram)},
     {"quota_bytes", directory_text_take_u64, AT(person.quota_bytes)},
+    {"sent_copy", take_sent_copy, AT(person.sent_copy)},
     {"server", directory_text_take_names, AT(servers)},
     {"role", directory_text_take_names, AT(roles)},
     {"disabled", directory_text_take_bool, AT(person.disabled)},
@@ -64,6 +80,8 @@ void directory_person_write(const struct directory_document *document, struct bu
     buf_putf(body, "password_yescrypt = %s\npassword_scram = %s\n", person->yescrypt,
              person->scram);
     buf_putf(body, "quota_bytes = %llu\n", (unsigned long long)person->quota_bytes);
+    if (person->sent_copy != DIRECTORY_SENT_SETTING)
+        buf_putf(body, "sent_copy = %s\n", sent_words[person->sent_copy]);
     buf_putf(body, "disabled = %s\nadmin = %s\n", person->disabled ? "yes" : "no",
              person->admin ? "yes" : "no");
     directory_text_write_list("server", &document->servers, body);

@@ -12,6 +12,7 @@
 #include "mime/mime_envelope.h"
 #include "mime/mime_scan.h"
 #include "mime/mime_structure.h"
+#include "router/router_submission.h"
 #include "store/store_blob.h"
 #include "store/store_message.h"
 #include "sys/sys_random.h"
@@ -32,6 +33,7 @@ struct incoming {
     struct buf envelope;
     struct imap_flags flags;
     struct store_message message;
+    bool known; /* its submission left a copy, whose UID is told */
 };
 
 struct imap_append {
@@ -241,8 +243,14 @@ bool imap_append_next(struct imap_session *session, struct slice text, uint64_t 
 static enum st save(struct store_tx *tx, struct imap_append *append, struct incoming *incoming)
 {
     int64_t account_id = append->session->account_id;
-    enum st st = imap_flags_resolve(tx, account_id, &incoming->flags, &incoming->message.flags);
+    enum st st = router_submission_find(
+        tx, &append->folder, mime_envelope_message_id(buf_slice(&incoming->envelope)),
+        incoming->message.bytes, incoming->message.saved_ms, &incoming->message.uid);
 
+    incoming->known = st == ST_OK;
+    if (st != ST_NOT_FOUND)
+        return st;
+    st = imap_flags_resolve(tx, account_id, &incoming->flags, &incoming->message.flags);
     if (st == ST_OK)
         st = blob_writer_commit(tx, incoming->writer, buf_slice(&incoming->envelope),
                                 buf_slice(&incoming->structure), &incoming->message.blob_id);
@@ -279,10 +287,10 @@ static void tell(const struct imap_append *append, const struct incoming *incomi
 {
     struct slice envelope = buf_slice(&incoming->envelope);
 
-    log_event(EV_IMAP_APPENDED, conn_sid(append->session->conn),
-              LOG_C("account", append->session->name), LOG_S("folder", append->name),
-              LOG_U("uid", incoming->message.uid), LOG_U("bytes", incoming->message.bytes),
-              LOG_C("guid", incoming->message.guid),
+    log_event(incoming->known ? EV_IMAP_APPEND_KNOWN : EV_IMAP_APPENDED,
+              conn_sid(append->session->conn), LOG_C("account", append->session->name),
+              LOG_S("folder", append->name), LOG_U("uid", incoming->message.uid),
+              LOG_U("bytes", incoming->message.bytes), LOG_C("guid", incoming->message.guid),
               LOG_S("message_id", mime_envelope_message_id(envelope)));
 }
 
@@ -297,7 +305,8 @@ static enum st commit(struct imap_append *append, struct imap_run *run)
     if (st != ST_OK)
         return st;
     for (struct incoming *incoming = append->first; incoming != NULL; incoming = incoming->next)
-        blob_writer_committed(incoming->writer);
+        if (!incoming->known)
+            blob_writer_committed(incoming->writer);
     put_uids(append, &run->code);
     count_add(COUNT_MESSAGES_ACCEPTED, (int64_t)append->count);
     for (const struct incoming *incoming = append->first; incoming != NULL;

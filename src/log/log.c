@@ -39,6 +39,7 @@ static const struct {
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 static atomic_int out_fd = STDERR_FILENO;
+static _Atomic(const char *) own_name;
 static atomic_int level_min = LOG_INFO;
 static atomic_ullong event_counts[EV_MAX];
 static atomic_ullong counts[COUNT_ID_MAX];
@@ -46,6 +47,11 @@ static atomic_ullong counts[COUNT_ID_MAX];
 void log_open(int fd)
 {
     atomic_store(&out_fd, fd);
+}
+
+void log_name(const char *name)
+{
+    atomic_store(&own_name, name);
 }
 
 void log_level_set(enum log_level level)
@@ -127,8 +133,13 @@ static const char *stamp_of(time_t now_s)
 
 static void put_head(struct buf *out, enum log_id id, uint64_t sid, int64_t now_ms)
 {
-    buf_putf(out, "ts=%s.%03dZ level=%s event=", stamp_of((time_t)(now_ms / 1000)),
-             (int)(now_ms % 1000), level_names[events[id].level]);
+    const char *name = atomic_load_explicit(&own_name, memory_order_relaxed);
+
+    buf_putf(out, "ts=%s.%03dZ level=%s ", stamp_of((time_t)(now_ms / 1000)), (int)(now_ms % 1000),
+             level_names[events[id].level]);
+    if (name != NULL)
+        buf_putf(out, "at=%s ", name);
+    buf_put(out, SLICE("event="));
     put_lower(out, events[id].name);
     if (sid != 0)
         buf_putf(out, " sid=%llx", (unsigned long long)sid);

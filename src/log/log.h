@@ -42,7 +42,8 @@ struct log_field {
               COUNT(((struct log_field[]){__VA_ARGS__})))
 void log_write(enum log_id id, uint64_t sid, const struct log_field *fields, size_t count);
 
-void log_open(int fd);                       /* where lines go; standard error until called */
+void log_open(int fd);           /* where lines go; standard error until called */
+void log_name(const char *name); /* in each line, as at=; for servers that share a log; literal */
 void log_level_set(enum log_level level);    /* events below it are counted, not written */
 void count_add(enum count_id id, int64_t n); /* gauges may go down */
 uint64_t count_of(enum count_id id);

@@ -295,13 +295,28 @@ static enum st take_lines(struct reading *r)
     return st;
 }
 
-static enum st read_file(struct reading *r, const char *path)
+/* From a line's beginning on. */
+static enum st seek_tail(int fd, size_t bytes)
 {
-    enum st st = ST_OK;
+    struct stat info;
+    char c = '\n';
+
+    if (fstat(fd, &info) != 0)
+        return sys_errno_st(errno);
+    off_t at = info.st_size > (off_t)bytes ? info.st_size - (off_t)bytes : 0;
+    while (at > 0 && pread(fd, &c, 1, at - 1) == 1 && c != '\n')
+        at++;
+    return lseek(fd, at, SEEK_SET) >= 0 ? ST_OK : sys_errno_st(errno);
+}
+
+/* The last `bytes` of it. */
+static enum st read_file(struct reading *r, const char *path, size_t bytes)
+{
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return errno == ENOENT ? ST_OK : sys_errno_st(errno); /* its time was over */
+    enum st st = bytes < SIZE_MAX ? seek_tail(fd, bytes) : ST_OK;
     while (st == ST_OK) {
         char *room = buf_room(&r->text, PIECE_BYTES);
         if (room == NULL) { /* no line is that long */
@@ -337,7 +352,28 @@ enum st log_trace_each(const char *from, log_trace_fn *fn, void *ctx)
             continue;
         r.file = names.list[i];
         path_of(folder, names.list[i], path);
-        st = read_file(&r, path);
+        st = read_file(&r, path, SIZE_MAX);
+    }
+    buf_fini(&r.text);
+    mem_free(names.list);
+    mem_free(folder);
+    return st;
+}
+
+enum st log_trace_tail(size_t bytes, log_trace_fn *fn, void *ctx)
+{
+    struct reading r = {.fn = fn, .ctx = ctx, .text = BUF(4 * PIECE_BYTES)};
+    char path[PATH_MAX];
+    enum st st = ST_OK;
+
+    pthread_mutex_lock(&trace.lock);
+    char *folder = mem_copy(slice_str(trace.folder));
+    pthread_mutex_unlock(&trace.lock);
+    struct names names = list_files(folder);
+    if (names.count > 0) {
+        r.file = names.list[names.count - 1];
+        path_of(folder, r.file, path);
+        st = read_file(&r, path, bytes);
     }
     buf_fini(&r.text);
     mem_free(names.list);

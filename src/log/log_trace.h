@@ -29,3 +29,5 @@ void log_trace_write(struct slice line, int64_t now_ms);
 typedef enum st log_trace_fn(void *ctx, struct slice line, const char *file);
 /* Each line from the file named `from` on ("": the oldest); a piece of a file is held at a time. */
 MUST_USE enum st log_trace_each(const char *from, log_trace_fn *fn, void *ctx);
+/* Each whole line among the last `bytes` of the newest file. */
+MUST_USE enum st log_trace_tail(size_t bytes, log_trace_fn *fn, void *ctx);

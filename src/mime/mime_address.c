@@ -205,8 +205,10 @@ bool mime_address_spec(struct arena *arena, struct slice text, struct mime_addre
 
         good = read_word(arena, slice_sub(text, 0, at), true, &out->local) && good;
         good = read_word(arena, slice_sub(text, at + 1, text.len), false, &out->domain) && good;
+        out->spec = text;
         if (good && out->domain.len > 0)
             return true;
+        out->spec = SLICE("");
     }
     out->local = read_phrase(arena, text);
     out->domain = (struct slice){0};

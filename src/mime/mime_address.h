@@ -20,6 +20,7 @@ struct mime_address {
     struct slice route;  /* obs-route, as "@a,@b" */
     struct slice local;  /* local-part */
     struct slice domain; /* a domain literal keeps its brackets */
+    struct slice spec;   /* where local and domain stand in the text; empty where broken */
 };
 
 struct mime_addresses {

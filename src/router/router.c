@@ -1,11 +1,13 @@
 #include "router/router.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
 #include "router/router_plan.h"
+#include "router/router_shadow.h"
 #include "store/store_message.h"
 #include "store/store_queue.h"
 #include "sys/sys_time.h"
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ORIGIN_BYTES_MAX 1000
 #define SPOOL_AFTER_MS 2000 /* the store is given so long before the spool takes a message */
 
 /* A recipient that stays in the queue. */
@@ -34,6 +37,9 @@ struct router_work {
     struct router_message *message;
     void (*done)(void *ctx);
     void *ctx;
+    struct cluster_copy copy; /* on a second server */
+    bool copying;             /* it is waited for */
+    bool copied;              /* it was begun */
     struct row *rows;
     struct store_rcpt *rcpts; /* of rows, for store_queue_add() */
     size_t row_count;
@@ -87,12 +93,21 @@ static struct store_envelope envelope_of(const struct router_message *message, i
     return envelope;
 }
 
+/* With the copy, which was made before it was known who is passed over; where they do not, one is
+ * made anew. */
+static bool rows_agree(const struct router_work *work)
+{
+    return work->rcpt_count == work->row_count;
+}
+
 static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t blob_id)
 {
-    const struct store_envelope envelope = envelope_of(work->message, blob_id);
+    struct store_envelope envelope = envelope_of(work->message, blob_id);
     int64_t server_id = router_queue_server_id(work->queue);
     enum st st = ST_OK;
 
+    if (rows_agree(work))
+        envelope.shadow = slice_str(work->copy.server);
     for (size_t i = 0; st == ST_OK && i < work->row_count; i++) {
         const struct row *row = &work->rows[i];
 
@@ -109,13 +124,36 @@ static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t
     return st == ST_OK ? store_queue_add(tx, &envelope, work->rcpts, work->rcpt_count) : st;
 }
 
+/* The sender's own copy. */
+static enum st keep_copy(struct store_tx *tx, const struct router_work *work, int64_t blob_id)
+{
+    const struct router_message *message = work->message;
+    struct store_message row = {.blob_id = blob_id,
+                                .bytes = blob_writer_bytes(message->body),
+                                .date_s = message->now_ms / 1000,
+                                .saved_ms = message->now_ms};
+
+    memcpy(row.guid, message->guid, sizeof(row.guid));
+    return router_submission_keep(tx, message->submission, &row);
+}
+
 static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_t blob_id,
                            size_t *delivered_r)
 {
+    const struct router_submission *submission = work->message->submission;
+    int64_t keep_id = submission != NULL ? submission->account_id : 0;
+    enum st st = ST_OK;
+
     *delivered_r = 0;
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->count && st == ST_OK; i++) {
         struct router_target *target = work->order[i];
 
+        if (keep_id != 0 && keep_id <= target->account_id) { /* in the order of accounts too */
+            st = keep_copy(tx, work, blob_id);
+            keep_id = 0;
+        }
+        if (st != ST_OK)
+            return st;
         if (target->known)
             continue;
         target->st = deliver_one(tx, work, target, blob_id);
@@ -123,7 +161,7 @@ static enum st deliver_all(struct store_tx *tx, struct router_work *work, int64_
             return target->st;
         *delivered_r += target->st == ST_OK;
     }
-    return ST_OK;
+    return keep_id != 0 ? keep_copy(tx, work, blob_id) : ST_OK;
 }
 
 /* What another server hands over once more: who was taken before, and whom only such recipients
@@ -177,6 +215,8 @@ static enum st accept_body(struct store_tx *tx, void *arg)
     st = blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
     if (st == ST_OK && message->claim)
         st = store_guid_claim(tx, slice_str(message->guid), message->now_ms, NULL);
+    if (st == ST_OK && message->submission != NULL)
+        st = router_submission_claim(tx, message->submission, message->now_ms);
     if (st == ST_OK)
         st = deliver_all(tx, work, blob_id, &delivered);
     /* Nobody took it: the body is not kept, and the recipients tell why. */
@@ -196,9 +236,17 @@ static enum st spool_body(struct store_tx *tx, void *arg)
     enum st st =
         blob_writer_commit(tx, message->body, message->envelope, message->structure, &blob_id);
 
+    if (st == ST_OK && message->submission != NULL)
+        st = router_submission_claim(tx, message->submission, message->now_ms);
     if (st != ST_OK)
         return st;
-    const struct store_envelope envelope = envelope_of(message, blob_id);
+    AUTO(buf) struct buf origin = BUF(ORIGIN_BYTES_MAX);
+    struct store_envelope envelope = envelope_of(message, blob_id);
+    buf_put(&origin, message->origin);
+    if (message->submission != NULL)
+        router_submission_pack(message->submission, &origin);
+    if (!origin.over)
+        envelope.origin = buf_slice(&origin);
     place_rows(work);
     for (size_t i = 0; i < work->row_count; i++)
         work->rcpts[i] = work->rows[i].rcpt;
@@ -369,9 +417,67 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
     return work;
 }
 
+/* --- its copy --- */
+
+static void copy_done(struct cluster_copy *copy)
+{
+    struct router_work *work =
+        (struct router_work *)((char *)copy - offsetof(struct router_work, copy));
+
+    work->done(work->ctx);
+}
+
+/* Numbered as store_queue_add() does. */
+static bool begin_copy(struct router_work *work, enum cluster_shadow_mode mode)
+{
+    const struct router_message *message = work->message;
+
+    for (size_t i = 0; i < work->row_count; i++) {
+        work->rcpts[i] = work->rows[i].rcpt;
+        work->rcpts[i].rcpt_no = (int64_t)i + 1;
+    }
+    work->copying = work->copied = true;
+    work->copy = (struct cluster_copy){.envelope = envelope_of(message, 0),
+                                       .rcpts = work->rcpts,
+                                       .count = work->row_count,
+                                       .body = message->body,
+                                       .mime_envelope = message->envelope,
+                                       .mime_structure = message->structure,
+                                       .mode = mode,
+                                       .done = copy_done};
+    return router_shadow_begin(work->queue, &work->copy);
+}
+
+/* With its copy, or without where that will do. */
+static bool begin_store(struct router_work *work)
+{
+    const char *guid = work->message->guid;
+
+    work->copying = false;
+    if (work->copied && work->copy.st != ST_OK) {
+        log_event(EV_SHADOW_REFUSED, 0, LOG_C("guid", guid));
+        work->job.st = work->copy.st;
+        return true;
+    }
+    if (work->copied && work->copy.server[0] == '\0')
+        log_event(EV_SHADOW_MISSED, 0, LOG_C("guid", guid));
+    return store_write_begin(work->store, &work->job);
+}
+
 bool router_accept_begin(struct router_work *work)
 {
-    return store_write_begin(work->store, &work->job);
+    enum cluster_shadow_mode mode = work->message->copy && work->message->spool == NULL
+                                        ? router_shadow_mode(work->queue)
+                                        : CLUSTER_SHADOW_OFF;
+
+    if (mode != CLUSTER_SHADOW_OFF && !begin_copy(work, mode))
+        return false;
+    return begin_store(work);
+}
+
+bool router_accept_again(struct router_work *work)
+{
+    return work->copying ? begin_store(work) : true;
 }
 
 void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *rcpt,
@@ -386,6 +492,11 @@ void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *
 
 static void tell_delivered(const struct router_work *work, uint64_t sid)
 {
+    const struct router_submission *submission = work->message->submission;
+
+    if (submission != NULL && submission->uid != 0)
+        log_event(EV_DELIVERED, sid, LOG_C("account", submission->account),
+                  LOG_C("folder", "\\Sent"), LOG_C("guid", work->message->guid));
     for (size_t i = 0; i < work->count; i++) {
         if (work->order[i]->st != ST_OK || work->order[i]->known)
             continue;
@@ -433,6 +544,8 @@ enum st router_accept_end(struct router_work **work, uint64_t sid)
         count_add(COUNT_MESSAGES_ACCEPTED, 1);
         tell_delivered(*work, sid);
     }
+    if ((*work)->copied)
+        router_shadow_over((*work)->queue, &(*work)->copy, st == ST_OK && rows_agree(*work));
     let_go(*work, st == ST_OK);
     mem_free(*work);
     *work = NULL;

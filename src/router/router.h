@@ -4,6 +4,7 @@
 #include "router/router_queue.h"
 #include "router/router_resolve.h"
 #include "router/router_spool.h"
+#include "router/router_submission.h"
 #include "store/store_account.h"
 #include "store/store_blob.h"
 
@@ -55,11 +56,13 @@ struct router_message {
     /* The store is away: body is one of router_spool_store(), and the message goes there, to the
      * recipients as they were given; NULL: into the store. */
     struct router_spool *spool;
+    bool copy; /* a second server is to have it first, where the settings say so */
     /* What another server of the domain calls the message; "": it came otherwise. Recipients that
      * were taken under it before are passed over, exactly once whatever crashes; where that is all
      * of them nothing is kept and the end is ST_EXISTS. */
     struct slice xguid;
     bool claim; /* the guid is noted, so that a spooled copy of it is not stored again */
+    struct router_submission *submission; /* of one who logged in; NULL: it is none */
     /* Run in the same transaction once the message is in it; NULL: nothing. */
     store_body *also;
     void *also_arg;
@@ -78,10 +81,13 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
 /* For a thread that may wait: all three in one. */
 MUST_USE enum st router_accept(struct store *store, struct router_queue *queue,
                                struct router_message *message);
-/* True: over already, done is not called. */
+/* True: over already, done is not called. False: once done was called, router_accept_again(). */
 MUST_USE bool router_accept_begin(struct router_work *work);
+/* Goes on after done was called. True: it is over. False: done will be called once more. */
+MUST_USE bool router_accept_again(struct router_work *work);
 /* Once it is over. ST_OK: it is durable; each target's st tells. Anything else: nothing was
- * kept. Frees work and sets it to NULL. */
+ * kept; ST_EXISTS: a submission that was taken before; ST_AGAIN: no second server took a copy, as
+ * the settings want it. Frees work and sets it to NULL. */
 MUST_USE enum st router_accept_end(struct router_work **work, uint64_t sid);
 struct router_plan;
 struct router_question;

@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "log/log.h"
 #include "router/router_run.h"
+#include "router/router_shadow.h"
 #include "sys/sys_random.h"
 #include "sys/sys_time.h"
 
@@ -229,6 +230,8 @@ static void conclude(const struct changing *c, struct router_hand_counts *counts
             continue;
         }
         counts->changed++;
+        if (what == ROUTER_HAND_DROP)
+            router_shadow_done(c->queue, &row->envelope, row->rcpt.rcpt_no);
         if (!wakes(what))
             counts->tried += router_queue_forget(c->queue, row->destination,
                                                  row->envelope.envelope_id, row->rcpt.rcpt_no);

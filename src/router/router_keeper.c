@@ -14,6 +14,9 @@
 #define LEASE_EVERY_MS 10000
 #define AGE_LOOK_MS_MAX 30000
 #define UNUSED_MS 60000
+#define SWEEP_EVERY_MS ((int64_t)HOUR_MS)
+#define SWEEP_COUNT 10000
+#define CLAIMS_MS (31 * (int64_t)DAY_MS) /* longer than submission_repeat_ms can be */
 #define HANDED_EVERY_MS INT64_C(600000)
 #define HANDED_SPARE_MS INT64_C(86400000)
 
@@ -241,6 +244,32 @@ static void renew_lease(struct router_queue *queue, int64_t now_ms)
     pthread_mutex_unlock(&queue->lock);
 }
 
+/* --- claims nobody asks for any more --- */
+
+struct sweeping {
+    int64_t before_ms;
+    int64_t count;
+};
+
+static enum st sweep_body(struct store_tx *tx, void *arg)
+{
+    struct sweeping *sweeping = arg;
+
+    return store_claim_sweep(tx, sweeping->before_ms, SWEEP_COUNT, &sweeping->count);
+}
+
+/* In small transactions, so that nobody waits long. */
+static void sweep_claims(struct router_queue *queue, int64_t now_ms)
+{
+    struct sweeping sweeping = {now_ms - CLAIMS_MS, SWEEP_COUNT};
+    enum st st = ST_OK;
+
+    while (st == ST_OK && sweeping.count == SWEEP_COUNT && !queue->stopping)
+        st = store_write(queue->store, sweep_body, &sweeping);
+    if (st != ST_OK)
+        log_event(EV_STORE_FAILED, 0, LOG_C("what", "old claims"));
+}
+
 /* --- the thread --- */
 
 static int64_t age_look_ms(void)
@@ -256,6 +285,7 @@ static int64_t age_look_ms(void)
 struct rounds {
     int64_t lease_ms;
     int64_t scan_ms;
+    int64_t sweep_ms;
     int64_t aged_ms; /* when it was looked */
     int64_t handed_ms;
 };
@@ -301,6 +331,11 @@ static void do_rounds(struct router_queue *queue, struct rounds *rounds, int64_t
     if (now_ms - rounds->aged_ms >= age_look_ms()) {
         rounds->aged_ms = now_ms;
         router_age_look(queue, now_ms);
+    }
+    if (now_ms >= rounds->sweep_ms) {
+        if (rounds->sweep_ms != 0) /* not while the server starts */
+            sweep_claims(queue, now_ms);
+        rounds->sweep_ms = now_ms + SWEEP_EVERY_MS;
     }
     if (now_ms >= rounds->handed_ms) {
         rounds->handed_ms = now_ms + HANDED_EVERY_MS;

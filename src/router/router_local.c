@@ -7,6 +7,7 @@
 #include "router/router.h"
 #include "router/router_plan.h"
 #include "router/router_run.h"
+#include "router/router_shadow.h"
 #include "store/store_message.h"
 #include "sys/sys_time.h"
 
@@ -94,6 +95,8 @@ static void conclude(struct local *local, enum st st)
 
     if (st == ST_OK)
         tell(local);
+    if (st == ST_OK && local->rcpt_count == 0) /* else its copy stands for those it became */
+        router_shadow_done(queue, &item->row.envelope, item->key.rcpt_no);
     pthread_mutex_lock(&queue->lock);
     if (st != ST_OK)
         router_dest_due(queue, item->dest, sys_now_ms() + (int64_t)SEC_MS);

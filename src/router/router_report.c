@@ -10,6 +10,7 @@
 #include "mime/mime_structure.h"
 #include "router/router_dsn_text.h"
 #include "router/router_run.h"
+#include "router/router_shadow.h"
 #include "store/store_blob.h"
 #include "sys/sys_random.h"
 #include "sys/sys_time.h"
@@ -289,6 +290,9 @@ enum st router_report_make(struct router_queue *queue, enum router_dsn_kind kind
     r.targets.arena = arena;
     enum st st = find_reader(&r, directory) ? make(&r, directory) : end_unreported(&r);
     arena_free(&arena);
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        if (list[i].what == STORE_SETTLE_DONE)
+            router_shadow_done(queue, envelope, list[i].rcpt.rcpt_no);
     return st;
 }
 

@@ -10,6 +10,7 @@
 #include <uthash.h>
 
 struct router_client;
+struct router_shadow;
 struct sys_dns;
 struct sys_tls_client;
 
@@ -74,11 +75,13 @@ struct router_sender {
     bool ended;
     struct router_client *client;
     char client_host[256];
+    char client_foreign[65]; /* the document by whose rules what it gets is rewritten; or "" */
     int64_t client_since_ms;
     uint64_t client_sent;
 };
 
 struct router_queue {
+    struct router_shadow *shadow; /* NULL: this server is of no domain */
     struct store *store;
     const char *server_name;
     int64_t server_id;

@@ -6,13 +6,16 @@
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
+#include "mime/mime_utf8.h"
 #include "router/router.h"
 #include "router/router_client.h"
+#include "router/router_foreign.h"
 #include "router/router_hosts.h"
 #include "router/router_journal.h"
 #include "router/router_judge.h"
 #include "router/router_local.h"
 #include "router/router_run.h"
+#include "router/router_shadow.h"
 #include "store/store_blob.h"
 #include "sys/sys_random.h"
 #include "sys/sys_time.h"
@@ -30,6 +33,8 @@ struct attempt {
     struct router_dest *dest;
     struct arena *arena;
     struct router_plan plan;
+    /* The connection leads to a foreign system, and this server is its gateway; NULL: not so. */
+    const struct directory_foreign *foreign;
     struct router_item **items; /* not yet decided on */
     size_t count;
     struct router_item *done, **done_tail; /* decided on */
@@ -119,15 +124,25 @@ static void decide(struct attempt *a, struct router_item *item, enum router_fate
 struct body {
     struct store *store;
     const struct store_envelope *envelope;
+    const struct router_foreign *rewriting; /* NULL: as it is */
 };
 
-static enum st give_body(void *ctx, router_client_put *put, void *put_ctx)
+static enum st give_stored(void *ctx, router_client_put *put, void *put_ctx)
 {
     const struct body *body = ctx;
     const struct store_envelope *envelope = body->envelope;
 
     return blob_each(body->store, envelope->envelope_id, envelope->body_offset,
                      envelope->bytes - envelope->body_offset, put, put_ctx);
+}
+
+static enum st give_body(void *ctx, router_client_put *put, void *put_ctx)
+{
+    const struct body *body = ctx;
+
+    if (body->rewriting == NULL)
+        return give_stored(ctx, put, put_ctx);
+    return router_foreign_pass(body->rewriting, give_stored, ctx, put, put_ctx);
 }
 
 static struct slice notify_text(struct arena *arena, uint64_t notify)
@@ -148,6 +163,53 @@ static struct slice notify_text(struct arena *arena, uint64_t notify)
     return arena_copy(arena, slice_str(text));
 }
 
+/* As the foreign system's people write it. ORCPT keeps what was written here (RFC 3461 section
+ * 5.2.1 b), so that its reports name that. */
+static void rewrite_rcpt(const struct attempt *a, const struct router_foreign *rewriting,
+                         struct router_client_rcpt *rcpt)
+{
+    struct slice before = rcpt->address;
+
+    if (router_foreign_address(rewriting, a->arena, before, &rcpt->address) && rcpt->orcpt.len == 0)
+        rcpt->orcpt = router_foreign_orcpt(a->arena, before);
+}
+
+/* SIZE, and what the server must be able to take, are told of the text as it will be sent. */
+static void rewrite_message(const struct attempt *a, const struct body *body,
+                            struct router_client_message *message, struct router_client_rcpt *rcpts,
+                            struct mime_rewrite_facts *facts_r)
+{
+    *facts_r = (struct mime_rewrite_facts){.count = 0};
+    (void)router_foreign_address(body->rewriting, a->arena, message->sender, &message->sender);
+    message->utf8 = message->utf8 || !mime_utf8_ascii(message->sender);
+    for (size_t i = 0; i < a->count; i++) {
+        rewrite_rcpt(a, body->rewriting, &rcpts[i]);
+        message->utf8 = message->utf8 || !mime_utf8_ascii(rcpts[i].address);
+    }
+    /* What cannot be read now cannot be read when it is sent, and is told of then. */
+    if (router_foreign_measure(body->rewriting, give_stored, message->body_ctx, facts_r) != ST_OK)
+        return;
+    message->size_bytes += facts_r->bytes_out - facts_r->bytes_in;
+    message->utf8 = message->utf8 || facts_r->eight_bit;
+    message->eight_bit = message->eight_bit || facts_r->eight_bit;
+}
+
+static void log_rewritten(const struct attempt *a, const struct mime_rewrite_facts *facts,
+                          const struct router_client_message *message,
+                          const struct router_answer *results)
+{
+    bool taken = false;
+
+    for (size_t i = 0; i < a->count; i++)
+        taken = taken || router_answer_positive(&results[i]);
+    if (!taken)
+        return;
+    log_event(EV_FOREIGN_REWRITTEN, 0, LOG_C("guid", a->items[0]->row.envelope.guid),
+              LOG_C("document", a->foreign->name), LOG_C("way", "out"),
+              LOG_S("from", a->items[0]->row.envelope.sender), LOG_S("as", message->sender),
+              LOG_U("addresses", facts->count), LOG_U("signed", facts->signature));
+}
+
 /* A number of the class (RFC 6710 section 2). */
 static int priority_of(const struct store_envelope *envelope)
 {
@@ -160,8 +222,10 @@ static void transact(struct attempt *a, struct router_answer *results)
 {
     const struct store_envelope *envelope = &a->items[0]->row.envelope;
     struct router_client_rcpt *rcpts = arena_many(a->arena, struct router_client_rcpt, a->count);
-    struct body body = {a->queue->store, envelope};
-    const struct router_client_message message = {
+    const struct router_foreign rewriting = {.foreign = a->foreign, .way = DIRECTORY_OUT};
+    struct body body = {a->queue->store, envelope, a->foreign != NULL ? &rewriting : NULL};
+    struct mime_rewrite_facts facts;
+    struct router_client_message message = {
         .sender = envelope->sender,
         .size_bytes = envelope->bytes - envelope->body_offset,
         .eight_bit = (envelope->flags & STORE_ENVELOPE_8BIT) != 0,
@@ -180,8 +244,12 @@ static void transact(struct attempt *a, struct router_answer *results)
             .address = a->items[i]->row.rcpt.address,
             .notify = notify_text(a->arena, a->items[i]->row.rcpt.notify),
             .orcpt = a->items[i]->row.rcpt.orcpt};
+    if (body.rewriting != NULL)
+        rewrite_message(a, &body, &message, rcpts, &facts);
     router_client_send(a->sender->client, &message, rcpts, a->count, results);
     a->sender->client_sent++;
+    if (body.rewriting != NULL)
+        log_rewritten(a, &facts, &message, results);
 }
 
 static void feel(struct attempt *a, const struct router_answer *results)
@@ -248,7 +316,25 @@ void router_sender_hang_up(struct router_sender *sender)
     router_client_quit(&sender->client);
     sender->last = NULL;
     sender->client_host[0] = '\0';
+    sender->client_foreign[0] = '\0';
     sender->client_sent = 0;
+}
+
+static const char *foreign_name(const struct directory_foreign *foreign)
+{
+    return foreign != NULL ? foreign->name : "";
+}
+
+/* The document that the kept connection goes by must still be one of the plan's. */
+static bool find_foreign(struct attempt *a)
+{
+    for (size_t i = 0; i < a->plan.hop_count; i++) {
+        a->foreign = a->plan.hops[i].foreign;
+        if (strcmp(foreign_name(a->foreign), a->sender->client_foreign) == 0)
+            return true;
+    }
+    router_sender_hang_up(a->sender);
+    return false;
 }
 
 /* A server of the domain that the connection is to is still the first to be asked, and trusted. */
@@ -317,6 +403,9 @@ static bool open_host(struct attempt *a, const struct router_hop *hop,
     if (a->sender->client != NULL) {
         snprintf(a->sender->client_host, sizeof(a->sender->client_host), "%s [%s]", host->name,
                  host->address);
+        snprintf(a->sender->client_foreign, sizeof(a->sender->client_foreign), "%s",
+                 foreign_name(hop->foreign));
+        a->foreign = hop->foreign;
         a->sender->client_since_ms = sys_now_ms();
         a->sender->last = a->dest;
     } else {
@@ -441,7 +530,7 @@ static void attempt(struct attempt *a)
 {
     if (a->plan.hop_count == 0)
         hear_nobody(a);
-    else if (can_go_on(a))
+    else if (can_go_on(a) && find_foreign(a))
         send_on(a);
     for (size_t i = 0; i < a->plan.hop_count && a->count > 0 && !a->queue->stopping; i++)
         try_hop(a, &a->plan.hops[i]);
@@ -491,8 +580,23 @@ static void sort_out(struct attempt *a, const struct directory *directory,
     }
 }
 
+/* Another server may have taken the message over: it waits until that is settled. */
+static bool put_back(struct router_queue *queue, struct router_dest *dest,
+                     struct router_item *batch)
+{
+    if (router_shadow_sure(queue, &batch->row.envelope))
+        return false;
+    pthread_mutex_lock(&queue->lock);
+    router_items_forget(queue, &batch);
+    router_dest_due(queue, dest, sys_now_ms() + (int64_t)SEC_MS);
+    pthread_mutex_unlock(&queue->lock);
+    return true;
+}
+
 void router_send(struct router_sender *sender, struct router_dest *dest, struct router_item *batch)
 {
+    if (put_back(sender->queue, dest, batch))
+        return;
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct arena *arena = arena_new("send", 16 * MIB);
     struct attempt a = {.sender = sender, .queue = sender->queue, .dest = dest, .arena = arena};

@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "router/router_journal.h"
 #include "router/router_run.h"
+#include "router/router_shadow.h"
 #include "sys/sys_time.h"
 
 struct router_settling {
@@ -59,7 +60,8 @@ static void forget_settled(struct router_queue *queue, struct router_settling *s
         struct router_item *next = item->next;
 
         noted += item->noted;
-
+        if (settling->list[i].what == STORE_SETTLE_DONE)
+            router_shadow_done(queue, &item->row.envelope, item->key.rcpt_no);
         follow_up(queue, item, &settling->list[i]);
         router_item_over(queue, item);
         item = next;

@@ -222,13 +222,18 @@ static enum st put(struct moving *m)
 
     mime_structure_write(root, &structure);
     resolve(m);
+    struct router_submission submission;
+    struct slice origin = m->envelope.origin;
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    bool submitted =
+        router_submission_unpack(directory, m->envelope.message_id, &origin, &submission);
     struct router_message message = {.body = m->body,
                                      .envelope = root->envelope,
                                      .structure = buf_slice(&structure),
                                      .now_ms = m->envelope.accepted_ms,
                                      .sender = m->envelope.sender,
                                      .message_id = m->envelope.message_id,
-                                     .origin = m->envelope.origin,
+                                     .origin = origin,
                                      .flags = m->envelope.flags,
                                      .body_offset = m->envelope.body_offset,
                                      .envid = m->envelope.envid,
@@ -237,6 +242,7 @@ static enum st put(struct moving *m)
                                      .rcpts = m->rcpts,
                                      .rcpt_count = m->count,
                                      .targets = &m->targets,
+                                     .submission = submitted ? &submission : NULL,
                                      .also = claim,
                                      .also_arg = m};
     memcpy(message.guid, m->envelope.guid, sizeof(message.guid));

@@ -27,7 +27,7 @@ static struct router_item *item_of(const struct store_queued *row)
 {
     struct slice texts[] = {row->envelope.sender, row->envelope.envid, row->envelope.message_id,
                             row->envelope.origin, row->rcpt.address,   row->rcpt.orcpt,
-                            row->rcpt.answer};
+                            row->rcpt.answer,     row->envelope.shadow};
     size_t bytes = 1;
 
     for (size_t i = 0; i < COUNT(texts); i++)
@@ -43,6 +43,7 @@ static struct router_item *item_of(const struct store_queued *row)
     keep_text(&item->row.rcpt.address, &at);
     keep_text(&item->row.rcpt.orcpt, &at);
     keep_text(&item->row.rcpt.answer, &at);
+    keep_text(&item->row.envelope.shadow, &at);
     return item;
 }
 

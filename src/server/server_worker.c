@@ -13,6 +13,7 @@
 #include "log/log_trace.h"
 #include "net/net.h"
 #include "router/router_queue.h"
+#include "router/router_shadow.h"
 #include "router/router_spool.h"
 #include "smtp/smtp.h"
 #include "store/store_blob.h"
@@ -42,6 +43,7 @@ struct worker {
     struct imap_context imap;
     struct admin *admin;
     struct health *health;
+    struct router_shadow *shadow;
     struct cluster *cluster;    /* NULL: this server is of no domain */
     struct sys_tls_server *tls; /* the one in force */
     char server_name[256];
@@ -294,6 +296,15 @@ static void name_server(struct worker *worker, const struct conf *conf)
         snprintf(worker->server_name, sizeof(worker->server_name), "localhost");
 }
 
+static enum st start_cluster(struct worker *worker, struct buf *why)
+{
+    enum st st = router_shadow_new(worker->queue, worker->cluster, why, &worker->shadow);
+
+    if (st == ST_OK)
+        st = cluster_start(worker->cluster, why);
+    return st == ST_OK ? router_shadow_start(worker->shadow) : st;
+}
+
 static enum st start(struct worker *worker, struct server_listeners *listeners, struct buf *why)
 {
     const struct conf *conf = conf_get();
@@ -320,7 +331,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     listen_all(worker, conf, listeners);
     router_queue_use_cluster(worker->queue, worker->cluster);
     if (worker->cluster != NULL)
-        st = cluster_start(worker->cluster, why);
+        st = start_cluster(worker, why);
     if (st == ST_OK)
         st = net_start(worker->net);
     if (st == ST_OK)
@@ -385,12 +396,14 @@ static void stop(struct worker *worker)
 {
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
+    router_shadow_stop(worker->shadow);
     cluster_stop(worker->cluster);
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);
     store_hurry(worker->store); /* nobody waits for its answers any more */
     net_join(worker->net, conf_get()->shutdown_timeout_ms);
     router_spool_stop(worker->spool);
     router_queue_stop(worker->queue, conf_get()->shutdown_timeout_ms);
+    router_shadow_free(&worker->shadow);
     router_queue_free(&worker->queue);
     router_spool_free(&worker->spool);
     cluster_free(&worker->cluster);

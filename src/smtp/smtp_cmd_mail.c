@@ -5,6 +5,7 @@
 #include "directory/directory_name.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_dsn.h"
+#include "smtp/smtp_foreign.h"
 #include "smtp/smtp_path.h"
 #include "store/store.h"
 #include "sys/sys_random.h"
@@ -172,7 +173,8 @@ void smtp_cmd_mail(struct smtp_session *session, struct slice args)
         return;
     smtp_mail_new(session);
     struct smtp_mail *mail = session->mail;
-    mail->from = rewritten(session, &path);
+    if (!smtp_foreign_begin(session, &path) || slice_eq(mail->from, path.text))
+        mail->from = rewritten(session, &path);
     mail->utf8 = params.utf8;
     mail->said_8bit = params.eight_bit;
     mail->declared_bytes = params.bytes;

@@ -6,6 +6,7 @@
 #include "mime/mime_utf8.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_dsn.h"
+#include "smtp/smtp_foreign.h"
 #include "smtp/smtp_path.h"
 #include "store/store_account.h"
 #include "sys/sys_net.h"
@@ -175,6 +176,7 @@ void smtp_cmd_rcpt(struct smtp_session *session, struct slice args)
                    "Too many recipients; send the others in another transaction");
         return;
     }
+    smtp_foreign_rcpt(session, &path, &dsn.orcpt);
     rcpt.address = path.text;
     if (!resolve(session, &path, &rcpt))
         return;

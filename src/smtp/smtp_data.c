@@ -1,12 +1,14 @@
 #include "base/arena.h"
 #include "cluster/cluster_fellow.h"
 #include "conf/conf.h"
+#include "directory/directory.h"
 #include "log/log.h"
 #include "mime/mime_date.h"
 #include "mime/mime_envelope.h"
 #include "mime/mime_structure.h"
 #include "mime/mime_utf8.h"
 #include "smtp/smtp_cmd.h"
+#include "smtp/smtp_foreign.h"
 #include "smtp/smtp_header.h"
 #include "store/store_queue.h"
 #include "sys/sys_random.h"
@@ -37,9 +39,13 @@ static void pass_text(void *ctx, struct slice text)
 {
     struct smtp_mail *mail = ctx;
 
+    if (mail->digesting)
+        sys_sha256_add(&mail->digest, text);
     mail->nul = mail->nul || slice_find(text, '\0') != SIZE_MAX;
     if (mail->header != NULL)
         smtp_header_feed(mail->header, text, store_text, mail);
+    else if (mail->foreign != NULL)
+        smtp_foreign_feed(mail->foreign, text, store_text, mail);
     else
         store_text(mail, text);
 }
@@ -107,8 +113,11 @@ void smtp_data_begin(struct smtp_session *session)
     limits.own_name = slice_str(session->context->server_name);
     mail->scan = mime_scan_new(&limits);
     store_text(mail, buf_slice(&trace));
-    if (session->kind == SMTP_KIND_SUBMISSION)
-        mail->header = header_mender(session, now_ms);
+    if (session->kind != SMTP_KIND_SUBMISSION)
+        return;
+    mail->header = header_mender(session, now_ms);
+    sys_sha256_init(&mail->digest);
+    mail->digesting = true;
 }
 
 static void wake_session(void *ctx)
@@ -144,6 +153,24 @@ static bool loops(const struct mime_facts *facts)
            facts->received_own_count > conf->smtp_received_own_max + 1;
 }
 
+/* Who gives it, what it is known by, and whether a copy is kept. */
+static void note_submission(struct smtp_session *session)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct smtp_mail *mail = session->mail;
+    unsigned char digest[SYS_SHA256_BYTES];
+
+    sys_sha256_end(&mail->digest, digest);
+    mail->digesting = false;
+    const struct directory_person *person = directory_login(directory, slice_str(session->login));
+    if (person == NULL)
+        return;
+    router_submission_init(&mail->submission, person, mail->message.message_id, mail->from,
+                           mail->rcpts, mail->rcpt_count, digest);
+    mail->submission.account = session->login;
+    mail->message.submission = &mail->submission;
+}
+
 /* The text is complete: what becomes of the message before it is offered to the store. */
 static enum st end_text(struct smtp_session *session)
 {
@@ -151,6 +178,8 @@ static enum st end_text(struct smtp_session *session)
 
     if (mail->header != NULL)
         smtp_header_end(mail->header, store_text, mail);
+    else if (mail->foreign != NULL)
+        smtp_foreign_end(mail->foreign, store_text, mail);
     if (mail->too_big)
         return ST_TOO_BIG;
     if (mail->nul)
@@ -180,10 +209,13 @@ static enum st end_text(struct smtp_session *session)
                                             .rcpt_count = mail->rcpt_count,
                                             .targets = &mail->targets,
                                             .spool = mail->spooled ? session->context->spool : NULL,
+                                            .copy = true,
                                             .claim = session->context->spool != NULL &&
                                                      session->kind != SMTP_KIND_TRANSFER,
                                             .xguid = mail->xguid};
     sys_guid(mail->message.guid);
+    if (mail->digesting)
+        note_submission(session);
     return ST_OK;
 }
 
@@ -208,6 +240,8 @@ static void reply_all(struct smtp_session *session, enum st st)
             smtp_reply(session, 554, "5.4.6", "Too many Received lines: the message loops");
         else if (st == ST_INVALID)
             smtp_reply(session, 554, "5.6.0", "The message has a NUL byte; mail text must not");
+        else if (st == ST_AGAIN)
+            smtp_reply(session, 451, "4.3.2", "No second server could take a copy; try again");
         else if (st != ST_OK)
             smtp_reply_st(session, st);
         else if (session->kind == SMTP_KIND_LMTP)
@@ -215,6 +249,18 @@ static void reply_all(struct smtp_session *session, enum st st)
         else
             smtp_reply(session, 250, "2.0.0", "Accepted");
     }
+}
+
+/* RFC 5321 section 4.5.4.1 has a client try again whose connection broke before it heard 250. */
+static void end_repeated(struct smtp_session *session)
+{
+    const struct smtp_mail *mail = session->mail;
+
+    log_event(EV_SUBMISSION_REPEATED, conn_sid(session->conn), LOG_C("login", session->login),
+              LOG_S("from", mail->from), LOG_S("message_id", mail->message.message_id));
+    smtp_reply(session, 250, "2.0.0", "Accepted before");
+    smtp_mail_free(session);
+    session->state = SMTP_READY;
 }
 
 /* What a server of the domain handed over; all: each recipient was taken before. */
@@ -250,6 +296,10 @@ static void end_mail(struct smtp_session *session, enum st st)
     const struct smtp_mail *mail = session->mail;
     bool all_known = st == ST_EXISTS && mail->xguid.len > 0;
 
+    if (st == ST_EXISTS && mail->message.submission != NULL) {
+        end_repeated(session);
+        return;
+    }
     if (mail->xguid.len > 0 && (st == ST_OK || all_known))
         log_known(session, all_known);
     if (st == ST_OK && mail->spooled)
@@ -257,6 +307,8 @@ static void end_mail(struct smtp_session *session, enum st st)
                   LOG_S("from", mail->from));
     if (st == ST_OK)
         log_accepted(session);
+    if (st == ST_OK)
+        smtp_foreign_log(session);
     reply_all(session, all_known ? ST_OK : st);
     smtp_mail_free(session);
     session->state = SMTP_READY;

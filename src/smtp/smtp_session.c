@@ -6,6 +6,7 @@
 #include "conf/conf.h"
 #include "log/log.h"
 #include "smtp/smtp_cmd.h"
+#include "smtp/smtp_foreign.h"
 #include "smtp/smtp_header.h"
 
 #include <stdarg.h>
@@ -102,6 +103,7 @@ void smtp_mail_new(struct smtp_session *session)
 void smtp_mail_free(struct smtp_session *session)
 {
     struct smtp_mail *mail = session->mail;
+    unsigned char unused[SYS_SHA256_BYTES];
 
     session->mail = NULL;
     if (mail == NULL)
@@ -111,6 +113,9 @@ void smtp_mail_free(struct smtp_session *session)
     buf_fini(&mail->structure);
     buf_fini(&mail->origin);
     smtp_header_free(&mail->header);
+    if (mail->digesting)
+        sys_sha256_end(&mail->digest, unused);
+    smtp_foreign_free(&mail->foreign);
     mem_free(mail->rcpts);
     arena_free(&mail->arena);
     mem_free(mail);
@@ -211,6 +216,8 @@ static enum net_next wake(void *ctx)
     struct smtp_session *session = ctx;
 
     assert(session->state == SMTP_COMMIT);
+    if (!router_accept_again(session->mail->work))
+        return NET_WAIT;
     smtp_data_committed(session);
     return session->closing ? NET_CLOSE : NET_READ;
 }

@@ -10,6 +10,7 @@
 
 struct arena;
 struct cluster_fellow;
+struct smtp_foreign;
 struct smtp_header;
 
 enum smtp_kind { SMTP_KIND_SMTP, SMTP_KIND_SUBMISSION, SMTP_KIND_LMTP, SMTP_KIND_TRANSFER };
@@ -49,9 +50,13 @@ struct smtp_mail {
     struct smtp_dot dot;
     struct blob_writer *body;
     struct mime_scan *scan;
-    struct smtp_header *header; /* submission: mends the header while it passes */
-    uint64_t trace_offset;      /* where Return-Path ends and the trace begins */
-    struct buf structure;       /* of the scanned message */
+    struct smtp_header *header;   /* submission: mends the header while it passes */
+    struct smtp_foreign *foreign; /* a foreign system gives it to its gateway; NULL: not so */
+    struct sys_sha256 digest;     /* submission: of the text as the client sends it */
+    bool digesting;               /* digest is to be ended */
+    struct router_submission submission;
+    uint64_t trace_offset; /* where Return-Path ends and the trace begins */
+    struct buf structure;  /* of the scanned message */
     struct buf origin;
     struct router_message message;
     struct router_work *work;

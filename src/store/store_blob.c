@@ -89,10 +89,22 @@ static struct packer *packer_of_thread(void)
     return packer;
 }
 
+/* memory of len bytes, which it takes over. */
+static void add_pending(struct blob_writer *writer, char *memory, size_t len)
+{
+    struct pending *pending = mem_new(struct pending);
+
+    pending->memory = memory;
+    pending->bytes = (struct slice){memory, len};
+    *writer->tail = pending;
+    writer->tail = &pending->next;
+    writer->pending_bytes += len;
+    writer->chunk_count++;
+}
+
 static void pack(struct blob_writer *writer, struct slice raw)
 {
     struct packer *packer = packer_of_thread();
-    struct pending *pending = mem_new(struct pending);
     size_t cap = ZSTD_compressBound(raw.len);
     char *out = mem_grow(NULL, cap, 1); /* not zeroed */
 
@@ -102,12 +114,7 @@ static void pack(struct blob_writer *writer, struct slice raw)
         abort();
     size_t len = ZSTD_compressCCtx(packer->compressor, out, cap, raw.ptr, raw.len, LEVEL);
     assert(ZSTD_isError(len) == 0);
-    pending->memory = mem_grow(out, len, 1);
-    pending->bytes = (struct slice){pending->memory, len};
-    *writer->tail = pending;
-    writer->tail = &pending->next;
-    writer->pending_bytes += len;
-    writer->chunk_count++;
+    add_pending(writer, mem_grow(out, len, 1), len);
 }
 
 static void drop_pending(struct blob_writer *writer)
@@ -222,6 +229,123 @@ bool blob_writer_movable(const struct blob_writer *writer)
 void blob_writer_committed(struct blob_writer *writer)
 {
     writer->committed = true;
+}
+
+/* --- packed --- */
+
+void blob_writer_look(const struct blob_writer *writer, struct blob_packed *packed_r)
+{
+    assert(writer->ended);
+    packed_r->bytes = writer->bytes;
+    packed_r->chunk_count = writer->chunk_count;
+    memcpy(packed_r->sha256, writer->sha256, sizeof(packed_r->sha256));
+}
+
+struct packed_reading {
+    int64_t chunk_id;
+    struct buf *out;
+};
+
+static enum st read_packed(struct store_tx *tx, void *arg)
+{
+    struct packed_reading *reading = arg;
+    struct store_rows *rows = store_rows_open(tx, S_CHUNK_GET, SV_I(reading->chunk_id));
+    bool found = store_rows_next(rows);
+
+    buf_clear(reading->out);
+    if (found)
+        buf_put(reading->out, store_rows_bytes(rows, 0));
+    enum st st = store_rows_close(&rows);
+    return st != ST_OK ? st : !found ? ST_NOT_FOUND : reading->out->over ? ST_TOO_BIG : ST_OK;
+}
+
+enum st blob_packed_each(struct store *store, int64_t blob_id, uint64_t chunk_count, blob_fn *fn,
+                         void *ctx)
+{
+    AUTO(buf) struct buf chunk = BUF(ZSTD_COMPRESSBOUND(STORE_CHUNK_BYTES));
+    struct packed_reading reading = {blob_id * STORE_CHUNKS_PER_BLOB, &chunk};
+    enum st st = ST_OK;
+
+    for (uint64_t i = 0; st == ST_OK && i < chunk_count; i++, reading.chunk_id++) {
+        st = store_read(store, read_packed, &reading);
+        if (st == ST_OK)
+            st = fn(ctx, buf_slice(&chunk));
+    }
+    return st;
+}
+
+enum st blob_writer_each_packed(const struct blob_writer *writer, blob_fn *fn, void *ctx)
+{
+    enum st st = ST_OK;
+
+    if (writer->chunks_written > 0)
+        st = blob_packed_each(writer->store, writer->staged_id, writer->chunks_written, fn, ctx);
+    for (const struct pending *p = writer->first; st == ST_OK && p != NULL; p = p->next)
+        st = fn(ctx, p->bytes);
+    return st;
+}
+
+struct packed_looking {
+    int64_t blob_id;
+    struct blob_packed *packed;
+    struct buf *envelope;
+    struct buf *structure;
+};
+
+static enum st look_packed(struct store_tx *tx, void *arg)
+{
+    const struct packed_looking *looking = arg;
+    struct blob_packed *packed = looking->packed;
+    struct store_rows *rows = store_rows_open(tx, S_SHADOW_BLOB, SV_I(looking->blob_id));
+    bool found = store_rows_next(rows);
+
+    buf_clear(looking->envelope);
+    buf_clear(looking->structure);
+    if (found) {
+        struct slice sha256 = store_rows_bytes(rows, 2);
+
+        packed->bytes = (uint64_t)store_rows_i64(rows, 0);
+        packed->chunk_count = (uint64_t)store_rows_i64(rows, 1);
+        found = sha256.len == sizeof(packed->sha256);
+        if (found)
+            memcpy(packed->sha256, sha256.ptr, sha256.len);
+        buf_put(looking->envelope, store_rows_bytes(rows, 3));
+        buf_put(looking->structure, store_rows_bytes(rows, 4));
+    }
+    enum st st = store_rows_close(&rows);
+    return st != ST_OK ? st : found ? ST_OK : ST_NOT_FOUND;
+}
+
+enum st blob_packed_look(struct store *store, int64_t blob_id, struct blob_packed *packed_r,
+                         struct buf *envelope, struct buf *structure)
+{
+    struct packed_looking looking = {blob_id, packed_r, envelope, structure};
+
+    return store_read(store, look_packed, &looking);
+}
+
+enum st blob_writer_add_packed(struct blob_writer *writer, struct slice chunk)
+{
+    if (chunk.len == 0 || chunk.len > ZSTD_COMPRESSBOUND(STORE_CHUNK_BYTES) ||
+        writer->chunk_count >= (uint64_t)STORE_CHUNKS_PER_BLOB)
+        return ST_INVALID;
+    char *memory = mem_grow(NULL, chunk.len, 1);
+    memcpy(memory, chunk.ptr, chunk.len);
+    add_pending(writer, memory, chunk.len);
+    return writer->pending_bytes >= PENDING_BYTES_MAX ? write_ahead(writer) : ST_OK;
+}
+
+enum st blob_writer_end_packed(struct blob_writer *writer, const struct blob_packed *packed)
+{
+    unsigned char none[SYS_SHA256_BYTES];
+
+    assert(!writer->ended);
+    sys_sha256_end(&writer->hash, none);
+    buf_fini(&writer->raw);
+    writer->ended = true;
+    writer->bytes = packed->bytes;
+    memcpy(writer->sha256, packed->sha256, sizeof(writer->sha256));
+    return writer->chunk_count == packed->chunk_count ? ST_OK : ST_INVALID;
 }
 
 /* Nothing here waits for an answer: an expunge of thousands is sent in one go. */

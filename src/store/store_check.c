@@ -369,6 +369,24 @@ static enum st check_queue(struct checking *c)
     return store_rows_close(&rows);
 }
 
+/* Copies of other servers' messages. */
+static enum st check_shadows(struct checking *c)
+{
+    struct store_rows *rows = store_rows_open(c->tx, S_CHECK_SHADOW_COUNT, SV_NONE);
+
+    while (store_rows_next(rows))
+        found(c, "copy %" PRId64 " has %" PRId64 " recipients but its counter says %" PRId64,
+              store_rows_i64(rows, 0), store_rows_i64(rows, 2), store_rows_i64(rows, 1));
+    enum st st = store_rows_close(&rows);
+    if (st != ST_OK)
+        return st;
+    rows = store_rows_open(c->tx, S_CHECK_SHADOW_BODIES, SV_NONE);
+    while (store_rows_next(rows))
+        found(c, "copy %" PRId64 " of %" PRId64 " recipients has no body", store_rows_i64(rows, 0),
+              store_rows_i64(rows, 1));
+    return store_rows_close(&rows);
+}
+
 static enum st check_documents(struct checking *c)
 {
     struct store_rows *rows = store_rows_open(c->tx, S_CHECK_DOCUMENTS, SV_NONE);
@@ -406,6 +424,7 @@ static enum st check_whole(struct store_tx *tx, void *arg)
         {S_CHECK_ORPHAN_SUBSCRIPTIONS, "subscriptions are kept for account"},
         {S_CHECK_QUEUE_ORPHANS, "queued recipients belong to envelope"},
         {S_CHECK_QUEUE_DESTINATIONS, "queued recipients go to destination"},
+        {S_CHECK_SHADOW_ORPHANS, "recipients of a copy belong to copy"},
     };
     struct checking *c = arg;
     int64_t total = 0;
@@ -426,6 +445,8 @@ static enum st check_whole(struct store_tx *tx, void *arg)
         st = check_documents(c);
     for (size_t i = 0; st == ST_OK && i < COUNT(pairs); i++)
         st = check_pairs(c, pairs[i].stmt, pairs[i].what);
+    if (st == ST_OK)
+        st = check_shadows(c);
     return st != ST_OK ? st : check_queue(c);
 }
 

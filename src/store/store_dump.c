@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define MAGIC "posthorse store dump 1\n"
-#define COLUMNS_MAX 12
+#define COLUMNS_MAX 14
 #define KEYS_MAX 4
 #define OUT_BYTES (256 * KIB)
 #define ROW_BYTES_MAX (64 * MIB)
@@ -40,8 +40,11 @@ static const struct table {
     {"tombstone", S_DUMP_TOMBSTONE, S_TOMBSTONE_ADD, "iii", 3},
     {"server", S_DUMP_SERVER, S_RESTORE_SERVER, "iti", 1},
     {"destination", S_DUMP_DESTINATION, S_RESTORE_DESTINATION, "iitiit", 1},
-    {"envelope", S_DUMP_ENVELOPE, S_ENVELOPE_ADD, "itttttiiiiii", 1},
+    {"envelope", S_DUMP_ENVELOPE, S_ENVELOPE_ADD, "itttttiiiiiit", 1},
     {"rcpt", S_DUMP_RCPT, S_RESTORE_RCPT, "iiittiiiiiit", 2},
+    {"shadow", S_DUMP_SHADOW, S_RESTORE_SHADOW, "ittttttiiiiiii", 1},
+    {"shadow_rcpt", S_DUMP_SHADOW_RCPT, S_SHADOW_RCPT_ADD, "iittiit", 2},
+    {"shadow_taken", S_DUMP_SHADOW_TAKEN, S_SHADOW_TAKEN_ADD, "tti", 2},
 };
 
 /* --- writing --- */

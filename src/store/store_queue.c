@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define UNSETTLED_LOOK_MS 1000 /* rows may wait for another server (store_shadow.h) */
+
 const char *const store_rcpt_state_names[STORE_RCPT_STATE_MAX] = {
     "queued", "held", "failed", "delivered", "relayed", "expanded"};
 
@@ -143,7 +145,8 @@ enum st store_queue_add(struct store_tx *tx, const struct store_envelope *envelo
                             SV_C(envelope->guid), SV_T(envelope->sender), SV_T(envelope->envid),
                             SV_T(envelope->message_id), SV_T(envelope->origin),
                             SV_I(envelope->flags), SV_I(envelope->bytes), SV_I(envelope->priority),
-                            SV_I(envelope->accepted_ms), SV_I(envelope->body_offset), SV_I(count));
+                            SV_I(envelope->accepted_ms), SV_I(envelope->body_offset), SV_I(count),
+                            SV_T(envelope->shadow.ptr != NULL ? envelope->shadow : SLICE("")));
 
     return st == ST_OK ? add_rcpts(tx, envelope, rcpts, count, 1) : st;
 }
@@ -187,6 +190,7 @@ static void read_queued(struct store_rows *rows, struct store_queued *queued)
     rcpt->attempts = (uint64_t)store_rows_i64(rows, 18);
     rcpt->next_ms = store_rows_i64(rows, 19);
     rcpt->answer = store_rows_bytes(rows, 20);
+    envelope->shadow = store_rows_bytes(rows, 21);
 }
 
 /* joined: the destination's columns stand behind. */
@@ -199,10 +203,10 @@ static enum st each_row(struct store_rows *rows, bool joined, store_queue_fn *fn
 
         read_queued(rows, &queued);
         if (joined) {
-            queued.destination = store_rows_bytes(rows, 21);
-            queued.destination_answer = store_rows_bytes(rows, 22);
-            queued.destination_next_ms = store_rows_i64(rows, 23);
-            queued.server_id = store_rows_i64(rows, 24);
+            queued.destination = store_rows_bytes(rows, 22);
+            queued.destination_answer = store_rows_bytes(rows, 23);
+            queued.destination_next_ms = store_rows_i64(rows, 24);
+            queued.server_id = store_rows_i64(rows, 25);
         }
         told = queued.rcpt.state < STORE_RCPT_STATE_MAX ? fn(ctx, &queued) : ST_IO;
     }
@@ -225,9 +229,10 @@ enum st store_queue_due(struct store_tx *tx, int64_t destination_id, int64_t now
 enum st store_queue_next(struct store_tx *tx, int64_t destination_id, int64_t now_ms,
                          int64_t *next_ms_r)
 {
-    enum st st = ST_OK;
+    int64_t unsettled = 0;
+    enum st st = store_get_i64(tx, S_SHADOW_UNSETTLED_COUNT, &unsettled, SV_NONE);
 
-    *next_ms_r = STORE_NEVER_MS;
+    *next_ms_r = unsettled > 0 ? now_ms + UNSETTLED_LOOK_MS : STORE_NEVER_MS;
     for (int priority = 0; st == ST_OK && priority < STORE_PRIORITY_MAX; priority++) {
         int64_t next_ms = STORE_NEVER_MS;
 
@@ -354,6 +359,30 @@ enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms,
     if (new_r != NULL)
         *new_r = changed == 1;
     return st;
+}
+
+enum st store_claim(struct store_tx *tx, struct slice key, int64_t now_ms, int64_t window_ms,
+                    bool *new_r)
+{
+    int64_t renewed = 0;
+    enum st st = store_guid_claim(tx, key, now_ms, new_r);
+
+    if (st != ST_OK || *new_r)
+        return st;
+    st = store_exec(tx, S_COMMIT_KEY_RENEW, &renewed, SV_B(key), SV_I(now_ms),
+                    SV_I(now_ms - window_ms));
+    *new_r = renewed == 1;
+    return st;
+}
+
+enum st store_claimed(struct store_tx *tx, struct slice key, int64_t *at_ms_r)
+{
+    return store_get_i64(tx, S_COMMIT_KEY_AT, at_ms_r, SV_B(key));
+}
+
+enum st store_claim_sweep(struct store_tx *tx, int64_t before_ms, int64_t max, int64_t *count_r)
+{
+    return store_exec(tx, S_COMMIT_KEY_SWEEP, count_r, SV_I(before_ms), SV_I(max));
 }
 
 enum st store_handed_claim(struct store_tx *tx, struct slice guid, struct slice address,

@@ -46,6 +46,7 @@ struct store_envelope {
     uint64_t body_offset; /* what lies before is for mailboxes here (Return-Path), not for others */
     uint64_t priority;
     int64_t accepted_ms;
+    struct slice shadow; /* the server that has a copy of it; "": none */
 };
 
 struct store_rcpt {
@@ -127,8 +128,8 @@ typedef enum st store_queue_fn(void *ctx, const struct store_queued *queued);
  * are valid during the call; its status other than ST_OK ends it. */
 MUST_USE enum st store_queue_due(struct store_tx *tx, int64_t destination_id, int64_t now_ms,
                                  uint64_t limit, store_queue_fn *fn, void *ctx);
-/* The earliest next_ms after now_ms of the destination's rows; STORE_NEVER_MS where there is none.
- */
+/* The earliest next_ms after now_ms of the destination's rows; STORE_NEVER_MS where there is none,
+ * but soon while rows may wait for another server (store_shadow.h). */
 MUST_USE enum st store_queue_next(struct store_tx *tx, int64_t destination_id, int64_t now_ms,
                                   int64_t *next_ms_r);
 /* All rows behind (after_id, after_no) in order, at most limit. */
@@ -175,6 +176,15 @@ MUST_USE enum st store_queue_settle(struct store_tx *tx, struct store_settle *li
  * before. */
 MUST_USE enum st store_guid_claim(struct store_tx *tx, struct slice guid, int64_t now_ms,
                                   bool *new_r);
+/* The same for a key of the caller's: *new_r: nobody claimed it within window_ms before now_ms; the
+ * claim is now_ms's then. At the same time one alone gets it. */
+MUST_USE enum st store_claim(struct store_tx *tx, struct slice key, int64_t now_ms,
+                             int64_t window_ms, bool *new_r);
+/* When it was claimed; ST_NOT_FOUND. */
+MUST_USE enum st store_claimed(struct store_tx *tx, struct slice key, int64_t *at_ms_r);
+/* Forgets at most max claims and noted guids from before before_ms. Reads all there are. */
+MUST_USE enum st store_claim_sweep(struct store_tx *tx, int64_t before_ms, int64_t max,
+                                   int64_t *count_r);
 /* Notes that another server of the domain handed the message over for the recipient: guid is what
  * it calls the message, address as it gave it. *new_r: it was not noted before. */
 MUST_USE enum st store_handed_claim(struct store_tx *tx, struct slice guid, struct slice address,

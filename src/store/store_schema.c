@@ -96,8 +96,25 @@ static const char migration_5[] =
     "CREATE TABLE handed (handed_key @BYTES@ NOT NULL PRIMARY KEY, at_ms BIGINT NOT NULL) @END@;"
     "CREATE INDEX handed_at ON handed (at_ms);";
 
-static const char *const migrations[] = {migration_1, migration_2, migration_3, migration_4,
-                                         migration_5};
+/* Copies of other servers' messages, and which of ours are elsewhere. */
+static const char migration_6[] =
+    "ALTER TABLE envelope ADD COLUMN shadow @TEXT@ NOT NULL DEFAULT '';"
+    "CREATE INDEX envelope_shadow ON envelope (shadow, guid) WHERE shadow <> '';"
+    "CREATE TABLE shadow_unsettled (server @TEXT@ NOT NULL PRIMARY KEY) @END@;"
+    "CREATE TABLE shadow (blob_id BIGINT NOT NULL PRIMARY KEY REFERENCES blob (blob_id), "
+    " owner @TEXT@ NOT NULL, guid @TEXT@ NOT NULL, sender @TEXT@ NOT NULL, envid @TEXT@ NOT NULL, "
+    " message_id @TEXT@ NOT NULL, origin @TEXT@ NOT NULL, flags BIGINT NOT NULL, "
+    " bytes BIGINT NOT NULL, priority BIGINT NOT NULL, accepted_ms BIGINT NOT NULL, "
+    " body_offset BIGINT NOT NULL, rcpt_count BIGINT NOT NULL, stored_ms BIGINT NOT NULL) @END@;"
+    "CREATE UNIQUE INDEX shadow_owner ON shadow (owner, guid);"
+    "CREATE TABLE shadow_rcpt (blob_id BIGINT NOT NULL, rcpt_no BIGINT NOT NULL, "
+    " address @TEXT@ NOT NULL, orcpt @TEXT@ NOT NULL, notify BIGINT NOT NULL, "
+    " state BIGINT NOT NULL, answer @TEXT@ NOT NULL, PRIMARY KEY (blob_id, rcpt_no)) @END@;"
+    "CREATE TABLE shadow_taken (owner @TEXT@ NOT NULL, guid @TEXT@ NOT NULL, "
+    " taken_ms BIGINT NOT NULL, PRIMARY KEY (owner, guid)) @END@;";
+
+static const char *const migrations[] = {migration_1, migration_2, migration_3,
+                                         migration_4, migration_5, migration_6};
 
 static const char meta_table[] =
     "CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)";

@@ -44,6 +44,12 @@ class Member(servers.Server):
             raise AssertionError(f"{words}: {done.returncode} {done.stderr}")
         return done
 
+    def set_conf(self, **settings):
+        """Changes settings and has them read."""
+        lines = [l for l in self.config.read_text().splitlines() if l.split(" =")[0] not in settings]
+        self.config.write_text("\n".join(lines + [f"{k} = {v}" for k, v in settings.items()]) + "\n")
+        self.reload()
+
     def api(self, path, args=None):
         connection = Unix(self.data / "admin.sock")
         try:

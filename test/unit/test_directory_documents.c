@@ -72,10 +72,14 @@ static const struct {
     {DIRECTORY_FOREIGN, "domain = *.x\n", "line 1: *.x is not a domain"},
     {DIRECTORY_FOREIGN, "domain = x\nrewrite = *@*.x *@y\n", "line 2: *@*.x *@y cannot be undone"},
     {DIRECTORY_FOREIGN, "domain = x\nrewrite = *@x a@y\n", "line 2: "},
+    {DIRECTORY_FOREIGN, "domain = x\nnetwork = 192.0.2.0/24\nnetwork = ::1\n", ""},
+    {DIRECTORY_FOREIGN, "domain = x\nnetwork = 192.0.2\n", "line 2: 192.0.2 is not a network"},
     {DIRECTORY_FOREIGN, "domain = x\npassword = p\n", "a password without a user"},
     {DIRECTORY_FOREIGN, "domain = x\npriority = -1\n", "line 2: -1 is not a whole number"},
     {DIRECTORY_GROUP, "reader = []\n", "line 1: [] is nobody who may read"},
     {DIRECTORY_GROUP, "author = a@b.test\n", "line 1: a@b.test is nobody"},
+    {DIRECTORY_PERSON, "sent_copy = on\nsent_copy = off\nsent_copy = setting\n", ""},
+    {DIRECTORY_PERSON, "sent_copy = yes\n", "line 1: yes is neither on nor off"},
     {DIRECTORY_PERSON, "priority = 1000001\n", "line 1: 1000001 is not between"},
     {DIRECTORY_SETTINGS, "rewrite_recipient = *@a.test *@b.test\n", ""},
     {DIRECTORY_SETTINGS, "rewrite_sender = x.*@*.a.test *.y@b.test\n", ""},
@@ -143,8 +147,9 @@ static void test_a_person_keeps_forwards_when_written(void **state)
     (void)state;
     assert_int_equal(
         directory_person_read(arena, SLICE("a"),
-                              SLICE("forward = B@C.test\nforward = Dan\nforward_keep = no\n"), read,
-                              &why),
+                              SLICE("forward = B@C.test\nforward = Dan\nforward_keep = no\n"
+                                    "sent_copy = off\n"),
+                              read, &why),
         ST_OK);
     directory_person_write(read, &body);
     assert_int_equal(directory_person_read(arena, SLICE("a"), buf_slice(&body), again, &why),
@@ -153,6 +158,7 @@ static void test_a_person_keeps_forwards_when_written(void **state)
     T_EQ_SLICE(again->person.forwards[0], SLICE("B@C.test"));
     T_EQ_SLICE(again->person.forwards[1], SLICE("dan"));
     assert_false(again->person.forward_keep);
+    assert_int_equal(again->person.sent_copy, DIRECTORY_SENT_OFF);
     arena_free(&arena);
 }
 

@@ -74,6 +74,31 @@ static void test_each_day_has_its_file_and_the_oldest_go(void **state)
     check_record("", "trace-2026-01-11.log e;");
 }
 
+static void check_tail(size_t bytes, const char *want)
+{
+    AUTO(buf) struct buf got = BUF(1 << 20);
+
+    assert_int_equal(log_trace_tail(bytes, gather, &got), ST_OK);
+    assert_string_equal(got.len > 0 ? got.ptr : "", want);
+}
+
+static void test_the_tail_is_whole_lines_of_the_newest_file(void **state)
+{
+    const struct log_trace_limits limits = {.days = 2, .bytes_max = MIB};
+
+    (void)state;
+    assert_int_equal(log_trace_open(folder, &limits, START), ST_OK);
+    check_tail(100, "");
+    put(START, "older\n");
+    put(START + DAY, "c\n");
+    put(START + DAY, "back\n");
+    check_tail(4, "");
+    check_tail(5, "trace-2026-01-03.log back;");
+    check_tail(6, "trace-2026-01-03.log back;");
+    check_tail(7, "trace-2026-01-03.log c;trace-2026-01-03.log back;");
+    check_tail(1000, "trace-2026-01-03.log c;trace-2026-01-03.log back;");
+}
+
 static uint64_t bytes_now(size_t *files_r)
 {
     char path[400];
@@ -226,6 +251,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_day_has_its_file_and_the_oldest_go, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_the_tail_is_whole_lines_of_the_newest_file, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_long_day_is_cut_and_stays_under_its_ceiling, set_up,
                                         tear_down),

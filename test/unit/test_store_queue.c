@@ -280,6 +280,64 @@ static void test_a_dead_servers_destinations_are_taken_over(struct t_store *t)
 }
 
 struct claiming {
+    struct slice key;
+    int64_t now_ms;
+    bool new;
+    int64_t at_ms;
+    int64_t swept;
+};
+
+static enum st claim(struct store_tx *tx, void *arg)
+{
+    struct claiming *claiming = arg;
+    enum st st = store_claim(tx, claiming->key, claiming->now_ms, 100, &claiming->new);
+
+    return st != ST_OK ? st : store_claimed(tx, claiming->key, &claiming->at_ms);
+}
+
+static enum st sweep(struct store_tx *tx, void *arg)
+{
+    struct claiming *claiming = arg;
+
+    return store_claim_sweep(tx, claiming->now_ms, 10, &claiming->swept);
+}
+
+static enum st ask(struct store_tx *tx, void *arg)
+{
+    struct claiming *claiming = arg;
+
+    return store_claimed(tx, claiming->key, &claiming->at_ms);
+}
+
+static void test_a_claim_holds_for_its_time(struct t_store *t)
+{
+    static const struct {
+        const char *key;
+        int64_t now_ms;
+        bool new;
+        int64_t at_ms;
+    } rows[] = {
+        {"a", 1000, true, 1000},  {"a", 1000, false, 1000}, {"b", 1001, true, 1001},
+        {"a", 1099, false, 1000}, {"a", 1100, true, 1100},  {"a", 1199, false, 1100},
+    };
+    struct claiming claiming;
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        claiming = (struct claiming){.key = slice_str(rows[i].key), .now_ms = rows[i].now_ms};
+        T_ROW(i, rows[i].key);
+        assert_int_equal(store_write(t->store, claim, &claiming), ST_OK);
+        assert_int_equal(claiming.new, rows[i].new);
+        assert_int_equal(claiming.at_ms, rows[i].at_ms);
+    }
+    claiming = (struct claiming){.key = SLICE("b"), .now_ms = 1100};
+    assert_int_equal(store_write(t->store, sweep, &claiming), ST_OK);
+    assert_int_equal(claiming.swept, 1);
+    assert_int_equal(store_read(t->store, ask, &claiming), ST_NOT_FOUND);
+    claiming.key = SLICE("a");
+    assert_int_equal(store_read(t->store, ask, &claiming), ST_OK);
+}
+
+struct handing {
     struct slice guid;
     struct slice address;
     int64_t at_ms; /* or, of a sweep, before when */
@@ -289,21 +347,21 @@ struct claiming {
 
 static enum st claim_handed(struct store_tx *tx, void *arg)
 {
-    struct claiming *c = arg;
+    struct handing *c = arg;
 
     return store_handed_claim(tx, c->guid, c->address, c->at_ms, &c->new);
 }
 
 static enum st sweep_handed(struct store_tx *tx, void *arg)
 {
-    struct claiming *c = arg;
+    struct handing *c = arg;
 
     return store_handed_sweep(tx, c->at_ms, &c->count);
 }
 
 static bool is_new(struct t_store *t, const char *guid, const char *address, int64_t at_ms)
 {
-    struct claiming claiming = {slice_str(guid), slice_str(address), at_ms, 0, false};
+    struct handing claiming = {slice_str(guid), slice_str(address), at_ms, 0, false};
 
     assert_int_equal(store_write(t->store, claim_handed, &claiming), ST_OK);
     return claiming.new;
@@ -311,7 +369,7 @@ static bool is_new(struct t_store *t, const char *guid, const char *address, int
 
 static void test_what_is_handed_over_is_new_once_for_each_recipient(struct t_store *t)
 {
-    struct claiming sweeping = {.at_ms = 2000};
+    struct handing sweeping = {.at_ms = 2000};
 
     assert_true(is_new(t, "0a", "a@example.net", 1000));
     assert_false(is_new(t, "0a", "a@example.net", 1001));
@@ -331,6 +389,7 @@ int main(void)
         T_CASE(test_the_last_recipient_takes_envelope_and_body_along),
         T_CASE(test_states_move_one_way),
         T_CASE(test_a_dead_servers_destinations_are_taken_over),
+        T_CASE(test_a_claim_holds_for_its_time),
     };
 
     return t_run(cases, COUNT(cases));
