@@ -149,11 +149,11 @@ static void add_gateway(struct router_planning *p, const struct directory_foreig
         add_mates(p, foreign);
 }
 
-/* A message does not go back to the gateway that handed it over (it may know other documents for a
- * moment: then it waits here); and a gateway that has it again keeps it. */
+/* A message that another gateway could not get rid of does not go back there; and a gateway that
+ * has it again keeps it. */
 static bool is_behind(const struct router_planning *p, struct slice gateway)
 {
-    return slice_ieq(p->question->from, gateway) || (p->plan->gateway && p->question->again);
+    return p->plan->gateway && (p->question->again || slice_ieq(p->question->from, gateway));
 }
 
 static void add_document(struct router_planning *p, const struct directory_foreign *foreign)
