@@ -2,7 +2,7 @@
 # meson; this file names what people do.
 BUILD ?= build
 
-.PHONY: all run demo check packages install bench fuzz soak tidy format clean
+.PHONY: all run demo check packages install bench fuzz soak nightly tidy format clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -40,13 +40,23 @@ fuzz:
 # Every round of the crash tests, on both stores.
 soak: all
 	@tools/packages.sh test
+	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && ninja -C $(BUILD) test/oracle/rrule_expand
+	@/usr/bin/python3 test/oracle/rrule_dateutil.py $(BUILD)/test/oracle/rrule_expand --rules 100000
 	@/usr/bin/python3 test/fault/soak.py --rounds 50
 	@/usr/bin/python3 test/fault/queue_soak.py --rounds 50 --messages 10000
 	@/usr/bin/python3 test/fault/domain_soak.py --rounds 27 --messages 10000
 	@/usr/bin/python3 test/fault/domain_soak.py --rounds 6 --faults cut,cut_in,cut_out --hold 15 --messages 2000
+	@/usr/bin/python3 test/pair/failover.py --rounds 3
 	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && meson test -C $(BUILD) --suite relay_postgres
 	@/usr/bin/python3 test/fault/queue_soak.py
 	@for seed in 1 2 3; do /usr/bin/python3 tools/demo.py --seed $$seed || exit 1; done
+
+# An hour of domains of servers by chance, other ones each day; what fails prints its seed.
+nightly:
+	@tools/packages.sh build
+	@meson setup $$([ ! -f $(BUILD)/build.ninja ] || echo --reconfigure) $(BUILD) -Dtests=true >/dev/null
+	@ninja -C $(BUILD) test/sim/sim_domain
+	@$(BUILD)/test/sim/sim_domain --seconds 3600 --seed $$(date +%Y%m%d)000000
 
 tidy:
 	@tools/tidy.sh

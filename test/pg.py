@@ -31,26 +31,35 @@ def bin_dir():
     return max(found, key=lambda p: int(p.parent.parent.name)).parent
 
 
+def become(user):
+    """In the child: another user, a session of its own, and an end with the test."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+    os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
 class Server:
-    def __init__(self):
+    def __init__(self, settings=""):
+        self.settings = SETTINGS + settings    # the later line counts
         self.bin = bin_dir()
         memory = os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 1 << 30
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="posthorse-pg-", dir="/dev/shm" if memory else None))
         self.data = self.dir / "data"
-        self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        self.user = self.owner()
         os.chown(self.dir, self.user.pw_uid, self.user.pw_gid)
+        self.dir.chmod(0o755)    # for servers of other users; the data stay ours
         self.process = None
 
-    def become_user(self):
-        if os.geteuid() == 0:
-            os.setgroups([])
-            os.setgid(self.user.pw_gid)
-            os.setuid(self.user.pw_uid)
-        os.setsid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
+    @staticmethod
+    def owner():
+        """Who runs it: PostgreSQL refuses to run as root."""
+        return pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
     def run(self, *args, **more):
-        return subprocess.Popen([str(a) for a in args], preexec_fn=self.become_user, cwd=self.dir, **more)
+        return subprocess.Popen([str(a) for a in args], preexec_fn=lambda: become(self.user), cwd=self.dir, **more)
 
     def create(self):
         init = self.run(self.bin / "initdb", "--no-sync", "--no-instructions", "-A", "trust", "-U", "postgres",
@@ -58,7 +67,7 @@ class Server:
         if init.wait() != 0:
             sys.exit("pg.py: initdb failed")
         with open(self.data / "postgresql.conf", "a") as conf:
-            conf.write(SETTINGS + f"unix_socket_directories = '{self.dir}'\n")
+            conf.write(self.settings + f"unix_socket_directories = '{self.dir}'\n")
 
     def start(self):
         log = open(self.dir / "log", "ab")

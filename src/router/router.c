@@ -115,8 +115,8 @@ static enum st queue_rows(struct store_tx *tx, struct router_work *work, int64_t
             continue;
         struct store_rcpt *rcpt = &work->rcpts[row->at];
         *rcpt = row->rcpt;
-        rcpt->destination_id =
-            row->dest == NULL ? router_queue_report_id(work->queue) : router_dest_id(row->dest);
+        rcpt->destination_id = row->dest == NULL ? router_queue_report_id(work->queue)
+                                                 : router_dest_id(work->queue, row->dest);
         if (rcpt->destination_id == 0)
             st = store_destination_need(tx, server_id, router_dest_key(row->dest),
                                         &rcpt->destination_id);

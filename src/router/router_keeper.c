@@ -11,7 +11,6 @@
 #define LOOK_MS_MAX 1000
 #define SCAN_MS 60000
 #define SCAN_COUNT 500
-#define LEASE_EVERY_MS 10000
 #define AGE_LOOK_MS_MAX 30000
 #define UNUSED_MS 60000
 #define SWEEP_EVERY_MS ((int64_t)HOUR_MS)
@@ -89,19 +88,20 @@ static enum st scan_body(struct store_tx *tx, void *arg)
 struct merging {
     int64_t from_id;
     int64_t to_id;
+    int64_t now_ms;
 };
 
 static enum st merge_body(struct store_tx *tx, void *arg)
 {
     const struct merging *merging = arg;
 
-    return store_destination_merge(tx, merging->from_id, merging->to_id);
+    return store_destination_merge(tx, merging->from_id, merging->to_id, merging->now_ms);
 }
 
 /* Two of one name: made at one moment, or taken over from another server. */
 static void merge(struct router_queue *queue, int64_t from_id, int64_t to_id)
 {
-    struct merging merging = {from_id, to_id};
+    struct merging merging = {from_id, to_id, sys_now_ms()};
 
     pthread_mutex_unlock(&queue->lock);
     if (store_write(queue->store, merge_body, &merging) != ST_OK)
@@ -215,32 +215,69 @@ static void put_unused_away(struct router_queue *queue, int64_t now_ms)
 struct leasing {
     struct router_queue *queue;
     int64_t now_ms;
+    int64_t until_ms;
     int64_t taken;
+    bool lost;
+    int64_t report_id; /* where it was lost: a new one */
 };
 
+/* Who was silent for a time takes nothing over: after an outage of the database all leases are
+ * over, and their owners renew them in a moment. */
 static enum st lease_body(struct store_tx *tx, void *arg)
 {
     struct leasing *leasing = arg;
-    int64_t server_id = leasing->queue->server_id;
-    enum st st = store_server_renew(tx, server_id, leasing->now_ms + ROUTER_LEASE_MS);
+    struct router_queue *queue = leasing->queue;
+    int64_t server_id = queue->server_id;
+    enum st st = store_server_renew(tx, server_id, leasing->until_ms);
 
     leasing->taken = 0;
-    return st != ST_OK ? st
-                       : store_server_take_over(tx, server_id, leasing->now_ms, &leasing->taken);
+    leasing->lost = st == ST_NOT_FOUND;
+    if (leasing->lost) {
+        st = store_server_enter(tx, slice_str(queue->server_name), leasing->until_ms, &server_id);
+        if (st == ST_OK)
+            st = store_destination_need(tx, server_id, SLICE(ROUTER_REPORT_KEY),
+                                        &leasing->report_id);
+        return st;
+    }
+    return st != ST_OK || !router_queue_leased(queue, leasing->now_ms)
+               ? st
+               : store_server_take_over(tx, server_id, leasing->now_ms, &leasing->taken);
+}
+
+/* Another server has the destinations now: their ids and rows are forgotten, but for what is being
+ * sent at this moment. Lock held. */
+static void begin_anew(struct router_queue *queue, int64_t report_id)
+{
+    for (struct router_dest *dest = queue->dests; dest != NULL; dest = dest->hh.next) {
+        dest->id = slice_eq(slice_str(dest->key), SLICE(ROUTER_REPORT_KEY)) ? report_id : 0;
+        router_items_forget(queue, &dest->first);
+        dest->tail = &dest->first;
+        dest->more = true;
+    }
+    queue->report_id = report_id;
 }
 
 static void renew_lease(struct router_queue *queue, int64_t now_ms)
 {
-    struct leasing leasing = {queue, now_ms, 0};
+    struct leasing leasing = {
+        .queue = queue, .now_ms = now_ms, .until_ms = now_ms + (int64_t)conf_get()->queue_lease_ms};
 
-    if (store_write(queue->store, lease_body, &leasing) != ST_OK)
+    if (store_write(queue->store, lease_body, &leasing) != ST_OK) {
         log_event(EV_STORE_FAILED, 0, LOG_C("what", "queue lease"));
-    if (leasing.taken == 0)
         return;
-    log_event(EV_QUEUE_TAKEN_OVER, 0, LOG_I("destinations", leasing.taken));
+    }
+    if (leasing.lost)
+        log_event(EV_QUEUE_LEASE_LOST, 0, LOG_NONE);
+    if (leasing.taken > 0)
+        log_event(EV_QUEUE_TAKEN_OVER, 0, LOG_I("destinations", leasing.taken));
     pthread_mutex_lock(&queue->lock);
-    queue->scan = true;
-    queue->scan_after_id = 0;
+    if (leasing.lost)
+        begin_anew(queue, leasing.report_id);
+    queue->lease_until_ms = leasing.until_ms;
+    if (leasing.lost || leasing.taken > 0) {
+        queue->scan = true;
+        queue->scan_after_id = 0;
+    }
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -324,7 +361,7 @@ static void place_accounts(struct router_queue *queue)
 static void do_rounds(struct router_queue *queue, struct rounds *rounds, int64_t now_ms)
 {
     if (now_ms >= rounds->lease_ms) {
-        rounds->lease_ms = now_ms + LEASE_EVERY_MS;
+        rounds->lease_ms = now_ms + (int64_t)conf_get()->queue_lease_ms / 3;
         if (store_is_shared(queue->store))
             renew_lease(queue, now_ms);
     }
@@ -353,7 +390,7 @@ static void do_rounds(struct router_queue *queue, struct rounds *rounds, int64_t
 void *router_keeper_main(void *arg)
 {
     struct router_queue *queue = arg;
-    struct rounds rounds = {0};
+    struct rounds rounds = {.lease_ms = sys_now_ms() + (int64_t)conf_get()->queue_lease_ms / 3};
 
     pthread_mutex_lock(&queue->lock);
     while (!queue->stopping) {

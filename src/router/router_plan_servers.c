@@ -122,7 +122,9 @@ void router_plan_person(struct router_planning *p, const struct directory_person
 
 /* --- a foreign domain --- */
 
-/* Those of its cluster route on what a gateway that does not answer should have had. */
+/* Those of its cluster route on what a gateway that does not answer should have had; what one of
+ * them was given waits there for the gateway, or two that miss it hand it to each other for ever.
+ */
 static void add_mates(struct router_planning *p, const struct directory_foreign *foreign)
 {
     struct slice gateway = slice_str(foreign->mail_server);
@@ -142,7 +144,8 @@ static void add_gateway(struct router_planning *p, const struct directory_foreig
     bool later = p->plan->gateway && p->question->from.len > 0; /* its own hosts come first */
     enum router_rank rank = add_server(p, slice_str(foreign->mail_server), later, name, why);
 
-    if (rank >= ROUTER_RANK_SUSPECT && p->question->failover == ROUTER_FAILOVER_ALL)
+    if (rank >= ROUTER_RANK_SUSPECT && p->question->failover == ROUTER_FAILOVER_ALL &&
+        p->question->from.len == 0)
         add_mates(p, foreign);
 }
 

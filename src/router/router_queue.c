@@ -57,9 +57,15 @@ struct slice router_dest_key(const struct router_dest *dest)
     return slice_str(dest->key);
 }
 
-int64_t router_dest_id(const struct router_dest *dest)
+bool router_queue_leased(const struct router_queue *queue, int64_t now_ms)
 {
-    return dest->id;
+    return now_ms < queue->lease_until_ms;
+}
+
+/* Once the lease is over the destination may be another server's. */
+int64_t router_dest_id(const struct router_queue *queue, const struct router_dest *dest)
+{
+    return router_queue_leased(queue, sys_now_ms()) ? dest->id : 0;
 }
 
 void router_dest_set_id(struct router_queue *queue, struct router_dest *dest,
@@ -213,7 +219,8 @@ struct router_dest *router_dest_waiting(struct router_queue *queue, int64_t now_
 
 void router_dest_kick(struct router_queue *queue, struct router_dest *dest, int64_t now_ms)
 {
-    if (queue->stopping || !queue->started || !wants_sender(dest))
+    if (queue->stopping || !queue->started || !wants_sender(dest) ||
+        !router_queue_leased(queue, now_ms))
         return;
     if (dest->pace.next_ms > now_ms) {
         if (dest->pace.next_ms < queue->wake_ms)
@@ -313,12 +320,13 @@ static enum st enter(struct store_tx *tx, void *arg)
 {
     struct entering *entering = arg;
     struct router_queue *queue = entering->queue;
+    int64_t report_id = 0;
     enum st st = store_server_enter(tx, slice_str(queue->server_name), entering->lease_until_ms,
                                     &queue->server_id);
 
     if (st == ST_OK)
-        st = store_destination_need(tx, queue->server_id, SLICE(ROUTER_REPORT_KEY),
-                                    &queue->report_id);
+        st = store_destination_need(tx, queue->server_id, SLICE(ROUTER_REPORT_KEY), &report_id);
+    queue->report_id = report_id;
     return st == ST_OK ? store_destination_reset(tx, queue->server_id) : st;
 }
 
@@ -373,13 +381,15 @@ static enum st replay(struct router_queue *queue, struct buf *why)
 static enum st open_all(struct router_queue *queue, struct buf *why)
 {
     const struct conf *conf = conf_get();
-    struct entering entering = {queue, sys_now_ms() + ROUTER_LEASE_MS};
+    struct entering entering = {queue, sys_now_ms() + (int64_t)conf->queue_lease_ms};
     enum st st = store_write(queue->store, enter, &entering);
 
     if (st != ST_OK) {
         buf_put(why, SLICE("the queue cannot be read from the store"));
         return st;
     }
+    queue->lease_until_ms =
+        store_is_shared(queue->store) ? entering.lease_until_ms : STORE_NEVER_MS;
     st = replay(queue, why);
     if (st != ST_OK)
         return st;

@@ -38,8 +38,8 @@ void router_queue_free(struct router_queue **queue);
 /* The destination of this key, kept in memory until router_dest_unref(). */
 struct router_dest *router_dest_ref(struct router_queue *queue, struct slice key);
 struct slice router_dest_key(const struct router_dest *dest);
-/* Its id in the store, 0 where it has none yet: then router_dest_set_id(), once it is durable. */
-int64_t router_dest_id(const struct router_dest *dest);
+/* Its id in the store, 0 where none is known: then router_dest_set_id(), once it is durable. */
+int64_t router_dest_id(const struct router_queue *queue, const struct router_dest *dest);
 void router_dest_set_id(struct router_queue *queue, struct router_dest *dest,
                         int64_t destination_id);
 /* queued: rows were added for it, look. */

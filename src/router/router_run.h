@@ -20,7 +20,6 @@ struct sys_tls_client;
 #define ROUTER_BATCH_MAX 100    /* recipients in one transaction; RFC 5321 section 4.5.3.1.8 */
 #define ROUTER_DESTS_MAX 10000
 #define ROUTER_SETTLING_MAX 2000
-#define ROUTER_LEASE_MS INT64_C(30000)
 
 struct router_item_key {
     int64_t envelope_id;
@@ -87,9 +86,10 @@ struct router_queue {
     struct store *store;
     const char *server_name;
     int64_t server_id;
-    int64_t report_id;
-    struct router_health *health; /* of hosts */
-    struct health *servers;       /* of the domain's; NULL: alone */
+    _Atomic int64_t report_id;
+    _Atomic int64_t lease_until_ms; /* STORE_NEVER_MS: nobody else has the store */
+    struct router_health *health;   /* of hosts */
+    struct health *servers;         /* of the domain's; NULL: alone */
     struct router_journal *journal;
     struct sys_dns *dns;
     struct sys_tls_client *tls;
@@ -128,6 +128,8 @@ struct router_dest *router_dest_waiting(struct router_queue *queue, int64_t now_
 void router_dest_due(struct router_queue *queue, struct router_dest *dest, int64_t due_ms);
 struct router_dest *router_dest_find(struct router_queue *queue, struct slice key);
 void router_item_add(struct router_dest *dest, struct router_item *item);
+/* Whether the queue is still this server's to send. Without lock. */
+bool router_queue_leased(const struct router_queue *queue, int64_t now_ms);
 /* Gives the memory back; the row stays as it is in the store. */
 void router_item_forget(struct router_queue *queue, struct router_item *item);
 /* The row is done with in the store; it is forgotten once no reading under way may still show it.

@@ -113,7 +113,7 @@ static void take_in(struct router_queue *queue, struct router_dest *dest, struct
 /* Lock held, let go meanwhile; one thread a destination. */
 static void read_window(struct router_queue *queue, struct router_dest *dest)
 {
-    struct reading reading = {.destination_id = router_dest_id(dest),
+    struct reading reading = {.destination_id = dest->id,
                               .now_ms = sys_now_ms(),
                               .limit = ROUTER_WINDOW_COUNT + dest->item_count,
                               .next_ms = STORE_NEVER_MS};
@@ -125,9 +125,9 @@ static void read_window(struct router_queue *queue, struct router_dest *dest)
     enum st st = reading.destination_id == 0 ? ST_OK : store_read(queue->store, read_due, &reading);
     pthread_mutex_lock(&queue->lock);
     dest->reading = false;
-    if (st != ST_OK) {
+    if (st != ST_OK || reading.destination_id != dest->id) {
         drop_read(&reading);
-        reading.next_ms = sys_now_ms() + (int64_t)SEC_MS; /* the store is away */
+        reading.next_ms = sys_now_ms() + (int64_t)SEC_MS; /* the store is away; or it was lost */
     }
     take_in(queue, dest, &reading);
     if (reading.count == reading.limit)
@@ -138,6 +138,8 @@ static void read_window(struct router_queue *queue, struct router_dest *dest)
 
 struct router_item *router_take(struct router_queue *queue, struct router_dest *dest)
 {
+    if (!router_queue_leased(queue, sys_now_ms()))
+        return NULL;
     if (dest->first == NULL && dest->more && !dest->reading)
         read_window(queue, dest);
     struct router_item *first = dest->first;

@@ -216,8 +216,21 @@ static enum st commit(struct pg_conn *conn, struct trying *trying)
         count_add(COUNT_STORE_COMMITS, 1);
         return ST_OK;
     }
-    trying->unknown = conn->fault == PG_LOST;
+    trying->unknown = conn->fault == PG_LOST || conn->unsure;
     return ST_IO;
+}
+
+/* It had succeeded, but perhaps without the standby that was to have it too: this commit comes
+ * behind it, and is acknowledged when the standby has both. */
+static enum st commit_behind(struct pg_conn *conn, struct trying *trying)
+{
+    pg_conn_touch_key(conn);
+    enum st st = commit(conn, trying);
+    if (st != ST_OK) {
+        trying->unknown = true;
+        pg_conn_end(conn);
+    }
+    return st;
 }
 
 static enum st write_once(struct store *store, struct pg_conn *conn, struct trying *trying,
@@ -225,10 +238,11 @@ static enum st write_once(struct store *store, struct pg_conn *conn, struct tryi
 {
     begin_write(store, conn, trying);
     if (trying->unknown) {
-        bool done = had_committed(conn, trying);
-        if (done || conn->fault != PG_FINE) {
+        if (had_committed(conn, trying))
+            return commit_behind(conn, trying);
+        if (conn->fault != PG_FINE) {
             pg_conn_end(conn);
-            return done ? ST_OK : ST_IO;
+            return ST_IO;
         }
     }
     tx_renew(trying, store, conn, true);

@@ -37,7 +37,9 @@ struct pg_conn {
     bool keyed;               /* the key was sent */
     bool key_was_there;
     bool wrote;
+    bool committing;
     bool committed;
+    bool unsure; /* it is committed here, but perhaps not on the standby that was to have it too */
     char why[160];       /* it was lost */
     uint64_t generation; /* of the pool when it was made */
     struct pg_conn *next_free;
@@ -73,7 +75,10 @@ void pg_conn_close(struct pg_conn *conn);
 void pg_conn_begin(struct pg_conn *conn, const unsigned char *key);
 /* Sends the key and waits; afterwards key_was_there tells whether it had been committed before. */
 void pg_conn_ask_key(struct pg_conn *conn);
-/* Commits and waits. Where fault is PG_LOST afterwards, the outcome is unknown. */
+/* The key was there: sends a change of it, so that the commit that follows is one. */
+void pg_conn_touch_key(struct pg_conn *conn);
+/* Commits and waits. Where fault is PG_LOST afterwards, or unsure is set, the outcome is unknown.
+ */
 bool pg_conn_commit(struct pg_conn *conn);
 void pg_conn_end(struct pg_conn *conn); /* undoes what is under way, without waiting */
 /* One command without parameters or rows, ahead of the others. */

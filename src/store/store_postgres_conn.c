@@ -110,7 +110,8 @@ static void note_result(struct pg_conn *conn, const PGresult *res)
 
 static const char session_sql[] =
     "SET lock_timeout = '10s'; SET statement_timeout = '5min'; "
-    "SET idle_in_transaction_session_timeout = '10min'; "
+    /* A server that hangs inside a transaction holds up the others no longer than its lease. */
+    "SET idle_in_transaction_session_timeout = '20s'; "
     /* 250 is a promise: it is not said for what only lies in PostgreSQL's memory. */
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') IN ('off', 'local')";
@@ -119,6 +120,19 @@ static void ignore_notice(void *arg, const PGresult *res)
 {
     (void)arg;
     (void)res;
+}
+
+/* The wait for a synchronous standby was ended (by pg_cancel_backend(), or by the time limit):
+ * PostgreSQL says so in a warning, and that it has committed. */
+static void hear_notice(void *arg, const PGresult *res)
+{
+    struct pg_conn *conn = arg;
+    const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    if (!conn->committing || severity == NULL || strcmp(severity, "WARNING") != 0)
+        return;
+    note_why(conn, PQresultErrorMessage(res));
+    conn->unsure = true;
 }
 
 static enum pg_fault check_server(PGconn *db, struct buf *why)
@@ -178,6 +192,8 @@ enum pg_fault pg_conn_open(struct pg_conn *conn, const char *where, struct buf *
         fault = PG_LOST;
     if (fault != PG_FINE)
         pg_conn_close(conn);
+    else
+        PQsetNoticeReceiver(conn->db, hear_notice, conn);
     return fault;
 }
 
@@ -547,6 +563,7 @@ void pg_conn_begin(struct pg_conn *conn, const unsigned char *key)
     conn->key_was_there = false;
     conn->wrote = false;
     conn->committed = false;
+    conn->unsure = false;
     pg_conn_command(conn, key == NULL ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
                                       : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
 }
@@ -558,14 +575,27 @@ void pg_conn_ask_key(struct pg_conn *conn)
     settle(conn);
 }
 
+void pg_conn_touch_key(struct pg_conn *conn)
+{
+    const struct store_value values[] = {
+        SV_B(((struct slice){(const char *)conn->key, PG_KEY_BYTES})), SV_I(sys_now_ms())};
+    int sent = send_statement(conn, S_COMMIT_KEY_TOUCH, values, COUNT(values));
+
+    went_ahead(conn, PG_AHEAD_COMMAND, sent);
+}
+
 bool pg_conn_commit(struct pg_conn *conn)
 {
     park(conn);
     make_room(conn);
     command(conn, PG_AHEAD_COMMIT, "COMMIT");
     sync_up(conn);
+    conn->committing = true;
     settle(conn);
-    return conn->committed;
+    conn->committing = false;
+    if (conn->unsure)
+        note_fault(conn, PG_CONFLICT);
+    return conn->committed && !conn->unsure;
 }
 
 void pg_conn_end(struct pg_conn *conn)

@@ -11,6 +11,8 @@
 const char *const store_rcpt_state_names[STORE_RCPT_STATE_MAX] = {
     "queued", "held", "failed", "delivered", "relayed", "expanded"};
 
+#define MERGED_MS (15 * (int64_t)MIN_MS) /* longer than any transaction takes */
+
 /* --- servers --- */
 
 enum st store_server_enter(struct store_tx *tx, struct slice name, int64_t lease_until_ms,
@@ -32,7 +34,10 @@ enum st store_server_renew(struct store_tx *tx, int64_t server_id, int64_t lease
 enum st store_server_take_over(struct store_tx *tx, int64_t server_id, int64_t now_ms,
                                int64_t *count_r)
 {
-    return store_exec(tx, S_SERVER_TAKE_OVER, count_r, SV_I(server_id), SV_I(now_ms));
+    enum st st = store_exec(tx, S_SERVER_EXPIRE, NULL, SV_I(server_id), SV_I(now_ms));
+
+    return st != ST_OK ? st
+                       : store_exec(tx, S_SERVER_TAKE_OVER, count_r, SV_I(server_id), SV_I(now_ms));
 }
 
 /* --- destinations --- */
@@ -111,11 +116,18 @@ enum st store_destination_reset(struct store_tx *tx, int64_t server_id)
     return st != ST_OK ? st : store_exec(tx, S_DESTINATION_WAKE_ALL, NULL, SV_I(server_id));
 }
 
-enum st store_destination_merge(struct store_tx *tx, int64_t from_id, int64_t to_id)
+/* The row stays a while without rows of its own: a transaction that began before may still add to
+ * it, and what is added to a destination that is gone would never be sent. */
+enum st store_destination_merge(struct store_tx *tx, int64_t from_id, int64_t to_id, int64_t now_ms)
 {
-    enum st st = store_exec(tx, S_DESTINATION_MERGE, NULL, SV_I(from_id), SV_I(to_id));
+    int64_t moved = 0;
+    enum st st = store_exec(tx, S_DESTINATION_MERGE, &moved, SV_I(from_id), SV_I(to_id));
 
-    return st != ST_OK ? st : store_exec(tx, S_DESTINATION_DELETE, NULL, SV_I(from_id));
+    if (st == ST_OK && moved == 0)
+        st = store_exec(tx, S_DESTINATION_DELETE, NULL, SV_I(from_id));
+    return st != ST_OK ? st
+                       : store_exec(tx, S_DESTINATION_PUT_OFF, NULL, SV_I(from_id),
+                                    SV_I(now_ms + MERGED_MS));
 }
 
 /* --- rows --- */

@@ -76,8 +76,10 @@ struct store_destination {
 /* The id that stands for the server's name from now on; its lease begins. */
 MUST_USE enum st store_server_enter(struct store_tx *tx, struct slice name, int64_t lease_until_ms,
                                     int64_t *server_id_r);
+/* ST_NOT_FOUND: another server has taken its destinations over; it enters anew. */
 MUST_USE enum st store_server_renew(struct store_tx *tx, int64_t server_id, int64_t lease_until_ms);
-/* Takes the destinations over of servers whose lease ended before now_ms; how many in *count_r. */
+/* Takes the destinations over of servers whose lease ended before now_ms; how many in *count_r.
+ * They cannot renew it any more: they learn that what they know of their destinations is void. */
 MUST_USE enum st store_server_take_over(struct store_tx *tx, int64_t server_id, int64_t now_ms,
                                         int64_t *count_r);
 
@@ -100,8 +102,10 @@ MUST_USE enum st store_destination_set(struct store_tx *tx,
                                        const struct store_destination *destination);
 /* At the server's start: those nothing is queued for go, the others may be tried at once. */
 MUST_USE enum st store_destination_reset(struct store_tx *tx, int64_t server_id);
-/* What is queued for the one is queued for the other; the first goes. */
-MUST_USE enum st store_destination_merge(struct store_tx *tx, int64_t from_id, int64_t to_id);
+/* What is queued for the one is queued for the other. The first is due again a quarter of an hour
+ * later, and goes when it is merged then and nothing was added to it. */
+MUST_USE enum st store_destination_merge(struct store_tx *tx, int64_t from_id, int64_t to_id,
+                                         int64_t now_ms);
 
 /* --- rows --- */
 

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+struct sim_settings sim_settings = {
+    .retry_min_ms = 30000, .retry_max_ms = HOUR_MS, .probe_ms = 2000, .timeout_ms = 5 * DAY_MS};
+
 static uint64_t the_seed;
 
 void sim_check_begin(uint64_t seed)
@@ -71,7 +74,7 @@ static void check_later(const struct sim_row *row, const struct router_outcome *
     if (outcome->attempts != row->attempts + 1)
         sim_violation(now_ms, "message %u: %u tries became %llu", row->message, row->attempts,
                       (unsigned long long)outcome->attempts);
-    if (!is_retry(ms, outcome->attempts, SIM_RETRY_MIN_MS, SIM_RETRY_MAX_MS))
+    if (!is_retry(ms, outcome->attempts, (double)SIM_RETRY_MIN_MS, (double)SIM_RETRY_MAX_MS))
         sim_violation(now_ms, "message %u: after %llu tries the next comes in %lld ms",
                       row->message, (unsigned long long)outcome->attempts, (long long)ms);
     if (now_ms - row->accepted_ms >= (int64_t)SIM_TIMEOUT_MS)

@@ -4,11 +4,18 @@
 #include "router/router_outcome.h"
 #include "sim_world.h"
 
-/* The documented settings, doc/architecture.md and conf.def. */
-#define SIM_RETRY_MIN_MS UINT64_C(30000)
-#define SIM_RETRY_MAX_MS UINT64_C(3600000)
-#define SIM_PROBE_MS UINT64_C(2000)
-#define SIM_TIMEOUT_MS (5 * DAY_MS)
+/* The settings in force; at first the documented ones, doc/architecture.md and conf.def. */
+struct sim_settings {
+    uint64_t retry_min_ms;
+    uint64_t retry_max_ms;
+    uint64_t probe_ms;
+    uint64_t timeout_ms;
+};
+extern struct sim_settings sim_settings;
+#define SIM_RETRY_MIN_MS sim_settings.retry_min_ms
+#define SIM_RETRY_MAX_MS sim_settings.retry_max_ms
+#define SIM_PROBE_MS sim_settings.probe_ms
+#define SIM_TIMEOUT_MS sim_settings.timeout_ms
 #define SIM_CONNECTIONS_MAX 100
 #define SIM_PER_DESTINATION_MAX 20
 

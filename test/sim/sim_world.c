@@ -70,7 +70,7 @@ unsigned sim_behaviour(const char *name)
     return 0;
 }
 
-static unsigned draw(uint64_t *random)
+unsigned sim_behaviour_any(uint64_t *random)
 {
     uint64_t sum = 0;
 
@@ -99,10 +99,10 @@ static void init_host(struct sim_world *world, struct sim_host *host, int64_t un
 
         at_ms += 10000 + (int64_t)sim_random_below(random, longest);
         host->phases[host->phase_count++] =
-            (struct sim_phase){at_ms, sim_chance(random, 40) ? 0 : draw(random)};
+            (struct sim_phase){at_ms, sim_chance(random, 40) ? 0 : sim_behaviour_any(random)};
     }
     host->phases[host->phase_count++] =
-        (struct sim_phase){INT64_MAX, sim_chance(random, 50) ? 0 : draw(random)};
+        (struct sim_phase){INT64_MAX, sim_chance(random, 50) ? 0 : sim_behaviour_any(random)};
     host->tells = sim_chance(random, 60);
     host->greylists = sim_chance(random, 10);
     host->crowd = sim_chance(random, 15) ? 1 + (unsigned)sim_random_below(random, 8) : 0;
@@ -128,7 +128,7 @@ static void init_domain(struct sim_world *world, uint32_t index)
 /* Some domains are the same for ever, and mostly not well. */
 static void make_lasting(struct sim_world *world, const struct sim_domain *domain)
 {
-    unsigned behaviour = draw(&world->random);
+    unsigned behaviour = sim_behaviour_any(&world->random);
 
     for (uint32_t i = 0; i < domain->host_count; i++) {
         struct sim_host *host = &world->hosts[domain->first_host + i];
@@ -167,7 +167,7 @@ static const struct behaviour *behaviour_at(struct sim_world *world, const struc
         i++;
     const struct behaviour *behaviour = &behaviours[host->phases[i].behaviour];
     while (behaviour->special == ANYTHING)
-        behaviour = &behaviours[draw(&world->random)];
+        behaviour = &behaviours[sim_behaviour_any(&world->random)];
     return behaviour;
 }
 
@@ -231,8 +231,7 @@ static bool refuses_rcpt(struct sim_world *world, const struct sim_host *host,
     return code != 0;
 }
 
-/* The ledger of one recipient. */
-static void note(struct sim_row *row, const struct router_answer *answer, bool takes)
+void sim_row_note(struct sim_row *row, const struct router_answer *answer, bool takes)
 {
     bool heard = answer->kind == ROUTER_ANSWERED;
     bool of_message = heard && answer->stage >= ROUTER_STAGE_MAIL;
@@ -270,7 +269,7 @@ void sim_host_send(struct sim_world *world, uint32_t number, int64_t now_ms, str
             say(world, &answers_r[i], behaviour.kind, behaviour.stage, behaviour.code);
             takes = behaviour.takes;
         }
-        note(row, &answers_r[i], takes);
+        sim_row_note(row, &answers_r[i], takes);
         int64_t cost_ms = cost_of(world, &answers_r[i]);
         if (cost_ms > *cost_ms_r)
             *cost_ms_r = cost_ms;

@@ -79,5 +79,9 @@ bool sim_host_open(struct sim_world *world, uint32_t host, int64_t now_ms,
 void sim_host_send(struct sim_world *world, uint32_t host, int64_t now_ms, struct sim_row *rows[],
                    size_t count, struct router_answer answers_r[], int64_t *cost_ms_r);
 
-/* For worlds made by hand: the behaviour of this name. */
+/* The ledger of one recipient: a host answered; takes: the message is its own from then on. */
+void sim_row_note(struct sim_row *row, const struct router_answer *answer, bool takes);
+
+/* For worlds made by hand: the behaviour of this name, or one by chance. */
 unsigned sim_behaviour(const char *name);
+unsigned sim_behaviour_any(uint64_t *random);

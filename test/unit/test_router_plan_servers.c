@@ -122,6 +122,7 @@ static const struct row rows[] = {
     {"s1", "down=gw1 down=mate", "u@only", ALL, false, NULL, "foreign only: gw1 mate"},
     {"s1", "restricted=gw1", "u@only", ALL, false, NULL, "foreign only: mate"},
     {"mate", "down=gw1", "u@only", ALL, false, "s1", "foreign only: gw1"},
+    {"s3", "down=gw1", "u@only", ALL, false, "mate", "foreign only: gw1"}, /* and so on for ever */
     {"s1", "", "u@nobody", LAST, false, NULL, "foreign nobody:"},
     /* one SMTP domain for both */
     {"s1", "", "theirs@shared.test", LAST, false, NULL, "foreign shared shared.test: gw2"},

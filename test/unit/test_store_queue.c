@@ -279,6 +279,68 @@ static void test_a_dead_servers_destinations_are_taken_over(struct t_store *t)
     assert_int_not_equal(destination(t, here, SLICE("domain example.org")), org); /* was empty */
 }
 
+struct renewing {
+    int64_t server_id;
+    int64_t until_ms;
+};
+
+static enum st renew(struct store_tx *tx, void *arg)
+{
+    const struct renewing *renewing = arg;
+
+    return store_server_renew(tx, renewing->server_id, renewing->until_ms);
+}
+
+static void test_who_was_taken_over_cannot_renew_but_enter_anew(struct t_store *t)
+{
+    struct renewing late = {server(t, SLICE("a"), 1000), 2000};
+    struct leasing leasing = {server(t, SLICE("b"), 9000), 1500, 0};
+
+    assert_int_equal(store_write(t->store, renew, &late), ST_OK); /* late, but nobody minded */
+    late.until_ms = 1400;
+    assert_int_equal(store_write(t->store, renew, &late), ST_OK);
+    assert_int_equal(store_write(t->store, take_over, &leasing), ST_OK);
+    late.until_ms = 3000;
+    assert_int_equal(store_write(t->store, renew, &late), ST_NOT_FOUND);
+    assert_int_equal(server(t, SLICE("a"), 3000), late.server_id);
+    assert_int_equal(store_write(t->store, renew, &late), ST_OK);
+}
+
+struct merging {
+    int64_t from_id;
+    int64_t to_id;
+    int64_t now_ms;
+};
+
+static enum st merge(struct store_tx *tx, void *arg)
+{
+    const struct merging *merging = arg;
+
+    return store_destination_merge(tx, merging->from_id, merging->to_id, merging->now_ms);
+}
+
+static void test_what_is_added_to_a_merged_destination_is_merged_later(struct t_store *t)
+{
+    struct telling telling = {.t = t, .limit = 10, .now_ms = 5, .text = BUF(1000)};
+    int64_t here = server(t, SLICE("a"), 1000);
+    struct merging merging = {destination(t, here, SLICE("one")),
+                              destination(t, here, SLICE("other")), 1};
+
+    telling.destination_id = merging.to_id;
+    telling.base = queue(t, merging.from_id, 1, STORE_PRIORITY_NORMAL, 0);
+    assert_int_equal(store_write(t->store, merge, &merging), ST_OK);
+    queue(t, merging.from_id, 1, STORE_PRIORITY_NORMAL, 0); /* by a transaction that began before */
+    assert_int_equal(store_write(t->store, merge, &merging), ST_OK);
+    assert_int_equal(store_read(t->store, due, &telling), ST_OK);
+    assert_string_equal(telling.text.ptr, "0.1:queued: 1.1:queued:");
+    assert_int_equal(destination(t, here, SLICE("one")), merging.from_id);
+    merging.now_ms = 2; /* destination() has it due at once: it was of use */
+    assert_int_equal(store_write(t->store, merge, &merging), ST_OK);
+    assert_int_equal(store_write(t->store, merge, &merging), ST_OK);
+    assert_int_not_equal(destination(t, here, SLICE("one")), merging.from_id);
+    buf_fini(&telling.text);
+}
+
 struct claiming {
     struct slice key;
     int64_t now_ms;
@@ -390,6 +452,8 @@ int main(void)
         T_CASE(test_states_move_one_way),
         T_CASE(test_a_dead_servers_destinations_are_taken_over),
         T_CASE(test_a_claim_holds_for_its_time),
+        T_CASE(test_who_was_taken_over_cannot_renew_but_enter_anew),
+        T_CASE(test_what_is_added_to_a_merged_destination_is_merged_later),
     };
 
     return t_run(cases, COUNT(cases));
