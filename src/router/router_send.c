@@ -359,8 +359,9 @@ static bool can_go_on(const struct attempt *a)
 
     if (sender->client == NULL)
         return false;
-    if (sender->last == a->dest && still_meant(a) && sender->client_sent < KEPT_MESSAGES &&
-        sys_now_ms() - sender->client_since_ms < KEPT_MS && router_client_alive(sender->client))
+    if (sender->last == a->dest && conf_get()->smtp_out_cache_ms > 0 && still_meant(a) &&
+        sender->client_sent < KEPT_MESSAGES && sys_now_ms() - sender->client_since_ms < KEPT_MS &&
+        router_client_alive(sender->client))
         return true;
     router_sender_hang_up(sender);
     return false;

@@ -205,7 +205,7 @@ def test_mutt_moves_to_the_other_server(pair, proxy):
 set imap_user=user5 imap_pass=horse ssl_starttls=no ssl_force_tls=no imap_authenticators=login
 set header_cache={place}/headers message_cachedir={place}/bodies imap_qresync=yes imap_condstore=yes
 set copy=no mbox_type=mbox confirmappend=no confirmcreate=no move=no record="" wait_key=no delete=no
-set sleep_time=0 mail_check=1 timeout=1 quit=yes folder={place}
+set tmpdir={place} sleep_time=0 mail_check=1 timeout=1 quit=yes folder={place}
 unset mark_old
 """)
     env = {**os.environ, "HOME": str(place), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
