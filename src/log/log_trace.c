@@ -337,16 +337,23 @@ static enum st read_file(struct reading *r, const char *path, size_t bytes)
     return st;
 }
 
+/* The parts there are, the oldest first. The caller frees both. */
+static struct names list_now(char **folder_r)
+{
+    pthread_mutex_lock(&trace.lock);
+    *folder_r = mem_copy(slice_str(trace.folder));
+    pthread_mutex_unlock(&trace.lock);
+    return list_files(*folder_r);
+}
+
 enum st log_trace_each(const char *from, log_trace_fn *fn, void *ctx)
 {
     struct reading r = {.fn = fn, .ctx = ctx, .text = BUF(4 * PIECE_BYTES)};
     char path[PATH_MAX];
     enum st st = ST_OK;
+    char *folder;
+    struct names names = list_now(&folder);
 
-    pthread_mutex_lock(&trace.lock);
-    char *folder = mem_copy(slice_str(trace.folder));
-    pthread_mutex_unlock(&trace.lock);
-    struct names names = list_files(folder);
     for (size_t i = 0; st == ST_OK && i < names.count; i++) {
         if (strcmp(names.list[i], from) < 0)
             continue;
@@ -365,11 +372,9 @@ enum st log_trace_tail(size_t bytes, log_trace_fn *fn, void *ctx)
     struct reading r = {.fn = fn, .ctx = ctx, .text = BUF(4 * PIECE_BYTES)};
     char path[PATH_MAX];
     enum st st = ST_OK;
+    char *folder;
+    struct names names = list_now(&folder);
 
-    pthread_mutex_lock(&trace.lock);
-    char *folder = mem_copy(slice_str(trace.folder));
-    pthread_mutex_unlock(&trace.lock);
-    struct names names = list_files(folder);
     if (names.count > 0) {
         r.file = names.list[names.count - 1];
         path_of(folder, r.file, path);

@@ -24,27 +24,12 @@ struct list {
     bool in_group;
 };
 
-/* Length of what must not be cut: a quoted string, a comment, a domain literal, or one byte. */
-static size_t atom_len(struct slice text)
-{
-    switch (text.ptr[0]) {
-    case '"':
-        return mime_lex_quoted(text, '"');
-    case '(':
-        return mime_lex_comment(text);
-    case '\\':
-        return text.len < 2 ? text.len : 2;
-    default:
-        return 1;
-    }
-}
-
 static size_t angle_len(struct slice text)
 {
     size_t len = 1;
 
     while (len < text.len && text.ptr[len] != '>')
-        len += atom_len(slice_sub(text, len, text.len));
+        len += mime_lex_atom(slice_sub(text, len, text.len));
     return len;
 }
 
@@ -86,7 +71,8 @@ static struct item cut_item(struct list *list)
             at = after_angle(text, item.close);
             break;
         }
-        at += text.ptr[at] == '[' ? literal_len(text, at) : atom_len(slice_sub(text, at, text.len));
+        at += text.ptr[at] == '[' ? literal_len(text, at)
+                                  : mime_lex_atom(slice_sub(text, at, text.len));
         if (at > text.len)
             at = text.len;
     }
@@ -105,7 +91,7 @@ static struct slice read_phrase(struct arena *arena, struct slice text)
     bool space = false;
 
     while (text.len > 0) {
-        size_t take = atom_len(text);
+        size_t take = mime_lex_atom(text);
         bool blank = mime_lex_blank(text.ptr[0]) || text.ptr[0] == '(';
 
         if (!blank && space && len > 0)
@@ -124,7 +110,7 @@ static struct slice read_phrase(struct arena *arena, struct slice text)
 static struct slice read_comment(struct arena *arena, struct slice text)
 {
     while (text.len > 0 && text.ptr[0] != '(')
-        text = slice_sub(text, atom_len(text), text.len);
+        text = slice_sub(text, mime_lex_atom(text), text.len);
     if (text.len == 0)
         return text;
     size_t end = mime_lex_comment(text);
@@ -153,7 +139,7 @@ static bool read_word(struct arena *arena, struct slice text, bool unquote, stru
     char last = '.';
 
     while (text.len > 0) {
-        size_t take = atom_len(text);
+        size_t take = mime_lex_atom(text);
         char c = text.ptr[0];
 
         if (c == '(' || mime_lex_blank(c)) {
@@ -180,7 +166,7 @@ static size_t find_at(struct slice text)
 {
     size_t found = SIZE_MAX;
 
-    for (size_t at = 0; at < text.len; at += atom_len(slice_sub(text, at, text.len)))
+    for (size_t at = 0; at < text.len; at += mime_lex_atom(slice_sub(text, at, text.len)))
         if (text.ptr[at] == '@')
             found = at;
     return found;
@@ -189,7 +175,7 @@ static size_t find_at(struct slice text)
 /* Whether an unquoted local part could be one: an '@' or a control in it is a broken address. */
 static bool good_local(struct slice local)
 {
-    for (size_t i = 0; i < local.len; i += atom_len(slice_sub(local, i, local.len)))
+    for (size_t i = 0; i < local.len; i += mime_lex_atom(slice_sub(local, i, local.len)))
         if (local.ptr[i] == '@' || local.ptr[i] == '<' || local.ptr[i] == '>' ||
             local.ptr[i] == '[' || local.ptr[i] == ']')
             return false;

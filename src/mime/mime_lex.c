@@ -81,3 +81,17 @@ size_t mime_lex_unquote(struct slice quoted, char *to)
     }
     return len;
 }
+
+size_t mime_lex_atom(struct slice text)
+{
+    switch (text.ptr[0]) {
+    case '"':
+        return mime_lex_quoted(text, '"');
+    case '(':
+        return mime_lex_comment(text);
+    case '\\':
+        return text.len < 2 ? text.len : 2;
+    default:
+        return 1;
+    }
+}

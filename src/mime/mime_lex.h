@@ -30,6 +30,9 @@ size_t mime_lex_comment(struct slice text);
 /* The same for a quoted string (RFC 5322 section 3.2.4) or what else opens with text's first byte
  * and closes with the byte given. */
 size_t mime_lex_quoted(struct slice text, char close);
+/* Length of what must not be cut at the beginning of text: a quoted string, a comment, a quoted
+ * pair, or one byte. text is not empty. */
+size_t mime_lex_atom(struct slice text);
 /* Skips blanks, line ends and comments. */
 void mime_lex_cfws(struct slice *rest);
 /* Takes what runs up to a blank or one of stop's bytes. Empty where one stands first. */

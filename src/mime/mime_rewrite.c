@@ -49,20 +49,6 @@ const struct mime_rewrite_facts *mime_rewrite_facts(const struct mime_rewrite *r
 
 /* --- one address --- */
 
-static size_t piece_len(struct slice text)
-{
-    switch (text.ptr[0]) {
-    case '"':
-        return mime_lex_quoted(text, '"');
-    case '(':
-        return mime_lex_comment(text);
-    case '\\':
-        return text.len < 2 ? text.len : 2;
-    default:
-        return 1;
-    }
-}
-
 /* Without the blanks and comments at both ends. */
 static struct slice core_of(struct slice text)
 {
@@ -71,7 +57,7 @@ static struct slice core_of(struct slice text)
     size_t len;
 
     for (size_t at = 0; at < text.len; at += len) {
-        len = piece_len(slice_sub(text, at, text.len));
+        len = mime_lex_atom(slice_sub(text, at, text.len));
         if (text.ptr[at] == '(' || mime_lex_blank(text.ptr[at]))
             continue;
         if (first == text.len)
@@ -87,7 +73,7 @@ static size_t find_at(struct slice spec)
     size_t at = 0;
 
     while (at < spec.len && spec.ptr[at] != '@')
-        at += piece_len(slice_sub(spec, at, spec.len));
+        at += mime_lex_atom(slice_sub(spec, at, spec.len));
     return at;
 }
 

@@ -566,13 +566,19 @@ static void relieve(struct net *net)
 
 /* --- time-outs --- */
 
+static uint32_t slots_made(struct net *net)
+{
+    pthread_mutex_lock(&net->lock);
+    uint32_t count = net->slot_count;
+    pthread_mutex_unlock(&net->lock);
+    return count;
+}
+
 static void sweep(struct net *net, bool all)
 {
     uint64_t now_ms = sys_mono_ms();
+    uint32_t slot_count = slots_made(net);
 
-    pthread_mutex_lock(&net->lock);
-    uint32_t slot_count = net->slot_count;
-    pthread_mutex_unlock(&net->lock);
     for (uint32_t i = 0; i < slot_count; i++) {
         struct slot *slot = slot_at(net, i);
 
@@ -645,9 +651,8 @@ static void rouse(struct net *net)
 /* Who has no answer by now gets none: that what it asked for failed could be untrue. */
 static void cut_all(struct net *net)
 {
-    pthread_mutex_lock(&net->lock);
-    uint32_t slot_count = net->slot_count;
-    pthread_mutex_unlock(&net->lock);
+    uint32_t slot_count = slots_made(net);
+
     for (uint32_t i = 0; i < slot_count; i++) {
         struct slot *slot = slot_at(net, i);
 

@@ -4,6 +4,7 @@ import os, pathlib, re, subprocess, time
 import pytest
 
 import server as servers
+from clients import offlineimap_rc
 from server import Imap, Smtp, make_dir, wait_until
 
 SYNCED = 10_000
@@ -176,27 +177,7 @@ unset mark_old
 def test_offlineimap_both_ways(shared, user):
     place = make_dir()
     config = place / "rc"
-    config.write_text(f"""
-[general]
-accounts = t
-metadata = {place}/meta
-ui = quiet
-[Account t]
-localrepository = L
-remoterepository = R
-[Repository L]
-type = Maildir
-localfolders = {place}/mail
-[Repository R]
-type = IMAP
-remotehost = 127.0.0.1
-remoteport = {shared.port("imap")}
-remoteuser = {user}
-remotepass = horse
-ssl = no
-starttls = no
-auth_mechanisms = PLAIN
-""")
+    config.write_text(offlineimap_rc(place, shared.port("imap"), user))
     with Imap(shared.port("imap"), user) as imap:
         imap.ok("CREATE Work")
     fill(shared, user, 200)

@@ -4,6 +4,7 @@ import collections, os, re, signal, subprocess, threading, time
 import pytest
 
 import processes
+from clients import offlineimap_rc
 from pairing import fill, message, numbers
 from server import Imap, Smtp, make_dir, wait_until
 
@@ -167,27 +168,7 @@ SyncState *
 def test_offlineimap_moves_to_the_other_server(pair, proxy):
     place = make_dir()
     config = place / "rc"
-    config.write_text(f"""
-[general]
-accounts = t
-metadata = {place}/meta
-ui = quiet
-[Account t]
-localrepository = L
-remoterepository = R
-[Repository L]
-type = Maildir
-localfolders = {place}/mail
-[Repository R]
-type = IMAP
-remotehost = 127.0.0.1
-remoteport = {proxy.port}
-remoteuser = user4
-remotepass = horse
-ssl = no
-starttls = no
-auth_mechanisms = LOGIN
-""")
+    config.write_text(offlineimap_rc(place, proxy.port, "user4"))
     count = 300     # it takes its time
     fill(pair[0].port("imap"), "user4", count)
     before = numbers(pair[0].port("imap"), "user4")[0]
