@@ -52,6 +52,7 @@ static const struct {
     {"unblock-lan-zones:", "yes"},  /* private addresses' names: as the name server knows them */
     {"infra-keep-probing:", "yes"}, /* a name server that was away is asked again soon */
     {"infra-cache-max-rtt:", "2000"},
+    {"infra-host-ttl:", "2"}, /* one name it is silent on does not cut off all others for long */
     {"use-syslog:", "no"},
 };
 
