@@ -74,14 +74,19 @@ struct event {
     size_t number; /* as they came */
 };
 
+int ctl_trace_order(int64_t x_ms, size_t x_number, int64_t y_ms, size_t y_number)
+{
+    if (x_ms != y_ms)
+        return x_ms < y_ms ? -1 : 1;
+    return (x_number > y_number) - (x_number < y_number);
+}
+
 static int by_time(const void *a, const void *b)
 {
     const struct event *x = a;
     const struct event *y = b;
 
-    if (x->at_ms != y->at_ms)
-        return x->at_ms < y->at_ms ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
+    return ctl_trace_order(x->at_ms, x->number, y->at_ms, y->number);
 }
 
 /* What began a message, or a report, is logged when all of it was done. It is told before that. */

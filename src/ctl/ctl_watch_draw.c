@@ -209,9 +209,7 @@ static int by_time(const void *a, const void *b)
     const struct event *x = a;
     const struct event *y = b;
 
-    if (x->at_ms != y->at_ms)
-        return x->at_ms < y->at_ms ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
+    return ctl_trace_order(x->at_ms, x->number, y->at_ms, y->number);
 }
 
 /* $key stands for a field. */

@@ -203,8 +203,9 @@ static bool plan_elsewhere(struct router_planning *p, struct slice local, struct
     }
     size_t count = directory_foreign_shared(directory, domain, list, COUNT(list));
     if (count > 0)
-        router_plan_foreign(p, list, count,
-                            router_plan_text(p->arena, "foreign shared %s", p->plan->domain));
+        router_plan_foreign(
+            p, list, count,
+            router_plan_text(p->arena, ROUTER_KEY_FOREIGN " shared %s", p->plan->domain));
     return count > 0;
 }
 
@@ -217,7 +218,7 @@ static void plan_away(struct router_planning *p)
 
     if (count > 0) {
         router_plan_foreign(p, foreigns, count,
-                            router_plan_text(p->arena, "foreign %s", p->plan->domain));
+                            router_plan_text(p->arena, ROUTER_KEY_FOREIGN " %s", p->plan->domain));
         return;
     }
     p->plan->key = router_plan_text(p->arena, "domain %s", p->plan->domain);

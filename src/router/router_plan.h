@@ -81,6 +81,9 @@ struct router_plan {
     const char *why;
 };
 
+/* Whether the key is of a way that goes by servers of the domain: to accounts, or to gateways. */
+bool router_plan_key_is_inside(const char *key);
+
 /* "none", "opportunistic", "required", "verified"; what is none of them counts as the second. */
 enum router_tls router_tls_find(const char *name);
 

@@ -4,6 +4,7 @@
 
 #define TRANSFER_PORT 8025
 #define KEY_BYTES_MAX 4000
+#define KEY_SERVERS "servers"
 
 /* Names are for candidates, which are for people. */
 static const char *name_of(const struct router_planning *p, const char *what, struct slice name,
@@ -88,7 +89,7 @@ static void put_key(struct router_planning *p, const struct slice *servers, size
 {
     AUTO(buf) struct buf key = BUF(KEY_BYTES_MAX);
 
-    buf_put(&key, SLICE("servers"));
+    buf_put(&key, SLICE(KEY_SERVERS));
     for (size_t i = 0; i < count; i++) {
         buf_put(&key, SLICE(" "));
         buf_put(&key, servers[i]);
@@ -185,4 +186,10 @@ void router_plan_foreign(struct router_planning *p, const struct directory_forei
                          list[0]->name, p->plan->gateway ? "; this server is a gateway" : "");
     for (size_t i = 0; i < count; i++)
         add_document(p, list[i]);
+}
+
+bool router_plan_key_is_inside(const char *key)
+{
+    return slice_starts(slice_str(key), SLICE(KEY_SERVERS " ")) ||
+           slice_starts(slice_str(key), SLICE(ROUTER_KEY_FOREIGN " "));
 }

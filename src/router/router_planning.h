@@ -5,6 +5,8 @@
 
 #define ROUTER_HOPS_MAX 100
 
+#define ROUTER_KEY_FOREIGN "foreign" /* how the key of a foreign domain begins */
+
 /* The lower, the sooner. */
 enum router_rank {
     ROUTER_RANK_UP,

@@ -6,6 +6,7 @@
 #include "log/log.h"
 #include "router/router_client.h"
 #include "router/router_journal.h"
+#include "router/router_plan.h"
 #include "router/router_run.h"
 #include "store/store_document.h"
 #include "sys/sys_dns.h"
@@ -275,7 +276,7 @@ void router_queue_look_servers(struct router_queue *queue)
     for (struct router_sender *sender = queue->senders; sender != NULL; sender = sender->next)
         router_opening_look(&sender->opening, view, sys_mono_ms());
     for (struct router_dest *dest = queue->dests; dest != NULL; dest = dest->hh.next) {
-        if (strncmp(dest->key, "servers ", 8) != 0 && strncmp(dest->key, "foreign ", 8) != 0)
+        if (!router_plan_key_is_inside(dest->key))
             continue;
         dest->more = true;
         dest->pace.next_ms = 0;

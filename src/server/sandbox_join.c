@@ -73,21 +73,6 @@ static bool apart(int *code_r)
     return false;
 }
 
-int sandbox_join_found(const char *config, const char *domain, const char *server_name)
-{
-    AUTO(buf) struct buf why = BUF(4 * KIB);
-    struct conf conf;
-    int code;
-
-    if (!apart(&code))
-        return code;
-    enum st st = become_server(config, &conf, &why);
-    if (st == ST_OK && !is_member(&conf))
-        st = cluster_domain_init(conf.data_dir, domain, server_name, conf.cluster_certificate_ms,
-                                 &why);
-    _exit(st == ST_OK ? EX_OK : fail("the domain cannot be made", &why));
-}
-
 static enum st join(const char *first_config, const char *address, const char *server_name,
                     const struct conf *conf, struct buf *why)
 {
@@ -119,19 +104,46 @@ static enum st join(const char *first_config, const char *address, const char *s
     return st == ST_AGAIN ? ST_OK : st; /* it gets the rest of the documents when it runs */
 }
 
-int sandbox_join(const char *first_config, const char *address, const char *server_name,
-                 const char *config)
+/* How a server becomes one of the domain: it founds it, or joins it at the first one's address. */
+struct membership {
+    const char *config;
+    const char *server_name;
+    const char *domain; /* NULL: it joins */
+    const char *first_config;
+    const char *address;
+};
+
+static int become_member(const struct membership *m)
 {
     AUTO(buf) struct buf why = BUF(4 * KIB);
+    bool founds = m->domain != NULL;
     struct conf conf;
     int code;
 
     if (!apart(&code))
         return code;
-    enum st st = become_server(config, &conf, &why);
+    enum st st = become_server(m->config, &conf, &why);
     if (st == ST_OK && !is_member(&conf))
-        st = join(first_config, address, server_name, &conf, &why);
-    _exit(st == ST_OK ? EX_OK : fail("a server cannot join", &why));
+        st = founds ? cluster_domain_init(conf.data_dir, m->domain, m->server_name,
+                                          conf.cluster_certificate_ms, &why)
+                    : join(m->first_config, m->address, m->server_name, &conf, &why);
+    _exit(st == ST_OK ? EX_OK
+                      : fail(founds ? "the domain cannot be made" : "a server cannot join", &why));
+}
+
+int sandbox_join_found(const char *config, const char *domain, const char *server_name)
+{
+    return become_member(
+        &(struct membership){.config = config, .server_name = server_name, .domain = domain});
+}
+
+int sandbox_join(const char *first_config, const char *address, const char *server_name,
+                 const char *config)
+{
+    return become_member(&(struct membership){.config = config,
+                                              .server_name = server_name,
+                                              .first_config = first_config,
+                                              .address = address});
 }
 
 /* --- ports --- */
