@@ -471,3 +471,8 @@ bool ical_recur_repeats(const struct ical_recur *recur)
 {
     return recur->rule_count > 0 || recur->date_count > 1 || recur->overridden.count > 0;
 }
+
+bool ical_recur_gave_up(const struct ical_recur *recur)
+{
+    return recur->gave_up;
+}
