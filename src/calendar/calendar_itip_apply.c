@@ -83,12 +83,17 @@ static int judge(const struct merge *m, struct cover *cover, const struct itip_p
     return order == 0 && is_cancel(m) ? 0 : 1; /* the series of that moment knows it */
 }
 
-static bool reset_is_later(const struct ical_comp *comp, uint64_t answered)
+/* Whether the organizer says that the answer is void: all were asked anew, or this one was. */
+static bool is_void(const struct merge *m, const struct ical_comp *comp, uint64_t answered)
 {
-    uint64_t reset;
+    const struct ical_prop *own = calendar_itip_own(m->in->world, comp);
+    uint64_t since;
 
-    return slice_to_u64(calendar_itip_other(comp, CALENDAR_ITIP_RESET), &reset) == ST_OK &&
-           reset > answered;
+    return (slice_to_u64(calendar_itip_other(comp, CALENDAR_ITIP_RESET), &since) == ST_OK &&
+            since > answered) ||
+           (own != NULL &&
+            slice_to_u64(ical_param_text(own, CALENDAR_ITIP_SINCE), &since) == ST_OK &&
+            since > answered);
 }
 
 /* Whether what the attendee answered holds for the new component, too. */
@@ -99,10 +104,11 @@ static bool answer_holds(const struct merge *m, const struct itip_part *old,
     const struct ical_comp *time = old->comp;
     uint64_t answered;
 
-    if (slice_to_u64(ical_param_text(own, CALENDAR_ITIP_ANSWERED), &answered) != ST_OK)
+    if (slice_to_u64(ical_param_text(own, CALENDAR_ITIP_ANSWERED), &answered) != ST_OK ||
+        is_void(m, new->comp, answered))
         return false;
     if (calendar_itip_other(new->comp, CALENDAR_ITIP_RESET).len > 0)
-        return !reset_is_later(new->comp, answered);
+        return true;
     if (old->master && !new->master)
         time = calendar_itip_set_instance(stored, new->id_s, true);
     return time != NULL && slice_eq(calendar_itip_timing(stored, time),
@@ -313,7 +319,7 @@ static bool rebuild(struct merge *m, const struct itip_part *old, const struct i
     if (m->master == NULL || is_cancel(m) || was == NULL || old->future ||
         calendar_itip_cancelled(old->comp) || calendar_itip_times_has(out, old->id_s) ||
         slice_to_u64(ical_param_text(was, CALENDAR_ITIP_ANSWERED), &answered) != ST_OK ||
-        reset_is_later(m->master->comp, answered))
+        is_void(m, m->master->comp, answered))
         return false;
     for (const struct ical_prop *prop = m->master->comp->props; prop != NULL; prop = prop->next)
         m->kept_props++;

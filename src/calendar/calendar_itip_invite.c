@@ -137,8 +137,8 @@ static bool to_be_asked(const struct writer *w, const struct guest *guest)
 {
     const struct itip_change *change = w->change;
 
-    if (guest->new_master && (!guest->old_master || change->reverted))
-        return true;
+    if (guest->new_master != guest->old_master || (guest->new_master && change->reverted))
+        return true; /* what is left of a series that is cancelled, too */
     for (size_t i = 0; i < guest->new_count; i++) {
         size_t part = guest->new[i].part;
 

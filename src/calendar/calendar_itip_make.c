@@ -114,14 +114,15 @@ static bool told(const struct ical_prop *prop)
            !slice_istarts(prop->name, SLICE("X-APPLE-"));
 }
 
-/* RFC 6638 section 7: these three stay on the server. */
+/* RFC 6638 section 7: these stay on the server. */
 static void strip_params(struct ical_prop *prop)
 {
     struct ical_param **at = &prop->params;
 
     while (*at != NULL) {
         if (slice_istarts((*at)->name, SLICE("SCHEDULE-")) ||
-            slice_istarts((*at)->name, SLICE("X-POSTHORSE-")))
+            (slice_istarts((*at)->name, SLICE("X-POSTHORSE-")) &&
+             !slice_ieq((*at)->name, SLICE(CALENDAR_ITIP_SINCE))))
             *at = (*at)->next;
         else
             at = &(*at)->next;

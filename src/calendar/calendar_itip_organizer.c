@@ -121,17 +121,40 @@ static void set_or_remove(struct arena *arena, struct ical_prop *prop, const cha
         ical_param_remove(prop, name);
 }
 
+/* Whether somebody is on the list of a part who was not: what he answered when he was last on it
+ * holds no more, and only SEQUENCE tells old answers from new ones. */
+static bool joined(const struct itip_change *change, const struct itip_part *part)
+{
+    struct arena *arena = change->after->world->arena;
+    const struct itip_part *old = calendar_itip_set_find(change->before, part);
+    struct itip_people news, olds;
+
+    if (old == NULL)
+        old = calendar_itip_set_master(change->before);
+    if (old == NULL)
+        return false;
+    news = calendar_itip_people(arena, part->comp);
+    olds = calendar_itip_people(arena, old->comp);
+    for (size_t i = 0; i < news.count; i++)
+        if (calendar_itip_people_find(&olds, news.at[i].address) == NULL)
+            return true;
+    return false;
+}
+
 /* What we keep at attendees does not depend on whether the client gives it back. */
 static void carry(struct itip_change *change, struct itip_part *part, bool reset)
 {
     const struct calendar_itip_world *world = change->after->world;
     struct itip_people people = calendar_itip_people(world->arena, part->comp);
-    struct ical_comp *old = was(change->before, part);
+    const struct itip_part *master = calendar_itip_set_master(change->before);
+    struct ical_comp *old = was(change->before, part), *series = NULL;
     struct itip_people olds = {0};
     struct slice void_before;
 
-    if (old != NULL)
-        olds = calendar_itip_people(world->arena, old);
+    if (old == NULL && master != NULL)
+        series = master->comp;
+    if (old != NULL || series != NULL)
+        olds = calendar_itip_people(world->arena, old != NULL ? old : series);
     for (size_t i = 0; i < people.count; i++) {
         struct ical_prop *prop = people.at[i].prop;
         struct itip_person *known = calendar_itip_people_find(&olds, people.at[i].address);
@@ -139,6 +162,12 @@ static void carry(struct itip_change *change, struct itip_part *part, bool reset
 
         if (calendar_itip_is_own(world, prop))
             continue;
+        set_or_remove(world->arena, prop, CALENDAR_ITIP_SINCE, from);
+        if (from == NULL && change->before->count > 0)
+            ical_param_set(world->arena, prop, CALENDAR_ITIP_SINCE,
+                           calendar_itip_number(world->arena, change->version.sequence));
+        if (old == NULL)
+            from = NULL;
         set_or_remove(world->arena, prop, CALENDAR_ITIP_REPLIED, from);
         set_or_remove(world->arena, prop, CALENDAR_ITIP_FOLLOWS, from);
         if (from != NULL && ical_param_find(prop, "SCHEDULE-STATUS") == NULL)
@@ -146,12 +175,12 @@ static void carry(struct itip_change *change, struct itip_part *part, bool reset
         if (reset) {
             ical_param_set(world->arena, prop, "PARTSTAT", SLICE("NEEDS-ACTION"));
             ical_param_remove(prop, CALENDAR_ITIP_FOLLOWS);
-        } else if (old == NULL && !part->master && change->before->count > 0) {
+        } else if (series != NULL && known != NULL) {
             ical_param_set(world->arena, prop, CALENDAR_ITIP_FOLLOWS, SLICE("TRUE"));
         }
     }
-    if (old == NULL && calendar_itip_set_master(change->before) != NULL)
-        old = calendar_itip_set_master(change->before)->comp;
+    if (old == NULL)
+        old = series;
     void_before = old != NULL ? calendar_itip_other(old, CALENDAR_ITIP_RESET) : SLICE("");
     if (reset)
         void_before = calendar_itip_number(world->arena, change->version.sequence);
@@ -225,7 +254,7 @@ enum st calendar_itip_organizer(struct itip_set *before, struct itip_set *after,
     for (size_t i = 0; i < after->count; i++) {
         differences[i] = compare(&change, &after->parts[i]);
         change.changed[i] = differences[i].any;
-        significant |= differences[i].significant;
+        significant |= differences[i].significant || joined(&change, &after->parts[i]);
         any |= differences[i].any || differences[i].significant;
     }
     if (!any) {

@@ -38,12 +38,14 @@ static bool is_instance(const struct itip_set *set, int64_t id_s)
     return false;
 }
 
-static void follow(struct itip_part *part, struct arena *arena)
+static void follow(const struct calendar_itip_world *world, struct itip_part *part)
 {
     for (struct ical_prop *prop = ical_prop_find(part->comp, ICAL_ATTENDEE); prop != NULL;
          prop = ical_prop_next(prop)) {
+        if (calendar_itip_is_own(world, prop))
+            continue;
         ical_param_remove(prop, CALENDAR_ITIP_REPLIED);
-        ical_param_set(arena, prop, CALENDAR_ITIP_FOLLOWS, SLICE("TRUE"));
+        ical_param_set(world->arena, prop, CALENDAR_ITIP_FOLLOWS, SLICE("TRUE"));
     }
 }
 
@@ -68,7 +70,7 @@ static struct itip_part *answered_part(struct hearing *h, const struct itip_part
     if (key.comp == NULL)
         return NULL;
     key.version = stored->parts[0].version;
-    follow(&key, h->arena);
+    follow(h->in->world, &key);
     found = &stored->parts[stored->count + h->made++];
     *found = key;
     return found;
@@ -194,13 +196,13 @@ static int newer(const struct ical_prop *prop, const char *param, int64_t stamp_
     return (stamp_s > last_s) - (stamp_s < last_s);
 }
 
-static bool voided(const struct itip_part *part, const struct itip_part *reply)
+/* Whether the reply answers an invitation before the number. */
+static bool voided(struct slice number, const struct itip_part *reply)
 {
-    uint64_t reset;
+    uint64_t since;
 
     return ical_prop_find(reply->comp, ICAL_SEQUENCE) != NULL &&
-           slice_to_u64(calendar_itip_other(part->comp, CALENDAR_ITIP_RESET), &reset) == ST_OK &&
-           reply->version.sequence < reset;
+           slice_to_u64(number, &since) == ST_OK && reply->version.sequence < since;
 }
 
 static void hear_one(struct hearing *h, const struct itip_part *reply,
@@ -216,12 +218,16 @@ static void hear_one(struct hearing *h, const struct itip_part *reply,
         h->lost++;
         return;
     }
-    if (voided(part, reply)) {
+    if (voided(calendar_itip_other(part->comp, CALENDAR_ITIP_RESET), reply)) {
         h->stale++;
         return;
     }
     if ((prop = find_or_join(h, part, attendee)) == NULL) {
         h->strangers++;
+        return;
+    }
+    if (voided(ical_param_text(prop, CALENDAR_ITIP_SINCE), reply)) {
+        h->stale++;
         return;
     }
     order = ical_param_find(prop, CALENDAR_ITIP_FOLLOWS) != NULL
