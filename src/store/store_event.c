@@ -213,6 +213,8 @@ static enum st insert(struct store_tx *tx, struct store_event *event)
                                SV_I(event->from_s), SV_I(event->until_s), SV_I(event->created_ms),
                                SV_I(event->modified_ms), SV_I(event->bytes), SV_B(event->body));
 
+    if (st == ST_NOT_FOUND)
+        return ST_AGAIN;
     return st != ST_OK ? st
                        : store_exec(tx, S_EVENT_GONE_BACK, NULL, SV_I(event->calendar_id),
                                     SV_T(event->name));
@@ -220,60 +222,58 @@ static enum st insert(struct store_tx *tx, struct store_event *event)
 
 static enum st update(struct store_tx *tx, const struct store_event *old, struct store_event *event)
 {
-    enum st st = delete_rows(tx, old);
+    int64_t changed = 0;
 
     event->event_id = old->event_id;
     event->created_ms = old->created_ms;
-    return st != ST_OK
-               ? st
-               : store_exec(tx, S_EVENT_SET, NULL, SV_I(event->event_id), SV_T(event->uid),
+    enum st st = store_exec(tx, S_EVENT_SET, &changed, SV_I(event->event_id), SV_T(event->uid),
                             SV_I(event->kind), SV_I(event->modseq), SV_I(event->schedule_tag),
                             SV_I(event->flags), SV_I(event->first_s), SV_I(event->last_s),
                             SV_I(event->from_s), SV_I(event->until_s), SV_I(event->modified_ms),
-                            SV_I(event->bytes), SV_B(event->body));
+                            SV_I(event->bytes), SV_B(event->body), SV_I(old->modseq));
+    if (st == ST_OK && changed == 0)
+        st = ST_AGAIN;
+    return st != ST_OK ? st : delete_rows(tx, old);
 }
 
-enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes, struct store_event *event,
-                        const struct store_busytime *rows, size_t count)
+enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes, const struct store_event *old,
+                        struct store_event *event, const struct store_busytime *rows, size_t count)
 {
-    struct store_event old = {0};
+    int64_t bytes = (int64_t)event->body.len - (old != NULL ? (int64_t)old->bytes : 0);
     uint64_t bytes_used;
 
     if (event->uid.len > STORE_EVENT_UID_BYTES_MAX)
         return ST_TOO_BIG;
     if (!store_segment_ok(event->name) || event->uid.len == 0 || !store_text_ok(event->uid, true))
         return ST_INVALID;
-    /* First the account's row, as every writer: what is looked at next stays as it is. */
-    enum st st = store_account_advance(tx, event->account_id, (int64_t)event->body.len, 0,
-                                       &event->modseq, &bytes_used);
+    /* First the account's row, as every writer. */
+    enum st st =
+        store_account_advance(tx, event->account_id, bytes, 0, &event->modseq, &bytes_used);
+    if (st == ST_OK && quota_bytes != 0 && bytes > 0 && bytes_used > quota_bytes)
+        st = ST_FULL;
     if (st == ST_OK)
         st = check_uid(tx, event);
     if (st != ST_OK)
         return st;
     event->bytes = event->body.len;
-    st = store_event_find(tx, store_tx_arena(tx), event->calendar_id, event->name, &old);
-    bool there = st == ST_OK;
-    if (st != ST_OK && st != ST_NOT_FOUND)
-        return st;
-    if (quota_bytes != 0 && bytes_used - old.bytes > quota_bytes && event->bytes > old.bytes)
-        return ST_FULL;
-    st = there ? update(tx, &old, event) : insert(tx, event);
+    st = old != NULL ? update(tx, old, event) : insert(tx, event);
     if (st == ST_OK)
         st = add_rows(tx, event, rows, count);
-    if (st == ST_OK && old.bytes > 0)
-        st = store_account_step(tx, event->account_id, -(int64_t)old.bytes, &(uint64_t){0});
     return st != ST_OK ? st : calendar_changed(tx, event);
 }
 
 enum st store_event_remove(struct store_tx *tx, const struct store_event *event)
 {
     struct store_event gone = *event;
+    int64_t changed = 0;
     enum st st = store_account_step(tx, event->account_id, -(int64_t)event->bytes, &gone.modseq);
 
     if (st == ST_OK)
-        st = delete_rows(tx, event);
+        st = store_exec(tx, S_EVENT_DELETE, &changed, SV_I(event->event_id), SV_I(event->modseq));
+    if (st == ST_OK && changed == 0)
+        st = ST_AGAIN;
     if (st == ST_OK)
-        st = store_exec(tx, S_EVENT_DELETE, NULL, SV_I(event->event_id));
+        st = delete_rows(tx, event);
     if (st == ST_OK)
         st = store_exec(tx, S_EVENT_GONE_ADD, NULL, SV_I(event->calendar_id), SV_T(event->name),
                         SV_I(gone.modseq));

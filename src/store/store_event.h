@@ -14,7 +14,11 @@ enum store_event_kind { STORE_EVENT = 0, STORE_TODO = 1, STORE_JOURNAL = 2 };
 
 enum {
     STORE_EVENT_PRIVATE = 1 << 0, /* CLASS other than PUBLIC */
+    STORE_EVENT_REPEATS = 1 << 1, /* it is not in all of [first_s, last_s] */
 };
+/* The calendar_id of objects that nobody sees: what is remembered of invitations that were deleted
+ * or cancelled, so that a late message does not bring them back. */
+#define STORE_EVENT_UNSEEN 0
 
 struct store_event {
     int64_t event_id;
@@ -34,11 +38,12 @@ struct store_event {
 };
 
 enum store_busy_kind {
-    STORE_BUSY_FREE = 0, /* it is then, but makes nobody busy */
-    STORE_BUSY_TENTATIVE = 1,
-    STORE_BUSY_BUSY = 2,
-    STORE_BUSY_UNAVAILABLE = 3,
-    STORE_BUSY_ELSEWHERE = 4, /* working elsewhere: not busy */
+    STORE_BUSY_FREE = 0,      /* no row */
+    STORE_BUSY_ELSEWHERE = 1, /* working elsewhere: not busy */
+    STORE_BUSY_TENTATIVE = 2,
+    STORE_BUSY_BUSY = 3,
+    STORE_BUSY_UNAVAILABLE = 4, /* out of office */
+    STORE_BUSY_KIND_MAX,
 };
 struct store_busytime {
     int64_t event_id;       /* output */
@@ -48,24 +53,26 @@ struct store_busytime {
     int64_t id_s; /* the instance: the instant that RECURRENCE-ID would name */
 };
 
-/* Puts the object under its name, in the place of what was there, with its busytime. Takes a number
- * of the change sequence. Set: calendar_id, account_id, name, uid, kind, schedule_tag, flags,
- * first_s to until_s, modified_ms, body; event_id, modseq, created_ms and bytes are outputs. quota
- * as for store_message_add(). ST_CONFLICT: another object of the calendar has this uid; ST_INVALID:
- * name or uid; ST_TOO_BIG: the uid; ST_FULL. */
+/* Puts the object under its name, in the place of old (NULL: of nothing), with its busytime. Takes
+ * a number of the change sequence. Set: calendar_id, account_id, name, uid, kind, schedule_tag,
+ * flags, first_s to until_s, modified_ms, body; event_id, modseq, created_ms and bytes are outputs.
+ * quota as for store_message_add(). ST_AGAIN: what is there is not old any more; ST_CONFLICT:
+ * another object of the calendar has this uid; ST_INVALID: name or uid; ST_TOO_BIG: the uid;
+ * ST_FULL. */
 MUST_USE enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes,
-                                 struct store_event *event, const struct store_busytime *rows,
-                                 size_t count);
+                                 const struct store_event *old, struct store_event *event,
+                                 const struct store_busytime *rows, size_t count);
 /* Only its busytime and from_s, until_s: nobody's copy changes, no number is taken. */
 MUST_USE enum st store_event_expand(struct store_tx *tx, const struct store_event *event,
                                     const struct store_busytime *rows, size_t count);
-/* Leaves its name as gone, with the number taken. */
+/* Leaves its name as gone, with the number taken. ST_AGAIN: it is not that any more. */
 MUST_USE enum st store_event_remove(struct store_tx *tx, const struct store_event *event);
 
 /* With body; texts in arena. ST_NOT_FOUND. */
 MUST_USE enum st store_event_find(struct store_tx *tx, struct arena *arena, int64_t calendar_id,
                                   struct slice name, struct store_event *event_r);
-/* The account's object of this uid in a plain calendar, the oldest where there are several. */
+/* The account's object of this uid in a plain calendar, the oldest where there are several; else
+ * what is remembered of it, under STORE_EVENT_UNSEEN. */
 MUST_USE enum st store_event_find_uid(struct store_tx *tx, struct arena *arena, int64_t account_id,
                                       struct slice uid, struct store_event *event_r);
 MUST_USE enum st store_event_get(struct store_tx *tx, struct arena *arena, int64_t event_id,
@@ -92,7 +99,6 @@ MUST_USE enum st store_event_unexpanded(struct store_tx *tx, int64_t below_s, ui
                                         store_event_fn *fn, void *ctx);
 
 typedef enum st store_busytime_fn(void *ctx, const struct store_busytime *row);
-/* Rows that touch [from_s, until_s), by start; also those of STORE_BUSY_FREE and of transparent
- * calendars. */
+/* Rows that touch [from_s, until_s), by start; those of transparent calendars too. */
 MUST_USE enum st store_busytime_each(struct store_tx *tx, int64_t account_id, int64_t from_s,
                                      int64_t until_s, store_busytime_fn *fn, void *ctx);
