@@ -49,7 +49,8 @@ enum st router_task_leave(struct store_tx *tx, const struct router_task *task,
                              .next_ms = message->saved_ms,
                              .blob_id = message->blob_id,
                              .sender = task->sender,
-                             .rcpt = task->address};
+                             .rcpt = task->address,
+                             .body = slice_str(message->guid)};
     enum st st = ST_OK;
 
     for (size_t kind = 0; st == ST_OK && kind < COUNT(wanted); kind++) {
