@@ -118,7 +118,8 @@ static enum st find_line(void *ctx, struct slice line, const char *file)
         return ST_OK;
     if (t->from[0] == '\0')
         snprintf(t->from, sizeof(t->from), "%s", file);
-    if (slice_find_slice(line, SLICE(" event=reported ")) != SIZE_MAX)
+    if (slice_find_slice(line, SLICE(" event=reported ")) != SIZE_MAX ||
+        slice_find_slice(line, SLICE(" event=oof_replied ")) != SIZE_MAX)
         add_guid(t, get(t, line, "report"), t->list[about].guid);
     return ST_OK;
 }

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define MESSAGE_ID_BYTES_MAX 800
+
 /* Length of the line that text begins with, its line end included. */
 static size_t line_len(struct slice text)
 {
@@ -99,4 +101,17 @@ struct slice mime_unfold(struct arena *arena, struct slice raw)
             to[len++] = raw.ptr[i];
     }
     return (struct slice){to, len};
+}
+
+struct slice mime_message_id(struct slice block)
+{
+    struct mime_field field;
+    struct slice id =
+        mime_field_find(block, SLICE("Message-ID"), &field) ? slice_trim(field.value) : SLICE("");
+    bool good = id.len > 2 && id.len <= MESSAGE_ID_BYTES_MAX && id.ptr[0] == '<' &&
+                slice_find(id, '>') == id.len - 1;
+
+    for (size_t i = 0; i < id.len; i++)
+        good = good && id.ptr[i] > ' ' && id.ptr[i] < 0x7f;
+    return good ? id : SLICE("");
 }

@@ -17,6 +17,9 @@ struct mime_field {
 bool mime_field_next(struct slice *rest, struct mime_field *field_r);
 /* The first field of that name, ASCII case aside. */
 bool mime_field_find(struct slice block, struct slice name, struct mime_field *field_r);
+/* The Message-ID, "<x@y>", pointing into block; "" where there is none, or none that may stand in
+ * References: printable ASCII of at most 800 bytes (RFC 5322 section 3.6.4). */
+struct slice mime_message_id(struct slice block);
 /* HEADER.FIELDS, or HEADER.FIELDS.NOT with negate (RFC 3501 section 6.4.5): the fields that are
  * (not) named, as they stand, then a blank line. Look at out->over afterwards. */
 void mime_header_select(struct slice block, const struct slice *names, size_t names_count,

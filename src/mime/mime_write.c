@@ -8,6 +8,8 @@
 #define FOLD_COLS 78
 #define WORD_BYTES_MAX 39 /* of an encoded word's text: beside a name, 76 columns (RFC 2047) */
 #define QUOTED_COLS 76
+#define NAME_BYTES_MAX ((size_t)2000) /* of a display name */
+#define ADDRESS_BYTES_MAX 800
 
 /* Characters that would end a line somewhere, or make text look like other text. */
 static bool controls(uint32_t point)
@@ -156,4 +158,26 @@ void mime_write_quoted_printable(struct slice text, struct buf *out)
             buf_putf(out, "=%02X", (unsigned char)text.ptr[0]);
         cols += literal ? 1 : 3;
     }
+}
+
+void mime_write_mailbox(const char *field, struct slice name, struct slice address, struct buf *out)
+{
+    AUTO(buf) struct buf clean = BUF(8 * NAME_BYTES_MAX);
+    AUTO(buf) struct buf text = BUF(8 * NAME_BYTES_MAX);
+
+    mime_write_clean(name, NAME_BYTES_MAX, true, &clean);
+    struct slice shown = buf_slice(&clean);
+    bool plain = mime_utf8_ascii(shown) && slice_find(shown, '"') == SIZE_MAX &&
+                 slice_find(shown, '\\') == SIZE_MAX;
+    if (plain && clean.len > 0)
+        buf_putf(&text, "\"%s\" ", clean.ptr);
+    else if (clean.len > 0) {
+        mime_write_words(shown, &text);
+        buf_put(&text, SLICE(" "));
+    }
+    buf_put(&text, SLICE("<"));
+    mime_write_clean(address, ADDRESS_BYTES_MAX, true, &text);
+    buf_put(&text, SLICE(">"));
+    mime_write_field(field, buf_slice(&text), true, out);
+    out->over |= text.over;
 }

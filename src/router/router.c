@@ -8,6 +8,7 @@
 #include "log/log.h"
 #include "router/router_plan.h"
 #include "router/router_shadow.h"
+#include "router/router_task.h"
 #include "store/store_message.h"
 #include "store/store_queue.h"
 #include "sys/sys_time.h"
@@ -40,6 +41,8 @@ struct router_work {
     struct cluster_copy copy; /* on a second server */
     bool copying;             /* it is waited for */
     bool copied;              /* it was begun */
+    bool imip;                /* it may be: router_task_imip() */
+    bool left;                /* tasks, for the calendars */
     struct row *rows;
     struct store_rcpt *rcpts; /* of rows, for store_queue_add() */
     size_t row_count;
@@ -49,7 +52,7 @@ struct router_work {
         *order[]; /* by account, so that two transactions never wait for each other */
 };
 
-static enum st deliver_one(struct store_tx *tx, const struct router_work *work,
+static enum st deliver_one(struct store_tx *tx, struct router_work *work,
                            const struct router_target *target, int64_t blob_id)
 {
     const struct router_message *message = work->message;
@@ -57,6 +60,10 @@ static enum st deliver_one(struct store_tx *tx, const struct router_work *work,
                                 .bytes = blob_writer_bytes(message->body),
                                 .date_s = message->now_ms / 1000,
                                 .saved_ms = message->now_ms};
+    const struct router_task task = {.account_id = target->account_id,
+                                     .imip = work->imip,
+                                     .sender = message->sender,
+                                     .address = message->rcpts[target->rcpt].address};
     struct store_account account;
     int64_t folder_id;
     enum st st = store_account_inbox(tx, target->account_id, &folder_id);
@@ -69,7 +76,8 @@ static enum st deliver_one(struct store_tx *tx, const struct router_work *work,
     if (st != ST_OK)
         return st;
     memcpy(row.guid, message->guid, sizeof(row.guid));
-    return store_message_add(tx, target->account_id, folder_id, 0, &row);
+    st = store_message_add(tx, target->account_id, folder_id, 0, &row);
+    return st == ST_OK ? router_task_leave(tx, &task, &row, &work->left) : st;
 }
 
 static struct store_envelope envelope_of(const struct router_message *message, int64_t blob_id)
@@ -209,6 +217,7 @@ static enum st accept_body(struct store_tx *tx, void *arg)
     size_t delivered = 0;
     enum st st = claim_rcpts(tx, message);
 
+    work->left = false;
     if (st != ST_OK)
         return st;
     place_rows(work);
@@ -412,6 +421,7 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
         if (targets->list[i]->kind == ROUTER_LOCAL && message->spool == NULL)
             work->order[work->count++] = targets->list[i];
     router_targets_by_account(work->order, work->count);
+    work->imip = work->count > 0 && router_task_imip(message->structure);
     if (queue != NULL)
         add_rows(work);
     return work;
@@ -543,6 +553,8 @@ enum st router_accept_end(struct router_work **work, uint64_t sid)
         blob_writer_committed((*work)->message->body);
         count_add(COUNT_MESSAGES_ACCEPTED, 1);
         tell_delivered(*work, sid);
+        if ((*work)->left && (*work)->queue != NULL)
+            router_queue_tell_tasks((*work)->queue);
     }
     if ((*work)->copied)
         router_shadow_over((*work)->queue, &(*work)->copy, st == ST_OK && rows_agree(*work));

@@ -14,8 +14,6 @@
 
 #define PART_BYTES_MAX (64 * KIB) /* of what is gathered before it is put; all in it is cut */
 #define VALUE_BYTES_MAX 2000
-#define ADDRESS_BYTES_MAX 800
-#define MESSAGE_ID_BYTES_MAX 800
 
 static const char *const actions[] = {"failed", "delayed", "delivered", "relayed", "expanded"};
 static_assert(COUNT(actions) == ROUTER_DSN_KIND_MAX, "one name for each kind");
@@ -93,46 +91,12 @@ static void put_date(struct report *report, const char *name, int64_t ms)
     buf_put(&report->part, SLICE("\r\n"));
 }
 
-/* An address in angle brackets, behind a display name in quotes or in encoded words, or none. */
-static void put_mailbox(struct report *report, const char *field, struct slice name,
-                        struct slice address)
-{
-    AUTO(buf) struct buf clean = BUF(PART_BYTES_MAX);
-    AUTO(buf) struct buf text = BUF(PART_BYTES_MAX);
-
-    mime_write_clean(name, VALUE_BYTES_MAX, true, &clean);
-    bool plain = mime_utf8_ascii(buf_slice(&clean)) &&
-                 slice_find(buf_slice(&clean), '"') == SIZE_MAX &&
-                 slice_find(buf_slice(&clean), '\\') == SIZE_MAX;
-    if (plain && clean.len > 0)
-        buf_putf(&text, "\"%s\" ", clean.ptr);
-    else if (clean.len > 0) {
-        mime_write_words(buf_slice(&clean), &text);
-        buf_put(&text, SLICE(" "));
-    }
-    buf_put(&text, SLICE("<"));
-    mime_write_clean(address, ADDRESS_BYTES_MAX, true, &text);
-    buf_put(&text, SLICE(">"));
-    mime_write_field(field, buf_slice(&text), true, &report->part);
-}
-
-static struct slice original_field(const struct router_dsn *dsn, struct slice name)
-{
-    struct mime_field field;
-
-    return mime_field_find(dsn->header, name, &field) ? slice_trim(field.value) : SLICE("");
-}
-
 /* A sender's client shows the report beside the message it is about. */
 static void put_references(struct report *report)
 {
-    struct slice id = original_field(report->dsn, SLICE("Message-ID"));
-    bool good = id.len > 2 && id.len <= MESSAGE_ID_BYTES_MAX && id.ptr[0] == '<' &&
-                slice_find(id, '>') == id.len - 1;
+    struct slice id = mime_message_id(report->dsn->header);
 
-    for (size_t i = 0; i < id.len; i++)
-        good = good && id.ptr[i] > ' ' && id.ptr[i] < 0x7f;
-    if (!good)
+    if (id.len == 0)
         return;
     put_field(report, "In-Reply-To", "", id);
     put_field(report, "References", "", id);
@@ -154,8 +118,8 @@ static void put_header(struct report *report)
     const struct router_dsn *dsn = report->dsn;
     AUTO(buf) struct buf id = BUF(PART_BYTES_MAX);
 
-    put_mailbox(report, "From", dsn->from_name, dsn->from);
-    put_mailbox(report, "To", SLICE(""), dsn->to);
+    mime_write_mailbox("From", dsn->from_name, dsn->from, &report->part);
+    mime_write_mailbox("To", SLICE(""), dsn->to, &report->part);
     router_dsn_words_subject(dsn, &report->part);
     put_date(report, "Date", dsn->now_ms);
     buf_putf(&id, "<%.*s@%.*s>", SLICE_ARG(dsn->guid), SLICE_ARG(dsn->mta));

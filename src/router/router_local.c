@@ -1,6 +1,7 @@
 #include "router/router_local.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/slice.h"
 #include "directory/directory.h"
 #include "log/log.h"
@@ -8,11 +9,15 @@
 #include "router/router_plan.h"
 #include "router/router_run.h"
 #include "router/router_shadow.h"
+#include "router/router_task.h"
+#include "store/store_blob.h"
 #include "store/store_message.h"
 #include "sys/sys_time.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define STRUCTURE_BYTES_MAX (4 * MIB)
 
 struct local {
     struct router_queue *queue;
@@ -23,21 +28,28 @@ struct local {
     const char **whys;
     size_t rcpt_count;
     int64_t now_ms;
+    bool imip;
+    bool left; /* tasks */
 };
 
-static enum st deliver(struct store_tx *tx, const struct local *local,
-                       const struct router_target *target)
+static enum st deliver(struct store_tx *tx, struct local *local, const struct router_target *target)
 {
     const struct store_envelope *envelope = &local->item->row.envelope;
     struct store_message row = {.blob_id = envelope->envelope_id,
                                 .bytes = envelope->bytes,
                                 .date_s = local->now_ms / 1000,
                                 .saved_ms = local->now_ms};
+    const struct router_task task = {.account_id = target->account_id,
+                                     .imip = local->imip,
+                                     .sender = envelope->sender,
+                                     .address = local->item->row.rcpt.address};
     int64_t folder_id;
     enum st st = store_account_inbox(tx, target->account_id, &folder_id);
 
     memcpy(row.guid, envelope->guid, sizeof(row.guid));
-    return st != ST_OK ? st : store_message_add(tx, target->account_id, folder_id, 0, &row);
+    if (st == ST_OK)
+        st = store_message_add(tx, target->account_id, folder_id, 0, &row);
+    return st == ST_OK ? router_task_leave(tx, &task, &row, &local->left) : st;
 }
 
 static enum st local_body(struct store_tx *tx, void *arg)
@@ -46,6 +58,7 @@ static enum st local_body(struct store_tx *tx, void *arg)
     struct store_settle done = {.what = STORE_SETTLE_DONE, .rcpt = local->item->row.rcpt};
     enum st st = ST_OK;
 
+    local->left = false;
     for (size_t i = 0; st == ST_OK && i < local->targets.count; i++)
         if (local->targets.list[i]->kind == ROUTER_LOCAL)
             st = deliver(tx, local, local->targets.list[i]);
@@ -95,6 +108,8 @@ static void conclude(struct local *local, enum st st)
 
     if (st == ST_OK)
         tell(local);
+    if (st == ST_OK && local->left)
+        router_queue_tell_tasks(queue);
     if (st == ST_OK && local->rcpt_count == 0) /* else its copy stands for those it became */
         router_shadow_done(queue, &item->row.envelope, item->key.rcpt_no);
     pthread_mutex_lock(&queue->lock);
@@ -112,6 +127,19 @@ static void conclude(struct local *local, enum st st)
     else
         router_item_forget(queue, item);
     pthread_mutex_unlock(&queue->lock);
+}
+
+/* What cannot be read now is read again when the message is. */
+static enum st look_at_parts(struct local *local)
+{
+    AUTO(buf) struct buf envelope = BUF(STRUCTURE_BYTES_MAX);
+    AUTO(buf) struct buf structure = BUF(STRUCTURE_BYTES_MAX);
+    struct blob_packed packed;
+    enum st st = blob_packed_look(local->queue->store, local->item->row.envelope.envelope_id,
+                                  &packed, &envelope, &structure);
+
+    local->imip = st == ST_OK && router_task_imip(buf_slice(&structure));
+    return st;
 }
 
 static void nobody(struct router_queue *queue, struct router_item *item)
@@ -154,6 +182,7 @@ void router_local(struct router_queue *queue, const struct directory *directory,
     for (size_t i = 0; i < local.targets.count; i++)
         if (local.targets.list[i]->kind == ROUTER_REMOTE)
             add_remote(&local, directory, local.targets.list[i]);
-    conclude(&local, store_write(queue->store, local_body, &local));
+    enum st st = look_at_parts(&local);
+    conclude(&local, st == ST_OK ? store_write(queue->store, local_body, &local) : st);
     arena_free(&arena);
 }

@@ -528,6 +528,18 @@ struct health *router_queue_servers(const struct router_queue *queue)
     return queue->servers;
 }
 
+void router_queue_watch_tasks(struct router_queue *queue, void (*fn)(void *ctx), void *ctx)
+{
+    queue->tasks_fn = fn;
+    queue->tasks_ctx = ctx;
+}
+
+void router_queue_tell_tasks(const struct router_queue *queue)
+{
+    if (queue->tasks_fn != NULL)
+        queue->tasks_fn(queue->tasks_ctx);
+}
+
 const char *router_queue_server_name(const struct router_queue *queue)
 {
     return queue->server_name;

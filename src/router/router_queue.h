@@ -50,6 +50,10 @@ int64_t router_queue_report_id(const struct router_queue *queue);
 const char *router_queue_server_name(const struct router_queue *queue);
 const struct router_health *router_queue_health(const struct router_queue *queue);
 struct health *router_queue_servers(const struct router_queue *queue); /* NULL: alone */
+/* Before router_queue_start(): fn is told, on any thread, when deliveries left tasks that are
+ * durable (store_task.h); it must only note that. */
+void router_queue_watch_tasks(struct router_queue *queue, void (*fn)(void *ctx), void *ctx);
+void router_queue_tell_tasks(const struct router_queue *queue);
 /* Reports were queued. */
 void router_queue_look_reports(struct router_queue *queue);
 

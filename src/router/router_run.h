@@ -93,8 +93,10 @@ struct router_queue {
     struct router_journal *journal;
     struct sys_dns *dns;
     struct sys_tls_client *tls;
-    struct cluster *cluster; /* NULL: this server is of no domain */
-    int stop_fds[2];         /* a pipe; readable once it stops for good */
+    struct cluster *cluster;     /* NULL: this server is of no domain */
+    void (*tasks_fn)(void *ctx); /* NULL: nobody waits for tasks */
+    void *tasks_ctx;
+    int stop_fds[2]; /* a pipe; readable once it stops for good */
     pthread_mutex_t lock;
     pthread_cond_t idle_cond; /* settling or senders became fewer */
     pthread_cond_t keeper_cond;

@@ -187,8 +187,8 @@ enum st store_account_remove(struct store_tx *tx, int64_t account_id)
     return st;
 }
 
-enum st store_account_advance(struct store_tx *tx, int64_t account_id, int64_t bytes,
-                              int64_t messages, uint64_t *modseq_r, uint64_t *bytes_used_r)
+enum st store_account_take(struct store_tx *tx, int64_t account_id, int64_t bytes, int64_t messages,
+                           uint64_t *modseq_r, uint64_t *bytes_used_r, bool *oof_r)
 {
     struct store_rows *rows =
         store_rows_open(tx, S_ACCOUNT_ADVANCE, SV_I(account_id), SV_I(bytes), SV_I(messages));
@@ -197,9 +197,18 @@ enum st store_account_advance(struct store_tx *tx, int64_t account_id, int64_t b
     if (found) {
         *modseq_r = (uint64_t)store_rows_i64(rows, 0);
         *bytes_used_r = (uint64_t)store_rows_i64(rows, 1);
+        *oof_r = store_rows_i64(rows, 2) != 0;
     }
     enum st st = store_rows_close(&rows);
     return st != ST_OK ? st : found ? ST_OK : ST_NOT_FOUND;
+}
+
+enum st store_account_advance(struct store_tx *tx, int64_t account_id, int64_t bytes,
+                              int64_t messages, uint64_t *modseq_r, uint64_t *bytes_used_r)
+{
+    bool oof;
+
+    return store_account_take(tx, account_id, bytes, messages, modseq_r, bytes_used_r, &oof);
 }
 
 enum st store_keywords_get(struct store_tx *tx, int64_t account_id,

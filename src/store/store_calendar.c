@@ -291,6 +291,8 @@ enum st store_calendar_account_set(struct store_tx *tx, const struct store_calen
 
     if (st == ST_OK)
         st = store_account_step(tx, a->account_id, 0, &modseq);
+    if (st == ST_OK)
+        st = store_exec(tx, S_ACCOUNT_OOF, NULL, SV_I(a->account_id), SV_I(a->oof));
     if (st != ST_OK)
         return st;
     store_touch(tx, a->account_id, 0);

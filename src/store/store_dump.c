@@ -30,7 +30,7 @@ static const struct table {
     {"document", S_DUMP_DOCUMENT, S_DOCUMENT_PUT, "ttitttitii", 2},
     {"document_history", S_DUMP_DOCUMENT_HISTORY, S_RESTORE_DOCUMENT_HISTORY, "ttitttitii", 4},
     {"document_counter", S_DUMP_DOCUMENT_COUNTER, S_DOCUMENT_COUNTER_PUT, "ii", 1},
-    {"account", S_DUMP_ACCOUNT, S_RESTORE_ACCOUNT, "ittiiiiiii", 1},
+    {"account", S_DUMP_ACCOUNT, S_RESTORE_ACCOUNT, "ittiiiiiiii", 1},
     {"keyword", S_DUMP_KEYWORD, S_KEYWORD_ADD, "iit", 2},
     {"folder", S_DUMP_FOLDER, S_RESTORE_FOLDER, "iittiiiiit", 1},
     {"subscription", S_DUMP_SUBSCRIPTION, S_SUBSCRIPTION_ADD, "it", 2},

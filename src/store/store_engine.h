@@ -68,6 +68,10 @@ MUST_USE enum st store_rows_close_found(struct store_rows **rows, bool found);
 struct store_value store_text_value(struct slice text);
 /* The last segment of an address: 1 to 255 bytes of UTF-8, no '/' and no control character. */
 bool store_segment_ok(struct slice name);
+/* store_account_advance() for a delivery: *oof_r: out of office is on, or will be. */
+MUST_USE enum st store_account_take(struct store_tx *tx, int64_t account_id, int64_t bytes,
+                                    int64_t messages, uint64_t *modseq_r, uint64_t *bytes_used_r,
+                                    bool *oof_r);
 /* store_account_advance() where nobody asks for more than the number. */
 MUST_USE enum st store_account_step(struct store_tx *tx, int64_t account_id, int64_t bytes,
                                     uint64_t *modseq_r);

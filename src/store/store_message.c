@@ -13,8 +13,8 @@ enum st store_message_add(struct store_tx *tx, int64_t account_id, int64_t folde
 {
     uint64_t bytes_used = 0;
     int64_t uid = 0;
-    enum st st = store_account_advance(tx, account_id, (int64_t)message->bytes, 1, &message->modseq,
-                                       &bytes_used);
+    enum st st = store_account_take(tx, account_id, (int64_t)message->bytes, 1, &message->modseq,
+                                    &bytes_used, &message->oof);
 
     if (st == ST_OK && quota_bytes != 0 && bytes_used > quota_bytes)
         st = ST_FULL;

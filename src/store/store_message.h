@@ -22,6 +22,7 @@ struct store_message {
     int64_t date_s;        /* INTERNALDATE, seconds since 1970 */
     int32_t date_zone_min; /* its offset from UTC, minutes */
     int64_t saved_ms;
+    bool oof;               /* out of store_message_add(): the account may have a reply for it */
     struct slice envelope;  /* IMAP's ENVELOPE, ready to send; only where asked for */
     struct slice structure; /* for mime_structure_read(); only where asked for */
 };

@@ -113,8 +113,10 @@ static const char migration_6[] =
     "CREATE TABLE shadow_taken (owner @TEXT@ NOT NULL, guid @TEXT@ NOT NULL, "
     " taken_ms BIGINT NOT NULL, PRIMARY KEY (owner, guid)) @END@;";
 
-/* Calendars. A thing that is gone keeps its name, so that one that comes back is not both. */
+/* Calendars. A thing that is gone keeps its name, so that one that comes back is not both. What
+ * each delivery must know of calendar_account stands beside the numbers it takes (account.oof). */
 static const char migration_7[] =
+    "ALTER TABLE account ADD COLUMN oof BIGINT NOT NULL DEFAULT 0;"
     "CREATE TABLE calendar (calendar_id @ID@, account_id BIGINT NOT NULL, name @TEXT@ NOT NULL, "
     " kind BIGINT NOT NULL, modseq BIGINT NOT NULL, created_ms BIGINT NOT NULL, "
     " components BIGINT NOT NULL, transparent BIGINT NOT NULL, sort BIGINT NOT NULL, "

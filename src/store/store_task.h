@@ -8,8 +8,9 @@ struct arena;
 enum store_task_kind {
     STORE_TASK_ITIP = 1, /* an iTIP message (body) from sender, for the account */
     STORE_TASK_IMIP = 2, /* an iTIP message (body) of the account, to be mailed to rcpt */
-    STORE_TASK_MAIL = 3, /* a delivered mail (blob_id) of sender may be iMIP */
-    STORE_TASK_OOF = 4,  /* a delivered mail (blob_id) of sender may want an out of office reply */
+    /* A delivered mail (blob_id; body: its guid) of sender to the address rcpt: may be iMIP, */
+    STORE_TASK_MAIL = 3,
+    STORE_TASK_OOF = 4, /* may want an out of office reply. */
 };
 
 struct store_task {

@@ -1,0 +1,19 @@
+/* router_task.h: what a delivery leaves for the calendars to look at: invitations by mail (iMIP,
+ * RFC 6047), and mail for one who is out of office. Inside router/. */
+#pragma once
+#include "store/store_message.h"
+
+/* Whether it may be iMIP: a part text/calendar with a method (RFC 6047 section 2.4), not inside a
+ * forwarded message. structure: of mime_structure_write(). Pure. */
+bool router_task_imip(struct slice structure);
+
+struct router_task {
+    int64_t account_id;
+    bool imip;            /* router_task_imip() */
+    struct slice sender;  /* the envelope's */
+    struct slice address; /* the recipient as it was given */
+};
+/* In the transaction of store_message_add(), behind it; message is what that was given. *left_r
+ * becomes true where something was left: once it is durable, router_queue_tell_tasks(). */
+MUST_USE enum st router_task_leave(struct store_tx *tx, const struct router_task *task,
+                                   const struct store_message *message, bool *left_r);
