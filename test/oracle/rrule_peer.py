@@ -33,7 +33,20 @@ DIFFERENCES = {"libical": [
      "hours, minutes and seconds: the first period begins with the time of DTSTART, INTERVAL is not kept across BYxxx"),
     ("week_start", lambda parts, first: parts["FREQ"] == "WEEKLY" and "INTERVAL" in parts and "BYDAY" in parts,
      "with an INTERVAL of weeks the first week is another one where DTSTART does not fit BYDAY"),
-], "icaljs": []}
+], "icaljs": [
+    ("leap_second", lambda parts, first: "60" in parts.get("BYSECOND", "").split(","), "BYSECOND=60 is the next minute's 0"),
+    ("set_pos", lambda parts, first: "BYSETPOS" in parts, "BYSETPOS counts days of a month only"),
+    ("week_no", lambda parts, first: "BYWEEKNO" in parts, "BYWEEKNO is not looked at beside BYDAY, and its weekday without"),
+    ("year_times", lambda parts, first: parts["FREQ"] == "YEARLY" and TIMES & set(parts), "of times of day in a year the first only"),
+    ("year_days", lambda parts, first: parts["FREQ"] == "YEARLY" and {"BYMONTHDAY", "BYYEARDAY", "BYDAY"} & set(parts),
+     "YEARLY: days of the month of DTSTART, or days in wrong years"),
+    ("negative_day", lambda parts, first: negative(parts, "BYMONTHDAY") or negative(parts, "BYYEARDAY"),
+     "negative days of the month and year are not looked at where they limit"),
+    ("month_days", lambda parts, first: parts["FREQ"] == "MONTHLY" and {"BYDAY", "BYMONTH", "BYMONTHDAY"} & set(parts),
+     "MONTHLY: BYDAY in the wrong month, INTERVAL not kept"),
+    ("first_day", lambda parts, first: parts["FREQ"] in FINE | {"DAILY", "WEEKLY"} and (TIMES | {"BYDAY"}) & set(parts),
+     "the day of DTSTART is not tested, the first period begins with its time"),
+]}
 
 
 class Peer:

@@ -133,7 +133,7 @@ static const struct row rows[] = {
      "DTSTART;TZID=\"(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna\":"
      "20250701T120000\n",
      Y2025, "20250701T100000/20250701T100000"},
-    {"older Windows", "DTSTART;TZID=(GMT-08:00) Pacific Time (US & Canada):20250701T120000\n",
+    {"older Windows", "DTSTART;TZID=\"(GMT-08:00) Pacific Time (US & Canada)\":20250701T120000\n",
      Y2025, "20250701T190000/20250701T190000"},
     {"zones with something before them",
      "DTSTART;TZID=/example.org/20250101_1/Europe/Berlin:20250701T120000\n", Y2025,
