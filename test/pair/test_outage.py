@@ -210,3 +210,24 @@ def test_a_fetch_that_is_cut_in_the_middle_sends_no_nil_and_marks_only_what_it_s
     again = imap.ok("FETCH 1:* (BODY[])")
     assert sum("\r\nbody " in l for l in again) == count
     imap.close()
+
+
+def test_idle_goes_on_through_an_outage_and_hears_of_what_comes_after(patient):
+    a, b = patient
+    with Imap(b.port("imap"), ACCOUNTS[0]) as imap, Smtp(a.port("smtp"), timeout=60) as smtp:
+        imap.ok("SELECT INBOX")
+        imap.send("i IDLE\r\n")
+        assert imap.line().startswith("+")
+        a.database.stop(signal.SIGQUIT)
+        wait_until(lambda: b.events("store_failed"), what="that B notices")
+        a.database.start()
+        begun = time.monotonic()
+        for n in range(3):
+            assert smtp.mail("", [f"{ACCOUNTS[0]}@example.test"], message(n))[-1] == 250
+        heard = []
+        while "* 3 EXISTS" not in heard:
+            heard.append(imap.line(20))
+        print(f"IDLE heard of what was delivered after the outage {time.monotonic() - begun:.1f} s after its end")
+        imap.send("DONE\r\n")
+        assert imap.end("i ")[0].startswith("OK")
+        assert not [l for l in heard if not re.match(r"\* (\d+ (EXISTS|RECENT|FETCH)|OK)", l)], heard
