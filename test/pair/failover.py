@@ -177,6 +177,7 @@ class Load:
         self.pause = collections.Counter()    # kind -> the longest time that one of its sessions had none
         self.answers = collections.Counter()  # kind -> successes
         self.unknown = self.count_unknown()   # before this round
+        self.before = {account: count_of(pair[1], account) for account in ACCOUNTS}
         self.bad = []
         self.refused = collections.Counter()
         self.flags = {}      # (account, uid) -> keywords that were answered OK
@@ -314,13 +315,18 @@ def copies(port, account):
     return collections.Counter(re.search(r"<[^>]+@failover>", l)[0] for l in lines if "@failover>" in l), lines
 
 
+def count_of(server, account):
+    with Imap(server.port("imap"), account) as imap:
+        return int(re.search(r"MESSAGES (\d+)", " ".join(imap.ok("STATUS INBOX (MESSAGES)")))[1])
+
+
 def await_spool(load, pair):
     """What was taken into the spool while PostgreSQL was away comes into the store now."""
     begun = time.monotonic()
-    owed = {account: {i for (rcpt, i), told in load.mail.items() if rcpt == account and told == "250"} for account in ACCOUNTS}
+    owed = collections.Counter(rcpt for (rcpt, _), told in load.mail.items() if told == "250")
     for account in ACCOUNTS:
         try:
-            wait_until(lambda a=account: owed[a] <= copies(pair[1].port("imap"), a)[0].keys(), 120)
+            wait_until(lambda a=account: count_of(pair[1], a) >= load.before[a] + owed[a], 120)
         except TimeoutError:
             pass    # check() names them
     spooled = sum(len(server.events("spool_moved")) for server in pair)
