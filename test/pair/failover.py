@@ -385,6 +385,7 @@ def main():
         for name, spool in ("a.test", "yes"), ("b.test", "no"):     # B holds what comes until the database is back
             pair.append(PairServer(name, cluster.where(), spool=spool).start())
         pair[0].add_users(ACCOUNTS)
+        pair[1].await_user(ACCOUNTS[-1])
         for number in range(1, args.rounds + 1):
             hold_s = args.hold if number % 3 == 2 else HOLD_S
             for server in pair:

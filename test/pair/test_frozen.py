@@ -15,12 +15,15 @@ def pair():
     database = new_postgres()
     pair = [PairServer(name, where(database), spool="no").start() for name in ("a.test", "b.test")]
     pair[0].add_users([USER, "user1"])
+    pair[1].await_user("user1")
     pair[0].database = database
-    yield pair
-    assert "no faults" in pair[1].run("store", "check")
-    for server in pair:
-        server.remove()
-    database.remove()
+    try:
+        yield pair
+        assert "no faults" in pair[1].run("store", "check")
+    finally:
+        for server in pair:
+            server.remove()
+        database.remove()
 
 
 def psql(database, statement):

@@ -7,8 +7,8 @@ from pairing import PairServer, message, new_postgres, where
 from server import PASSWORD, Imap, Smtp, wait_until
 
 COUNT = 5       # messages of each account
-HOLD_S = 3      # store_retry_ms where it is to run out
-SLACK_S = 2     # less than another hold
+HOLD_S = 5      # store_retry_ms where it is to run out
+SLACK_S = 4     # less than another hold
 
 # What needs the store, and has no effect twice.
 NEED = ["UID FETCH 1:* (ENVELOPE)", "UID FETCH 1:* (BODY.PEEK[])", "FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]",
@@ -25,28 +25,36 @@ COMMANDS = NEED + ONCE + KNOWN
 ACCOUNTS = [f"account{n}" for n in range(len(COMMANDS))]
 
 
-def serve(retry_ms):
+def serve(retry_ms, accounts):
     """A has a spool; B has none, and says what the store says."""
     database = new_postgres()
     pair = [PairServer(name, where(database), spool=spool, store_retry_ms=retry_ms).start()
             for name, spool in (("a.test", "yes"), ("b.test", "no"))]
-    pair[0].add_users(ACCOUNTS)
+    pair[0].add_users(accounts)
+    pair[1].await_user(accounts[-1])
     pair[0].database = database
-    yield pair
-    assert "no faults" in pair[1].run("store", "check")
-    for server in pair:
-        server.remove()
-    database.remove()
+    try:
+        yield pair
+        assert "no faults" in pair[1].run("store", "check")
+    finally:
+        for server in pair:
+            server.remove()
+        database.remove()
 
 
 @pytest.fixture
 def patient():
-    yield from serve(30000)
+    yield from serve(30000, ACCOUNTS)
 
 
 @pytest.fixture
 def hasty():
-    yield from serve(HOLD_S * 1000)
+    yield from serve(HOLD_S * 1000, ACCOUNTS)
+
+
+@pytest.fixture
+def few():
+    yield from serve(HOLD_S * 1000, ACCOUNTS[:2])
 
 
 def flags_of(imap):
@@ -179,10 +187,10 @@ def test_commands_of_an_outage_longer_than_the_hold_are_told_unavailable_and_ses
           f"the hold is {HOLD_S} s")
 
 
-def test_a_fetch_that_is_cut_in_the_middle_sends_no_nil_and_marks_only_what_it_sent(hasty):
+def test_a_fetch_that_is_cut_in_the_middle_sends_no_nil_and_marks_only_what_it_sent(few):
     """300 bodies of 20 KB: the client stops reading, PostgreSQL goes, the client reads on."""
     count, account = 300, ACCOUNTS[1]
-    server, database = hasty[0], hasty[0].database
+    server, database = few[0], few[0].database
     with Imap(server.port("imap"), account) as imap:
         imap.ok("CREATE big")
         for start in range(0, count, 100):
@@ -212,8 +220,8 @@ def test_a_fetch_that_is_cut_in_the_middle_sends_no_nil_and_marks_only_what_it_s
     imap.close()
 
 
-def test_idle_goes_on_through_an_outage_and_hears_of_what_comes_after(patient):
-    a, b = patient
+def test_idle_goes_on_through_an_outage_and_hears_of_what_comes_after(few):
+    a, b = few
     with Imap(b.port("imap"), ACCOUNTS[0]) as imap, Smtp(a.port("smtp"), timeout=60) as smtp:
         imap.ok("SELECT INBOX")
         imap.send("i IDLE\r\n")
