@@ -265,8 +265,8 @@ static void fill_cancelled(const struct merge *m, const struct itip_part *old,
     }
     if (own != NULL && calendar_itip_own(m->in->world, new->comp) == NULL)
         calendar_itip_date_add(m->arena, new->comp, ICAL_ATTENDEE, own);
-    if (own != NULL && old->master == new->master &&
-        ical_param_find(own, CALENDAR_ITIP_ANSWERED) != NULL) { /* it may be called on again */
+    if (own != NULL && old->master == new->master &&ical_param_find(own, CALENDAR_ITIP_ANSWERED) !=
+                           NULL) { /* it may be called on again */
         struct ical_prop *its = calendar_itip_own(m->in->world, new->comp);
 
         copy_param(m->arena, its, own, "PARTSTAT");
@@ -339,9 +339,15 @@ static bool rebuild(struct merge *m, const struct itip_part *old, const struct i
     struct ical_prop *own;
     uint64_t answered;
 
-    if (m->master == NULL || is_cancel(m) || was == NULL || old->future ||
-        calendar_itip_cancelled(old->comp) || calendar_itip_times_has(out, old->id_s) ||
-        slice_to_u64(ical_param_text(was, CALENDAR_ITIP_ANSWERED), &answered) != ST_OK ||
+    if (was == NULL || old->future ||
+        slice_to_u64(ical_param_text(was, CALENDAR_ITIP_ANSWERED), &answered) != ST_OK)
+        return false;
+    if (is_cancel(m)) { /* it may be called on again, by a REQUEST of the CANCEL's version */
+        ical_prop_set(m->arena, part.comp, ICAL_STATUS, SLICE("CANCELLED"));
+        m->parts[m->count++] = part;
+        return true;
+    }
+    if (m->master == NULL || calendar_itip_times_has(out, old->id_s) ||
         is_void(m, m->master->comp, answered))
         return false;
     for (const struct ical_prop *prop = m->master->comp->props; prop != NULL; prop = prop->next)
