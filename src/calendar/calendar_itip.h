@@ -17,7 +17,7 @@ struct ical_zones;
 /* Parameters of ATTENDEE and properties that we keep in stored objects. */
 #define CALENDAR_ITIP_REPLIED "X-POSTHORSE-REPLIED"     /* DTSTAMP of the last REPLY */
 #define CALENDAR_ITIP_ANSWERED "X-POSTHORSE-ANSWERED"   /* SEQUENCE that PARTSTAT answers */
-#define CALENDAR_ITIP_SINCE "X-POSTHORSE-SINCE"       /* SEQUENCE that first invited him */
+#define CALENDAR_ITIP_SINCE "X-POSTHORSE-SINCE"         /* SEQUENCE that first invited him */
 #define CALENDAR_ITIP_FOLLOWS "X-POSTHORSE-FOLLOWS"     /* PARTSTAT is that of the series */
 #define CALENDAR_ITIP_COUNTERED "X-POSTHORSE-COUNTERED" /* DTSTAMP of the last COUNTER */
 #define CALENDAR_ITIP_RESET "X-POSTHORSE-RESET"         /* answers to a lower SEQUENCE are void */

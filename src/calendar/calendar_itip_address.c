@@ -39,7 +39,7 @@ struct slice calendar_itip_address(struct arena *arena, struct slice text)
             if ((unsigned char)c <= ' ' || c == 0x7f)
                 c = '_';
         }
-        out[len++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        out[len++] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
     }
     return (struct slice){out, len};
 }

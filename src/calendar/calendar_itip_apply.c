@@ -124,19 +124,35 @@ static void copy_param(struct arena *arena, struct ical_prop *to, const struct i
         ical_param_set(arena, to, name, param->values[0].text);
 }
 
-/* Own answer, own alarms, and how one's own calendar shows it. */
-static void keep_answer(const struct merge *m, const struct itip_part *old, struct itip_part *new)
+static void copy_answer(const struct merge *m, struct ical_prop *own, const struct ical_prop *was)
 {
-    struct ical_prop *own = calendar_itip_own(m->in->world, new->comp);
-    const struct ical_prop *was = calendar_itip_own(m->in->world, old->comp);
-
-    if (own == NULL || was == NULL)
-        return;
-    copy_param(m->arena, own, was, CALENDAR_ITIP_REPLIED);
-    if (!answer_holds(m, old, was, new))
-        return;
     copy_param(m->arena, own, was, "PARTSTAT");
     copy_param(m->arena, own, was, CALENDAR_ITIP_ANSWERED);
+}
+
+/* Of an instance that was not answered by itself the answer is that to the series. */
+static void keep_answer(const struct merge *m, const struct itip_part *old, struct itip_part *new)
+{
+    const struct itip_part *series =
+        m->master != NULL ? m->master : calendar_itip_set_master(&m->in->stored);
+    struct ical_prop *own = calendar_itip_own(m->in->world, new->comp);
+    const struct ical_prop *was = calendar_itip_own(m->in->world, old->comp);
+    uint64_t answered;
+
+    if (own == NULL)
+        return;
+    if (was != NULL)
+        copy_param(m->arena, own, was, CALENDAR_ITIP_REPLIED);
+    if (was != NULL && answer_holds(m, old, was, new)) {
+        copy_answer(m, own, was);
+        return;
+    }
+    if (new->master || series == NULL || ical_param_find(own, CALENDAR_ITIP_FOLLOWS) == NULL ||
+        (was = calendar_itip_own(m->in->world, series->comp)) == NULL ||
+        slice_to_u64(ical_param_text(was, CALENDAR_ITIP_ANSWERED), &answered) != ST_OK ||
+        is_void(m, new->comp, answered))
+        return;
+    copy_answer(m, own, was);
 }
 
 static bool personal(const struct ical_prop *prop)
@@ -224,7 +240,6 @@ static void clean(struct ical_comp *comp, bool cancel)
         if (prop->id == ICAL_ATTENDEE) {
             ical_param_remove(prop, CALENDAR_ITIP_REPLIED);
             ical_param_remove(prop, CALENDAR_ITIP_ANSWERED);
-            ical_param_remove(prop, CALENDAR_ITIP_FOLLOWS);
         }
         at = &prop->next;
     }
@@ -250,6 +265,14 @@ static void fill_cancelled(const struct merge *m, const struct itip_part *old,
     }
     if (own != NULL && calendar_itip_own(m->in->world, new->comp) == NULL)
         calendar_itip_date_add(m->arena, new->comp, ICAL_ATTENDEE, own);
+    if (own != NULL && old->master == new->master &&ical_param_find(own, CALENDAR_ITIP_ANSWERED) !=
+                           NULL) { /* it may be called on again */
+        struct ical_prop *its = calendar_itip_own(m->in->world, new->comp);
+
+        copy_param(m->arena, its, own, "PARTSTAT");
+        copy_param(m->arena, its, own, CALENDAR_ITIP_REPLIED);
+        copy_param(m->arena, its, own, CALENDAR_ITIP_ANSWERED);
+    }
     if (ical_prop_find(new->comp, ICAL_DTSTART) != NULL)
         return;
     if (old != NULL && old->master && !new->master)
@@ -316,9 +339,15 @@ static bool rebuild(struct merge *m, const struct itip_part *old, const struct i
     struct ical_prop *own;
     uint64_t answered;
 
-    if (m->master == NULL || is_cancel(m) || was == NULL || old->future ||
-        calendar_itip_cancelled(old->comp) || calendar_itip_times_has(out, old->id_s) ||
-        slice_to_u64(ical_param_text(was, CALENDAR_ITIP_ANSWERED), &answered) != ST_OK ||
+    if (was == NULL || old->future ||
+        slice_to_u64(ical_param_text(was, CALENDAR_ITIP_ANSWERED), &answered) != ST_OK)
+        return false;
+    if (is_cancel(m)) { /* it may be called on again, by a REQUEST of the CANCEL's version */
+        ical_prop_set(m->arena, part.comp, ICAL_STATUS, SLICE("CANCELLED"));
+        m->parts[m->count++] = part;
+        return true;
+    }
+    if (m->master == NULL || calendar_itip_times_has(out, old->id_s) ||
         is_void(m, m->master->comp, answered))
         return false;
     for (const struct ical_prop *prop = m->master->comp->props; prop != NULL; prop = prop->next)

@@ -264,10 +264,10 @@ static void decline_all(struct answerer *a, struct calendar_itip_sent *sent)
 
 static void send_reply(struct answerer *a, struct calendar_itip_sent *sent)
 {
-    const struct itip_set *set = a->after->vcalendar != NULL ? a->after : a->before;
+    const struct itip_set *set = a->after->organizer != NULL ? a->after : a->before;
     struct ical_comp *vcalendar;
 
-    if (a->count == 0)
+    if (a->count == 0 || set->organizer == NULL)
         return;
     vcalendar = calendar_itip_envelope(set, CALENDAR_ITIP_REPLY,
                                        (const struct ical_comp *const *)a->replies, a->count);

@@ -122,7 +122,8 @@ static void strip_params(struct ical_prop *prop)
     while (*at != NULL) {
         if (slice_istarts((*at)->name, SLICE("SCHEDULE-")) ||
             (slice_istarts((*at)->name, SLICE("X-POSTHORSE-")) &&
-             !slice_ieq((*at)->name, SLICE(CALENDAR_ITIP_SINCE))))
+             !slice_ieq((*at)->name, SLICE(CALENDAR_ITIP_SINCE)) &&
+             !slice_ieq((*at)->name, SLICE(CALENDAR_ITIP_FOLLOWS))))
             *at = (*at)->next;
         else
             at = &(*at)->next;

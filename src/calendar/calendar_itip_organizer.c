@@ -265,6 +265,7 @@ enum st calendar_itip_organizer(struct itip_set *before, struct itip_set *after,
     if (calendar_itip_set_master(after) != NULL)
         reset = differences[0].reset; /* what the series was answered is void for its instances */
     for (size_t i = 0; i < after->count; i++) {
+        change.changed[i] |= reset;
         carry(&change, &after->parts[i], before->count > 0 && (reset || differences[i].reset));
         calendar_itip_version_set(arena, &after->parts[i], change.version);
     }

@@ -213,8 +213,7 @@ static void hear_one(struct hearing *h, const struct itip_part *reply,
     struct slice answer;
     int order;
 
-    if (!read_answer(h->arena, attendee, &answer) || (part = answered_part(h, reply)) == NULL ||
-        calendar_itip_cancelled(part->comp)) {
+    if (!read_answer(h->arena, attendee, &answer) || (part = answered_part(h, reply)) == NULL) {
         h->lost++;
         return;
     }

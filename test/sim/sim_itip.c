@@ -109,8 +109,8 @@ static struct ical_comp *receive(struct run *run, const struct packet *packet,
                                slice_str(addresses[packet->from]), &result, &error) != ST_OK)
         fail(run, error.text, itip_t_text(run->arena, packet->message, false), SLICE(""));
     if (run->talk)
-        printf("# %s %s: %s\n", addresses[packet->to],
-               calendar_itip_verdict_name(result.verdict), result.line.text);
+        printf("# %s %s: %s\n", addresses[packet->to], calendar_itip_verdict_name(result.verdict),
+               result.line.text);
     return result.store != NULL ? result.store : stored;
 }
 
@@ -164,14 +164,14 @@ static struct ical_comp *override_of(struct run *run, struct itip_set *set, int6
 
 static void set_summary(struct run *run, struct ical_comp *comp)
 {
-    ical_prop_set(run->arena, comp, ICAL_SUMMARY, calendar_itip_number(run->arena, chance(run, 1000)));
+    ical_prop_set(run->arena, comp, ICAL_SUMMARY,
+                  calendar_itip_number(run->arena, chance(run, 1000)));
 }
 
 static void toggle(struct run *run, struct ical_comp *comp, size_t who)
 {
     struct itip_people people = calendar_itip_people(run->arena, comp);
-    struct itip_person *person =
-        calendar_itip_people_find(&people, slice_str(addresses[who]));
+    struct itip_person *person = calendar_itip_people_find(&people, slice_str(addresses[who]));
     struct ical_prop **at = &comp->props;
 
     if (person == NULL) {
@@ -400,8 +400,9 @@ static void run_one(uint64_t seed, bool talk)
     run->now_s = ITIP_T_NOW;
     for (size_t i = 0; i < PEOPLE; i++)
         run->own[i] = slice_str(addresses[i]);
-    buf_putf(&text, "UID:1\nSUMMARY:0\nDTSTART:%.*s\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=%d\n"
-                    "ORGANIZER:%s\nATTENDEE;PARTSTAT=ACCEPTED:%s\n",
+    buf_putf(&text,
+             "UID:1\nSUMMARY:0\nDTSTART:%.*s\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=%d\n"
+             "ORGANIZER:%s\nATTENDEE;PARTSTAT=ACCEPTED:%s\n",
              SLICE_ARG(calendar_itip_stamp(run->arena, START_S)), DAYS, addresses[0], addresses[0]);
     for (size_t i = 1; i < PEOPLE - 1; i++)
         buf_putf(&text, "ATTENDEE;PARTSTAT=NEEDS-ACTION:%s\n", addresses[i]);

@@ -14,11 +14,8 @@ void itip_t_init(struct itip_t *t, const char *own)
     t->arena = arena_new("itip", 4 * GIB);
     t->zones = ical_zones_new("/usr/share/zoneinfo");
     t->own[0] = slice_str(own);
-    t->world = (struct calendar_itip_world){.arena = t->arena,
-                                            .zones = t->zones,
-                                            .own = t->own,
-                                            .own_count = 1,
-                                            .now_s = ITIP_T_NOW};
+    t->world = (struct calendar_itip_world){
+        .arena = t->arena, .zones = t->zones, .own = t->own, .own_count = 1, .now_s = ITIP_T_NOW};
 }
 
 void itip_t_fini(struct itip_t *t)
