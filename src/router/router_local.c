@@ -62,7 +62,8 @@ static void add_remote(struct local *local, const struct directory *directory,
 {
     struct router_plan plan;
 
-    router_plan_now(local->queue, directory, target->address, local->item->row.envelope.origin,
+    router_plan_now(local->queue, directory,
+                    &(struct router_asked){target->address, local->item->row.envelope.origin, NULL},
                     local->targets.arena, &plan);
     local->keys[local->rcpt_count] = plan.key;
     local->whys[local->rcpt_count] = plan.why;

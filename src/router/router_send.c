@@ -593,8 +593,10 @@ static void sort_out(struct attempt *a, const struct directory *directory,
         struct router_plan plan;
 
         next = item->next;
-        router_plan_now(a->queue, directory, item->row.rcpt.address, item->row.envelope.origin,
-                        a->arena, &plan);
+        router_plan_now(
+            a->queue, directory,
+            &(struct router_asked){item->row.rcpt.address, item->row.envelope.origin, a->dest->key},
+            a->arena, &plan);
         if (plan.way == ROUTER_WAY_SEND && strcmp(plan.key, a->dest->key) == 0) {
             if (a->count == 0)
                 a->plan = plan;

@@ -107,7 +107,8 @@ static enum st destine(struct store_tx *tx, const struct taking *t, struct slice
     rcpt->destination_id = queue->report_id;
     if (rcpt->state > STORE_RCPT_HELD)
         return ST_OK;
-    router_plan_now(queue, t->directory, rcpt->address, origin, t->arena, &plan);
+    router_plan_now(queue, t->directory, &(struct router_asked){rcpt->address, origin, NULL},
+                    t->arena, &plan);
     return store_destination_need(tx, queue->server_id, slice_str(plan.key), &rcpt->destination_id);
 }
 

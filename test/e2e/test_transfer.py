@@ -111,7 +111,8 @@ def pair(sink):
     members = make_domain(("a.test", "b.test"), SETTINGS)
     a, b = members
     add_account(a, "ann")
-    put(a, "connection", "out", f"domain = example.net\nhost = 127.0.0.1:{sink.port}\ntls = none\n")
+    for name in ("a.test", "b.test"):
+        put(a, "foreign-domain", name, f"domain = example.net\nmail_server = {name}\nhost = 127.0.0.1:{sink.port}\ntls = none\n")
     wait_until(lambda: all(document(m, n.name) for m in members for n in members))
     yield members
     for member in members:
