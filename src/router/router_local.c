@@ -23,6 +23,8 @@ struct local {
     const char **whys;
     size_t rcpt_count;
     int64_t now_ms;
+    /* Who had it handed it over before it died: it was taken then, and this is the copy of it. */
+    bool new;
 };
 
 static enum st deliver(struct store_tx *tx, const struct local *local,
@@ -43,9 +45,13 @@ static enum st deliver(struct store_tx *tx, const struct local *local,
 static enum st local_body(struct store_tx *tx, void *arg)
 {
     struct local *local = arg;
-    struct store_settle done = {.what = STORE_SETTLE_DONE, .rcpt = local->item->row.rcpt};
-    enum st st = ST_OK;
+    const struct store_queued *row = &local->item->row;
+    struct store_settle done = {.what = STORE_SETTLE_DONE, .rcpt = row->rcpt};
+    enum st st = store_handed_claim(tx, slice_str(row->envelope.guid), row->rcpt.address,
+                                    local->now_ms, &local->new);
 
+    if (st == ST_OK && !local->new)
+        return store_queue_settle(tx, &done, 1);
     for (size_t i = 0; st == ST_OK && i < local->targets.count; i++)
         if (local->targets.list[i]->kind == ROUTER_LOCAL)
             st = deliver(tx, local, local->targets.list[i]);
@@ -94,6 +100,8 @@ static void conclude(struct local *local, enum st st)
     struct router_queue *queue = local->queue;
     struct router_item *item = local->item;
 
+    if (!local->new)
+        local->targets.count = local->rcpt_count = 0;
     if (st == ST_OK)
         tell(local);
     if (st == ST_OK && local->rcpt_count == 0) /* else its copy stands for those it became */
