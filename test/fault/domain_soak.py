@@ -155,8 +155,9 @@ class Watcher(threading.Thread):
             self.last_uid = max(self.last_uid, uid)
 
     def idle(self, imap):
-        tag = imap.begin("IDLE")
-        while not self.soak.over_watching.is_set():
+        """Not for ever: what came during the FETCH was announced with it, and is not again."""
+        tag, until = imap.begin("IDLE"), time.monotonic() + 2
+        while not self.soak.over_watching.is_set() and time.monotonic() < until:
             try:
                 if "EXISTS" in imap.line(timeout=0.5):
                     break
@@ -420,7 +421,7 @@ class DomainSoak:
             wait_until(lambda: not self.missing() or self.over.wait(0.2) is None, DRAIN_S, "all that was promised")
             wait_until(lambda: not any(self.queued(m) for m in self.members), DRAIN_S, "empty queues")
         except TimeoutError as why:
-            self.bad.append(str(why))
+            self.bad.append(f"{why}: {[(i, self.ledger[i].flow, self.ledger[i].begun) for i in self.missing()]}")
         print(f"domain soak: the last came {time.monotonic() - begun:.1f} s after the last was taken", flush=True)
 
     def queued(self, member):
