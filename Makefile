@@ -45,7 +45,7 @@ soak: all
 	@/usr/bin/python3 test/oracle/rrule_peer.py libical $(BUILD)/test/oracle/rrule_expand --rules 100000 -- $(BUILD)/test/oracle/rrule_libical
 	@/usr/bin/python3 test/fault/soak.py --rounds 50
 	@/usr/bin/python3 test/fault/queue_soak.py --rounds 50 --messages 10000
-	@/usr/bin/python3 test/fault/domain_soak.py --rounds 27 --messages 10000
+	@/usr/bin/python3 test/fault/domain_soak.py --rounds 36 --messages 10000
 	@/usr/bin/python3 test/fault/domain_soak.py --rounds 6 --faults cut,cut_in,cut_out --hold 15 --messages 2000
 	@/usr/bin/python3 test/pair/failover.py --rounds 3
 	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && meson test -C $(BUILD) --suite relay_postgres

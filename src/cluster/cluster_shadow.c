@@ -355,10 +355,24 @@ bool cluster_shadow_is_sure(struct cluster *cluster, struct slice server)
     bool sure =
         cluster_shadow_sure(sys_mono_ms() - shadows->ticked_ms, conf_get()->shadow_takeover_ms);
     for (const struct shadow_partner *p = shadows->partners; p != NULL; p = p->next)
-        if (p->doubtful && slice_eq(slice_str(p->name), server))
+        if ((p->doubtful || p->settling) && slice_eq(slice_str(p->name), server))
             sure = false;
     pthread_mutex_unlock(&shadows->lock);
     return sure;
+}
+
+bool cluster_shadow_is_away(struct cluster *cluster, struct slice server)
+{
+    struct cluster_shadows *shadows = cluster->shadows;
+    uint64_t now_ms = sys_mono_ms();
+    bool away = false;
+
+    pthread_mutex_lock(&shadows->lock);
+    for (const struct shadow_partner *p = shadows->partners; p != NULL; p = p->next)
+        if (!p->ready && slice_eq(slice_str(p->name), server))
+            away = !cluster_shadow_sure(now_ms - p->lost_ms, conf_get()->shadow_takeover_ms);
+    pthread_mutex_unlock(&shadows->lock);
+    return away;
 }
 
 static enum st unsettle_body(struct store_tx *tx, void *arg)

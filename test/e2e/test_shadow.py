@@ -189,6 +189,21 @@ def test_a_server_that_was_stopped_does_not_send_what_was_taken_over(pair):
     assert len(pair.sink.messages()) == 5
 
 
+def test_a_server_that_was_stopped_in_the_middle_of_a_try_does_not_go_on_with_it(pair):
+    pair.sink.fault("ehlo", "wait 6000", times=1)
+    assert pair.send(pair.a, [out(1)]) == 250
+    wait_until(lambda: pair.sink.seen("fault"), what="the try")
+    session = pair.sink.seen("fault")[0]["session"]
+    os.kill(pair.a.worker(), signal.SIGSTOP)
+    try:
+        assert sent(pair, 1) == [out(1)]   # by the partner
+    finally:
+        os.kill(pair.a.worker(), signal.SIGCONT)
+    wait_until(lambda: pair.sink.seen("closed", session=session), 30, "the end of the first connection")
+    assert pair.a.count("shadow_given_up") == 1 and rows(pair.a) == 0
+    assert len(pair.sink.messages()) == 1
+
+
 def test_what_was_taken_alone_gets_its_copy_later(pair):
     pair.sink.down()
     pair.b.kill()
