@@ -178,7 +178,9 @@ enum st cluster_incoming_store(struct store_tx *tx, struct cluster_incoming *cop
         if (!copy->gone)
             st = store_one(tx, copy, now_ms);
     for (const struct cluster_finished *f = copies->finished; st == ST_OK && f != NULL; f = f->next)
-        st = store_shadow_done(tx, slice_str(copies->owner), f->guid, (int64_t)f->rcpt_no);
+        st = f->last
+                 ? store_shadow_drop(tx, slice_str(copies->owner), f->guid)
+                 : store_shadow_done(tx, slice_str(copies->owner), f->guid, (int64_t)f->rcpt_no);
     return st;
 }
 

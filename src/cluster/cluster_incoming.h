@@ -33,6 +33,7 @@ struct cluster_finished {
     struct cluster_finished *next;
     struct slice guid;
     uint64_t rcpt_no;
+    bool last; /* of a copy that may have taken the place of one in the store */
 };
 
 struct cluster_incoming {

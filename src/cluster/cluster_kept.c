@@ -4,7 +4,6 @@
 #include "cluster/cluster_domain.h"
 #include "cluster/cluster_journal.h"
 #include "log/log.h"
-#include "net/net.h"
 #include "sys/sys_time.h"
 
 #include <pthread.h>
@@ -108,11 +107,12 @@ static void finish(struct cluster_kept *kept, struct owner *owner, struct cluste
     struct cluster_finished **at = &copies->finished;
 
     while (*at != NULL) {
-        const struct cluster_finished *done = *at;
+        struct cluster_finished *done = *at;
         struct cluster_copy_in *copy;
 
         HASH_FIND(hh, owner->copies, done->guid.ptr, done->guid.len, copy);
-        if (copy != NULL && (done->rcpt_no == 0 || remove_rcpt(copy, done->rcpt_no)))
+        done->last = copy != NULL && done->rcpt_no != 0 && remove_rcpt(copy, done->rcpt_no);
+        if (copy != NULL && (done->rcpt_no == 0 || done->last))
             drop(kept, owner, copy, copies);
         if (owner->stored || owner->taken) {
             copies->live++;
@@ -274,12 +274,10 @@ enum st cluster_kept_save(struct cluster_kept *kept, struct cluster_incoming **c
     size_t count = (*copies)->count;
     enum st st = ST_OK;
 
-    net_block_begin();
     pthread_mutex_lock(&kept->lock);
     if ((*copies)->first != NULL || (*copies)->finished != NULL)
         st = save(kept, copies, refused);
     pthread_mutex_unlock(&kept->lock);
-    net_block_end();
     cluster_incoming_free(copies);
     if (st == ST_OK)
         count_add(COUNT_SHADOWS_KEPT, count - refused->len / (CLUSTER_GUID_BYTES + 1));

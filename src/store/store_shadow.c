@@ -80,6 +80,14 @@ enum st store_shadow_done(struct store_tx *tx, struct slice owner, struct slice 
     return st == ST_OK && left == 0 ? drop(tx, blob_id) : st;
 }
 
+enum st store_shadow_drop(struct store_tx *tx, struct slice owner, struct slice guid)
+{
+    int64_t blob_id = 0;
+    enum st st = store_get_i64(tx, S_SHADOW_FIND, &blob_id, SV_T(owner), SV_T(guid));
+
+    return st == ST_OK ? drop(tx, blob_id) : st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 enum st store_shadow_has(struct store_tx *tx, struct slice owner, bool *held_r, bool *taken_r)
 {
     int64_t count = 0;
