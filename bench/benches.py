@@ -6,6 +6,7 @@ from typing import Callable, Iterator
 
 from cases import Case
 from mail_on import bench_drain, bench_queued, bench_relay, bench_thousand
+from pair import bench_shadow
 from work import (Plan, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
 
 
@@ -33,4 +34,7 @@ BENCHES = {
     "queued": Bench("A million queued", "To a destination that is away.", bench_queued),
     "thousand": Bench("One message to a thousand accounts", "Until it is in all mailboxes.",
                       bench_thousand),
+    "shadow": Bench("A copy on a second server before 250",
+                    "shadow = required beside shadow = off; both servers on this machine and its disk.",
+                    bench_shadow),
 }
