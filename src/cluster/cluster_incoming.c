@@ -139,6 +139,15 @@ enum st cluster_incoming_take(struct cluster_incoming *copies, const struct clus
     return end(copies, ST_INVALID, "a frame that does not fit among copies");
 }
 
+/* The store would not take two of one number, and what is durable here it must take. */
+static bool in_order(const struct cluster_copy_in *copy)
+{
+    for (size_t i = 0; i < copy->count; i++)
+        if (copy->rcpts[i].rcpt_no <= (i > 0 ? copy->rcpts[i - 1].rcpt_no : 0))
+            return false;
+    return true;
+}
+
 enum st cluster_incoming_end(struct cluster_incoming *copies)
 {
     enum st st = ST_OK;
@@ -149,6 +158,8 @@ enum st cluster_incoming_end(struct cluster_incoming *copies)
         if (st == ST_OK)
             st = cluster_rcpts_read(buf_slice(&copy->parts[CLUSTER_PART_RCPTS]), copies->arena,
                                     &copy->rcpts, &copy->count);
+        if (st == ST_OK && !in_order(copy))
+            st = ST_INVALID;
     }
     return st == ST_OK ? ST_OK : end(copies, st, "a copy that is not whole");
 }

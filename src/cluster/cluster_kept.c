@@ -242,7 +242,7 @@ static enum st append(struct cluster_kept *kept, const struct cluster_incoming *
 
 static void open_journal(struct cluster_kept *kept)
 {
-    if (kept->journal != NULL || kept->without)
+    if (kept->journal != NULL || kept->without || store_is_shared(kept->store))
         return;
     kept->journal = cluster_journal_new(kept->path);
     kept->without = kept->journal == NULL;
@@ -274,6 +274,7 @@ enum st cluster_kept_save(struct cluster_kept *kept, struct cluster_incoming **c
     size_t count = (*copies)->count;
     enum st st = ST_OK;
 
+    /* No net_block_begin(): it would wake a thread for each short write. */
     pthread_mutex_lock(&kept->lock);
     if ((*copies)->first != NULL || (*copies)->finished != NULL)
         st = save(kept, copies, refused);

@@ -258,6 +258,20 @@ static void test_a_copy_that_comes_anew_takes_the_place_of_the_first(struct t_st
     kept_end(&k);
 }
 
+static void test_what_no_store_would_take_is_not_kept(struct t_store *t)
+{
+    static const struct store_rcpt twice = {.rcpt_no = 2, .address = SLICE("bob@example.net")};
+    struct kept_t k = kept_new(t);
+    AUTO(buf) struct buf list = BUF(4096);
+
+    copy(&k, GUID_A, 2);
+    cluster_rcpt_write(&twice, &list);
+    take_part(&k, CLUSTER_PART_RCPTS, buf_slice(&list));
+    assert_int_equal(cluster_incoming_end(k.now), ST_INVALID);
+    cluster_incoming_free(&k.now);
+    kept_end(&k);
+}
+
 static void test_a_full_journal_begins_anew_and_nothing_is_missing(struct t_store *t)
 {
     struct kept_t k = kept_new(t);
@@ -286,6 +300,7 @@ int main(void)
         T_CASE_ONLY(test_a_record_that_was_cut_off_ends_the_journal, "sqlite"),
         T_CASE_ONLY(test_what_was_taken_over_is_refused, "sqlite"),
         T_CASE_ONLY(test_a_copy_that_comes_anew_takes_the_place_of_the_first, "sqlite"),
+        T_CASE_ONLY(test_what_no_store_would_take_is_not_kept, "sqlite"),
         T_CASE_ONLY(test_a_full_journal_begins_anew_and_nothing_is_missing, "sqlite"),
     };
 
