@@ -260,7 +260,7 @@ static void test_a_copy_that_comes_anew_takes_the_place_of_the_first(struct t_st
 
 static void test_what_no_store_would_take_is_not_kept(struct t_store *t)
 {
-    static const struct store_rcpt twice = {.rcpt_no = 2, .address = SLICE("bob@example.net")};
+    const struct store_rcpt twice = {.rcpt_no = 2, .address = SLICE("bob@example.net")};
     struct kept_t k = kept_new(t);
     AUTO(buf) struct buf list = BUF(4096);
 
