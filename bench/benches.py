@@ -7,6 +7,8 @@ from typing import Callable, Iterator
 from cases import Case, OURS
 from mail_on import bench_drain, bench_queued, bench_relay, bench_thousand
 from work import (Plan, interleave, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
+from pair import bench_shadow
+from work import (Plan, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
 
 
 @dataclass(frozen=True)
@@ -43,4 +45,7 @@ BENCHES = {
     "recur": Bench("A recurring event expanded", "Parsed before; one process, nothing is stored.", bench_recur),
     "thousand": Bench("One message to a thousand accounts", "Until it is in all mailboxes.",
                       bench_thousand),
+    "shadow": Bench("A copy on a second server before 250",
+                    "shadow = required beside shadow = off; both servers on this machine and its disk.",
+                    bench_shadow),
 }

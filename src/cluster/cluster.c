@@ -3,6 +3,7 @@
 #include "auth/auth_throttle.h"
 #include "base/mem.h"
 #include "cluster/cluster_keeper.h"
+#include "cluster/cluster_kept.h"
 #include "cluster/cluster_run.h"
 #include "conf/conf.h"
 #include "log/log.h"
@@ -175,6 +176,7 @@ enum st cluster_open(const struct cluster_context *context, struct buf *why,
     const struct auth_throttle_limits limits = {.window_ms = JOIN_WINDOW_MS,
                                                 .address_failures_max = JOIN_FAILURES_MAX,
                                                 .entries_max = JOIN_ENTRIES_MAX};
+    char path[CLUSTER_PATH_BYTES];
     uint64_t epoch = 0;
     enum st st = check_name(context, why);
 
@@ -193,6 +195,8 @@ enum st cluster_open(const struct cluster_context *context, struct buf *why,
     sys_cond_init(&cluster->changed);
     cluster->opened_ms = sys_mono_ms();
     cluster->shadows = cluster_shadows_new(cluster);
+    cluster_domain_path(context->data_dir, CLUSTER_FILE_COPIES, path);
+    cluster->kept = cluster_kept_new(context->store, path);
     cluster->throttle = auth_throttle_new(&limits);
     *cluster_r = cluster;
     return ST_OK;
@@ -202,6 +206,10 @@ enum st cluster_start(struct cluster *cluster, struct buf *why)
 {
     enum st st = cluster_load_tls(cluster, why);
 
+    if (st == ST_OK && cluster_kept_recover(cluster->kept) != ST_OK) {
+        buf_put(why, SLICE("copies of other servers' messages cannot be put into the store"));
+        st = ST_IO;
+    }
     if (st == ST_OK)
         st = health_add(cluster->context.health, slice_str(cluster->context.server_name), true,
                         sys_mono_ms());
@@ -244,6 +252,7 @@ void cluster_free(struct cluster **cluster)
     sys_tls_server_free(&gone->tls_before);
     auth_throttle_free(&gone->throttle);
     cluster_shadows_free(&gone->shadows);
+    cluster_kept_free(&gone->kept);
     pthread_mutex_destroy(&gone->take_lock);
     pthread_mutex_destroy(&gone->lock);
     pthread_cond_destroy(&gone->changed);

@@ -52,6 +52,7 @@ struct cluster_revoked {
 };
 
 struct cluster_session;
+struct cluster_kept;
 struct cluster_shadows;
 struct sys_stream;
 
@@ -73,6 +74,7 @@ struct cluster {
     struct cluster_peer *peers;
     struct cluster_session *sessions;
     struct cluster_shadows *shadows;
+    struct cluster_kept *kept; /* copies of others that are not in the store yet */
     pthread_mutex_t take_lock; /* nobody takes copies over while it is held */
     struct cluster_revoked *revoked;
     size_t revoked_count;

@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "cluster/cluster_kept.h"
 #include "cluster/cluster_shadow_run.h"
 #include "cluster/cluster_shadow_step.h"
 #include "conf/conf.h"
@@ -453,6 +454,12 @@ void cluster_shadow_tick(struct cluster *cluster)
     }
     pthread_mutex_unlock(&shadows->lock);
     shadow_tell(over);
+    cluster_kept_tick(cluster->kept, now_ms);
+}
+
+enum st cluster_shadow_gather(struct cluster *cluster)
+{
+    return cluster != NULL ? cluster_kept_move(cluster->kept) : ST_OK;
 }
 
 void cluster_shadows_stop(struct cluster_shadows *shadows)

@@ -73,6 +73,9 @@ bool cluster_shadow_is_away(struct cluster *cluster, struct slice server);
 /* Time passed: looks who the partners are, ends what waited too long. */
 void cluster_shadow_tick(struct cluster *cluster);
 
+/* Copies of others' messages that came just now are put into the store: before they are read
+ * there. cluster may be NULL. ST_IO: the store failed. */
+MUST_USE enum st cluster_shadow_gather(struct cluster *cluster);
 /* While it is held nobody who has copies here begins to settle. */
 void cluster_shadow_take_lock(struct cluster *cluster);
 void cluster_shadow_take_unlock(struct cluster *cluster);

@@ -170,7 +170,10 @@ static void take_over(struct router_shadow *shadow, const struct owner *owner)
         t->directory = directory;
         t->count = 0;
         cluster_shadow_take_lock(shadow->cluster);
-        if (takes(shadow, owner))
+        bool now = takes(shadow, owner);
+        if (now)
+            st = cluster_shadow_gather(shadow->cluster);
+        if (now && st == ST_OK)
             st = store_write(shadow->queue->store, take_body, t);
         cluster_shadow_take_unlock(shadow->cluster);
         if (st != ST_OK)

@@ -80,6 +80,27 @@ enum st store_shadow_done(struct store_tx *tx, struct slice owner, struct slice 
     return st == ST_OK && left == 0 ? drop(tx, blob_id) : st;
 }
 
+enum st store_shadow_drop(struct store_tx *tx, struct slice owner, struct slice guid)
+{
+    int64_t blob_id = 0;
+    enum st st = store_get_i64(tx, S_SHADOW_FIND, &blob_id, SV_T(owner), SV_T(guid));
+
+    return st == ST_OK ? drop(tx, blob_id) : st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum st store_shadow_has(struct store_tx *tx, struct slice owner, bool *held_r, bool *taken_r)
+{
+    int64_t count = 0;
+    enum st st = store_get_i64(tx, S_SHADOW_HAS, &count, SV_T(owner));
+
+    *held_r = count > 0;
+    count = 0;
+    if (st == ST_OK)
+        st = store_get_i64(tx, S_SHADOW_HAS_TAKEN, &count, SV_T(owner));
+    *taken_r = count > 0;
+    return st;
+}
+
 enum st store_shadow_each(struct store_tx *tx, struct slice owner, struct slice after_guid,
                           uint64_t limit, store_shadow_fn *fn, void *ctx)
 {

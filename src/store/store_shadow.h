@@ -23,6 +23,11 @@ MUST_USE enum st store_shadow_put(struct store_tx *tx, struct slice owner,
  * there is passed over. */
 MUST_USE enum st store_shadow_done(struct store_tx *tx, struct slice owner, struct slice guid,
                                    int64_t rcpt_no);
+/* The copy goes; what is remembered of its having been taken over stays. */
+MUST_USE enum st store_shadow_drop(struct store_tx *tx, struct slice owner, struct slice guid);
+/* Whether there are copies of the owner's, and whether some are remembered as taken over. */
+MUST_USE enum st store_shadow_has(struct store_tx *tx, struct slice owner, bool *held_r,
+                                  bool *taken_r);
 /* What there is of the owner's, in the order of the guids from behind after_guid, at most limit;
  * fn's status other than ST_OK ends it. */
 typedef enum st store_shadow_fn(void *ctx, struct slice guid, bool taken);

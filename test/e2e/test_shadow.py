@@ -152,6 +152,25 @@ def test_the_partner_delivers_what_a_dead_server_had_queued_and_nothing_comes_tw
         member.run("store", "check")
 
 
+def test_a_partner_that_was_killed_too_delivers_once_it_is_back(pair):
+    """Its copies are only in its journal when it dies."""
+    pair.sink.down()
+    for n in range(20):
+        assert pair.send(pair.a, [out(n)]) == 250
+    pair.a.kill()
+    pair.b.kill()
+    pair.sink.up()
+    pair.b.start()
+    assert sorted(sent(pair, 20)) == sorted(out(n) for n in range(20))
+    pair.a.start()
+    pair.await_settled(pair.a)
+    wait_until(lambda: rows(pair.a) == rows(pair.b) == 0, what="empty queues")
+    assert len(pair.sink.messages()) == 20
+    for member in pair.members:
+        assert member.stop() == 0
+        member.run("store", "check")
+
+
 def test_a_server_that_is_back_soon_goes_on_itself(pair):
     pair.sink.down()
     for n in range(5):
