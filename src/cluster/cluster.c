@@ -106,7 +106,7 @@ bool cluster_restricted(const struct cluster *cluster)
     const struct conf *conf = conf_get();
 
     (void)cluster;
-    return conf->server_restricted != 0 ||
+    return conf_restriction() != CONF_OPEN ||
            (conf->server_max_users > 0 && count_of(COUNT_SESSIONS) >= conf->server_max_users);
 }
 
