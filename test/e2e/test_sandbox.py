@@ -1,5 +1,6 @@
 """`posthorse sandbox --servers 3`: one domain, another mail system beside it, and a picture of them."""
 import fcntl, json, os, pathlib, pty, select, signal, smtplib, struct, subprocess, termios, time
+import xml.dom.minidom
 
 import pytest
 
@@ -7,6 +8,7 @@ import server as servers
 from server import wait_until
 
 NAMES = [f"mail{n}.example.test" for n in (1, 2, 3)]
+DEMO = pathlib.Path(__file__).resolve().parent.parent.parent / "tools" / "demo.py"
 FOLDERS = ("mail1", "mail2", "mail3", "exchange")
 
 
@@ -190,6 +192,18 @@ def test_with_fewer_servers_than_before_the_documents_name_those_that_are_there(
 
 def inbox_of(sandbox, folder, user):
     return sandbox.run(folder, "account", "export", user, "--mbox", "-")
+
+
+def test_the_demo_breaks_servers_and_its_ledger_is_even(tmp_path):
+    drawing = tmp_path / "demo.svg"
+    demo = subprocess.run(["/usr/bin/python3", DEMO, "--seconds", "6", "--binary", servers.BINARY, "--svg", drawing],
+                          capture_output=True, text=True, timeout=120)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "killed" in demo.stdout
+    total = next(line for line in demo.stdout.splitlines() if line.startswith("all ")).split()
+    sent, acknowledged, arrived, twice, returned, waiting, lost = map(int, total[1:8])
+    assert arrived == acknowledged > 20 and sent >= acknowledged and (twice, returned, waiting, lost) == (0, 0, 0, 0)
+    assert xml.dom.minidom.parse(str(drawing)).documentElement.tagName == "svg"
 
 
 def test_on_a_terminal_it_shows_a_picture():
