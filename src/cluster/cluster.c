@@ -8,7 +8,9 @@
 #include "conf/conf.h"
 #include "log/log.h"
 #include "net/net.h"
+#include "store/store_document_seen.h"
 #include "sys/sys_cert.h"
+#include "sys/sys_random.h"
 #include "sys/sys_time.h"
 #include "sys/sys_tls.h"
 
@@ -107,7 +109,7 @@ bool cluster_restricted(const struct cluster *cluster)
     const struct conf *conf = conf_get();
 
     (void)cluster;
-    return conf->server_restricted != 0 ||
+    return conf_restriction() != CONF_OPEN ||
            (conf->server_max_users > 0 && count_of(COUNT_SESSIONS) >= conf->server_max_users);
 }
 
@@ -202,6 +204,17 @@ enum st cluster_open(const struct cluster_context *context, struct buf *why,
     return ST_OK;
 }
 
+static enum st begin_epoch(struct store_tx *tx, void *arg)
+{
+    struct cluster *cluster = arg;
+    uint64_t random;
+
+    sys_random(&random, sizeof(random));
+    cluster->documents_epoch = random / 4 + 1;
+    return store_document_seen_begin(tx, slice_str(cluster->context.server_name),
+                                     (int64_t)cluster->documents_epoch);
+}
+
 enum st cluster_start(struct cluster *cluster, struct buf *why)
 {
     enum st st = cluster_load_tls(cluster, why);
@@ -215,6 +228,11 @@ enum st cluster_start(struct cluster *cluster, struct buf *why)
                         sys_mono_ms());
     if (st != ST_OK)
         return st;
+    st = store_write(cluster->context.store, begin_epoch, cluster);
+    if (st != ST_OK) {
+        buf_put(why, SLICE("the cluster's documents cannot be read"));
+        return st;
+    }
     cluster->watch = store_watch_new(cluster->context.store, STORE_DOCUMENTS_ACCOUNT,
                                      documents_changed, cluster);
     st = cluster_keeper_start(cluster);

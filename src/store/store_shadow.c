@@ -141,6 +141,23 @@ static void read_envelope(struct store_rows *rows, struct arena *arena, struct s
     store_text_copy(e->guid, sizeof(e->guid), store_rows_bytes(rows, 1));
 }
 
+enum st store_shadow_list(struct store_tx *tx, int64_t after_id, uint64_t limit,
+                          struct arena *arena, store_shadow_list_fn *fn, void *ctx)
+{
+    struct store_rows *rows = store_rows_open(tx, S_SHADOW_LIST, SV_I(after_id), SV_I(limit));
+    enum st told = ST_OK;
+
+    while (told == ST_OK && store_rows_next(rows)) {
+        struct store_envelope envelope;
+
+        read_envelope(rows, arena, &envelope);
+        told = fn(ctx, &envelope, arena_copy(arena, store_rows_bytes(rows, 11)),
+                  (uint64_t)store_rows_i64(rows, 12));
+    }
+    enum st st = store_rows_close(&rows);
+    return st != ST_OK ? st : told;
+}
+
 static enum st read_rcpts(struct store_tx *tx, enum store_stmt stmt, struct arena *arena,
                           struct store_shadow_copy *copy)
 {

@@ -37,6 +37,13 @@ MUST_USE enum st store_shadow_each(struct store_tx *tx, struct slice owner, stru
 typedef enum st store_shadow_owner_fn(void *ctx, struct slice owner, int64_t count, int64_t open);
 MUST_USE enum st store_shadow_owners(struct store_tx *tx, store_shadow_owner_fn *fn, void *ctx);
 
+/* Each copy whose body's id is behind after_id, in that order, at most limit, with its owner and
+ * how many recipients are open; texts live in arena. fn's status other than ST_OK ends it. */
+typedef enum st store_shadow_list_fn(void *ctx, const struct store_envelope *envelope,
+                                     struct slice owner, uint64_t rcpt_count);
+MUST_USE enum st store_shadow_list(struct store_tx *tx, int64_t after_id, uint64_t limit,
+                                   struct arena *arena, store_shadow_list_fn *fn, void *ctx);
+
 struct store_shadow_copy {
     struct store_envelope envelope; /* envelope_id: the body's */
     struct store_rcpt *rcpts;

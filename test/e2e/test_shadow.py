@@ -1,6 +1,6 @@
 """Two servers of one cluster: a copy on the second one before 250, what happens when the first dies, and when it
 returns."""
-import os, signal, time
+import json, os, signal, time
 
 import pytest
 
@@ -99,6 +99,28 @@ def test_a_message_has_its_copy_before_250_and_none_when_it_is_done(pair):
     for member in pair.members:
         assert member.stop() == 0
         member.run("store", "check")
+
+
+@REQUIRED
+def test_the_queue_tells_who_has_a_copy_and_whose_copies_are_here(pair):
+    pair.sink.down()
+    assert pair.send(pair.a, [out(1), out(2)], b"Subject: t\r\nMessage-ID: <one@a.test>\r\n\r\nText\r\n") == 250
+    listed = pair.a.run("queue", "list").stdout.splitlines()
+    column = listed[0].index("COPY")
+    assert [line[column:].split()[0] for line in listed[1:3]] == ["b.test", "b.test"]
+    shown = json.loads(pair.a.run("queue", "list", "--json").stdout)["recipients"]
+    assert [r["copy"] for r in shown] == ["b.test", "b.test"]
+    assert ["copy", "on", "b.test"] in [line.split() for line in pair.a.run("queue", "show", shown[0]["id"]).stdout.splitlines()]
+    held = json.loads(pair.b.run("queue", "list", "--copies", "--json").stdout)
+    assert held["summary"]["messages"] == 1
+    copy = held["copies"][0]
+    assert (copy["owner"], copy["guid"], copy["recipients"], copy["message_id"], copy["from"]) == (
+        "a.test", shown[0]["guid"], 2, "<one@a.test>", ALICE)
+    text = pair.b.run("queue", "list", "--copies").stdout
+    assert text.splitlines()[1].split()[0] == "a.test" and "copies of 1 message of other servers" in text
+    assert "copies of 0 messages" in pair.a.run("queue", "list", "--copies").stdout
+    pair.sink.up()
+    sent(pair, 1)
 
 
 @REQUIRED
