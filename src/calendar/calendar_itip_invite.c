@@ -87,6 +87,22 @@ static void seat_set(struct writer *w, const struct itip_set *set, bool now)
     }
 }
 
+/* Sorted, each once: an ATTENDEE may stand there twice. */
+static void sort_seats(struct writer *w)
+{
+    size_t kept = 0;
+
+    if (w->seat_count > 1)
+        qsort(w->seats, w->seat_count, sizeof(*w->seats), by_address);
+    for (size_t i = 0; i < w->seat_count; i++) {
+        if (kept > 0 && by_address(&w->seats[kept - 1], &w->seats[i]) == 0)
+            w->seats[kept - 1].forced |= w->seats[i].forced;
+        else
+            w->seats[kept++] = w->seats[i];
+    }
+    w->seat_count = kept;
+}
+
 static size_t seats_in(const struct itip_set *set)
 {
     size_t count = 0;
@@ -434,8 +450,7 @@ enum st calendar_itip_invite(const struct itip_change *change,
     w.list = arena_many(arena, uint32_t, most + change->gone.count + 1);
     seat_set(&w, change->before, false);
     seat_set(&w, change->after, true);
-    if (w.seat_count > 1)
-        qsort(w.seats, w.seat_count, sizeof(*w.seats), by_address);
+    sort_seats(&w);
     st = decide_all(&w);
     if (st == ST_OK)
         st = post(&w, &w.cancels, CALENDAR_ITIP_CANCEL, messages);

@@ -59,6 +59,8 @@ static const struct change changes[] = {
     {"a new meeting is sent to all but the organizer", "o@example.org", NULL,
      EVENT OWN A("NEEDS-ACTION") B("NEEDS-ACTION"), "REQUEST a [all#]; REQUEST b [all#]",
      "DTSTAMP:20260101T000000Z"},
+    {"an attendee who is there twice is asked once", "o@example.org", NULL,
+     EVENT A("NEEDS-ACTION") A("NEEDS-ACTION"), "REQUEST a [all#]", ""},
     {"the address is known whatever its case, and by EMAIL", "MAILTO:O@Example.ORG", NULL,
      "UID:1\nDTSTART:20260210T100000Z\nORGANIZER;EMAIL=O@example.org:/p/o/\n" A("NEEDS-ACTION"),
      "REQUEST a [all#]", ""},
