@@ -6,9 +6,8 @@ from typing import Callable, Iterator
 
 from cases import Case, OURS
 from mail_on import bench_drain, bench_queued, bench_relay, bench_thousand
-from work import (Plan, interleave, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
 from pair import bench_shadow
-from work import (Plan, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
+from work import (Plan, interleave, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
 
 
 @dataclass(frozen=True)
