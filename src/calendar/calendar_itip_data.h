@@ -80,6 +80,9 @@ void calendar_itip_times(const struct itip_set *set, const struct ical_comp *com
                          enum ical_prop_id id, struct itip_times *times);
 bool calendar_itip_times_has(const struct itip_times *times, int64_t at);
 bool calendar_itip_cancelled(const struct ical_comp *comp); /* STATUS */
+/* Keeps of ids (sorted) those that are instances of the series, by one expansion. */
+void calendar_itip_set_instances(const struct itip_set *set, struct itip_times *ids);
+bool calendar_itip_set_has(const struct itip_set *set, int64_t id_s);
 
 /* Making things. */
 struct ical_prop *calendar_itip_prop_other(struct arena *arena, struct ical_comp *comp,

@@ -241,15 +241,87 @@ static void keep_versions(struct itip_change *change)
     }
 }
 
+/* Whether somebody of the series answered the instance by itself. */
+static bool answered_alone(struct arena *arena, const struct itip_part *part,
+                           const struct itip_people *series)
+{
+    for (const struct ical_prop *prop = ical_prop_find(part->comp, ICAL_ATTENDEE); prop != NULL;
+         prop = ical_prop_next(prop))
+        if (ical_param_find(prop, CALENDAR_ITIP_REPLIED) != NULL &&
+            ical_param_find(prop, CALENDAR_ITIP_FOLLOWS) == NULL &&
+            calendar_itip_people_find(series, calendar_itip_prop_address(arena, prop)) != NULL)
+            return true;
+    return false;
+}
+
+/* The instance as the series has it, with what each answered when it was an override. */
+static void put_back(struct itip_set *after, const struct itip_part *old)
+{
+    struct arena *arena = after->world->arena;
+    struct ical_comp *comp = calendar_itip_set_instance(after, old->id_s, false);
+    struct itip_people olds = calendar_itip_people(arena, old->comp);
+
+    if (comp == NULL)
+        return;
+    for (struct ical_prop *prop = ical_prop_find(comp, ICAL_ATTENDEE); prop != NULL;
+         prop = ical_prop_next(prop)) {
+        const struct itip_person *was =
+            calendar_itip_people_find(&olds, calendar_itip_prop_address(arena, prop));
+
+        if (!calendar_itip_is_own(after->world, prop))
+            set_or_remove(arena, prop, "PARTSTAT", was != NULL ? was->prop : NULL);
+    }
+    ical_comp_add(after->vcalendar, comp);
+}
+
+/* An override that a client leaves out without an EXDATE is an instance like the others again; its
+ * attendees' own answers still hold, and the client need not have known them (a REPLY makes
+ * overrides, and leaves the Schedule-Tag as it was, RFC 6638 section 3.2.10). */
+static enum st restore(struct itip_set *before, struct itip_set *after, struct ical_error *error)
+{
+    struct arena *arena = after->world->arena;
+    const struct itip_part *old = calendar_itip_set_master(before);
+    const struct itip_part *new = calendar_itip_set_master(after);
+    struct itip_times ids = {0}, out = {0};
+    struct itip_people series;
+
+    if (old == NULL || new == NULL || after->organizer == NULL ||
+        !slice_eq(calendar_itip_timing(before, old->comp), calendar_itip_timing(after, new->comp)))
+        return ST_OK;
+    series = calendar_itip_people(arena, new->comp);
+    calendar_itip_times(after, new->comp, ICAL_EXDATE, &out);
+    ids.at = arena_many(arena, int64_t, before->count);
+    for (size_t i = 1; i < before->count; i++) {
+        const struct itip_part *part = &before->parts[i];
+
+        if (!part->future && calendar_itip_set_find(after, part) == NULL &&
+            !calendar_itip_times_has(&out, part->id_s) && answered_alone(arena, part, &series))
+            ids.at[ids.count++] = part->id_s;
+    }
+    calendar_itip_set_instances(after, &ids);
+    for (size_t i = 0; i < ids.count; i++) {
+        struct itip_part key = {.id_s = ids.at[i]};
+
+        put_back(after, calendar_itip_set_find(before, &key));
+    }
+    return ids.count > 0 ? calendar_itip_set_read(after->world, after->vcalendar, after, error)
+                         : ST_OK;
+}
+
 enum st calendar_itip_organizer(struct itip_set *before, struct itip_set *after,
                                 struct calendar_itip_sent *sent, struct ical_error *error)
 {
     struct arena *arena = before->world->arena;
     struct itip_change change = {.before = before, .after = after};
-    struct difference *differences = arena_many(arena, struct difference, after->count + 1);
-    bool significant = find_gone(&change), any = significant || forces(after), reset = false;
-    enum st st;
+    struct difference *differences;
+    bool significant, any, reset = false;
+    enum st st = restore(before, after, error);
 
+    if (st != ST_OK)
+        return st;
+    differences = arena_many(arena, struct difference, after->count + 1);
+    significant = find_gone(&change);
+    any = significant || forces(after);
     change.changed = arena_many(arena, bool, after->count + 1);
     for (size_t i = 0; i < after->count; i++) {
         differences[i] = compare(&change, &after->parts[i]);

@@ -6,7 +6,6 @@
 #include "base/arena.h"
 #include "base/slice.h"
 #include "calendar/calendar_itip_data.h"
-#include "ical/ical_recur.h"
 
 #include <string.h>
 
@@ -20,23 +19,6 @@ struct hearing {
     size_t made, applied, stale, known, strangers, lost, forged;
     struct slice answer;
 };
-
-/* Whether the series has an instance there. */
-static bool is_instance(const struct itip_set *set, int64_t id_s)
-{
-    struct ical_window window = {id_s, id_s + 1, set->world->floating, 1000, ICAL_RECUR_STEPS_MAX};
-    struct ical_instance instance;
-    struct ical_recur *recur;
-    struct ical_error error;
-
-    if (ical_recur_new(set->world->arena, set->vcalendar, set->uid, set->tz, &window, &recur,
-                       &error) != ST_OK)
-        return false;
-    while (ical_recur_next(recur, &instance) == ST_OK)
-        if (instance.id_s == id_s)
-            return true;
-    return false;
-}
 
 static void follow(const struct calendar_itip_world *world, struct itip_part *part)
 {
@@ -64,7 +46,7 @@ static struct itip_part *answered_part(struct hearing *h, const struct itip_part
         if (!part->master && stored->parts[i].id_s == part->id_s)
             return &stored->parts[i];
     if (part->master || h->made >= NEW_INSTANCES_MAX || calendar_itip_set_master(stored) == NULL ||
-        !is_instance(stored, part->id_s))
+        !calendar_itip_set_has(stored, part->id_s))
         return NULL;
     key.comp = calendar_itip_set_instance(stored, part->id_s, false);
     if (key.comp == NULL)

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_itip_data.h"
+#include "ical/ical_recur.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,4 +305,65 @@ struct itip_version calendar_itip_set_newest(const struct itip_set *set)
 bool calendar_itip_cancelled(const struct ical_comp *comp)
 {
     return slice_ieq(slice_trim(ical_prop_value(comp, ICAL_STATUS)), SLICE("CANCELLED"));
+}
+
+/* Instances are found by when they are, and this-and-future moves them. */
+static void widen(const struct itip_set *set, struct ical_window *window)
+{
+    int64_t back_s = 0, ahead_s = 0;
+
+    for (size_t i = 0; i < set->count; i++) {
+        const struct itip_part *part = &set->parts[i];
+        const struct ical_prop *start = ical_prop_find(part->comp, ICAL_DTSTART);
+        struct ical_time time;
+        int64_t moved_s;
+
+        if (!part->future || start == NULL ||
+            ical_tz_time(set->tz, start, slice_trim(start->value), &time) != ST_OK)
+            continue;
+        moved_s = ical_time_utc(time, set->world->floating) - part->id_s;
+        back_s = moved_s < back_s ? moved_s : back_s;
+        ahead_s = moved_s > ahead_s ? moved_s : ahead_s;
+    }
+    window->from_s += back_s < 0 ? back_s - ICAL_DAY_S : 0; /* clocks change */
+    window->until_s += ahead_s > 0 ? ahead_s + ICAL_DAY_S : 0;
+}
+
+void calendar_itip_set_instances(const struct itip_set *set, struct itip_times *ids)
+{
+    struct ical_window window = {0, 0, set->world->floating, ICAL_RECUR_STEPS_MAX,
+                                 ICAL_RECUR_STEPS_MAX};
+    bool *is = arena_many(set->world->arena, bool, ids->count + 1);
+    struct ical_instance instance;
+    struct ical_recur *recur;
+    struct ical_error error;
+    size_t kept = 0;
+
+    if (ids->count == 0)
+        return;
+    window.from_s = ids->at[0];
+    window.until_s = ids->at[ids->count - 1] + 1;
+    widen(set, &window);
+    if (ical_recur_new(set->world->arena, set->vcalendar, set->uid, set->tz, &window, &recur,
+                       &error) == ST_OK) {
+        while (ical_recur_next(recur, &instance) == ST_OK) {
+            const int64_t *id =
+                bsearch(&instance.id_s, ids->at, ids->count, sizeof(*ids->at), by_instant);
+
+            if (id != NULL)
+                is[id - ids->at] = true;
+        }
+    }
+    for (size_t i = 0; i < ids->count; i++)
+        if (is[i])
+            ids->at[kept++] = ids->at[i];
+    ids->count = kept;
+}
+
+bool calendar_itip_set_has(const struct itip_set *set, int64_t id_s)
+{
+    struct itip_times ids = {&id_s, 1, 1};
+
+    calendar_itip_set_instances(set, &ids);
+    return ids.count == 1;
 }

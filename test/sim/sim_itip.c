@@ -2,7 +2,7 @@
  * delayed, doubled and delivered in any order. In the end all see the same meeting and the same
  * answers, and the messages of a run, replayed in any other order, make the same objects.
  *
- *   sim_itip [--seed N] [--runs N]
+ *   sim_itip [--seed N] [--from N] [--runs N]
  */
 #include "../unit/itip_t.h"
 #include "base/arena.h"
@@ -438,6 +438,8 @@ int main(int argc, char **argv)
             seed = strtoull(argv[i + 1], NULL, 10);
             runs = 1;
             talk = true;
+        } else if (strcmp(argv[i], "--from") == 0) {
+            seed = strtoull(argv[i + 1], NULL, 10);
         } else if (strcmp(argv[i], "--runs") == 0) {
             runs = strtoull(argv[i + 1], NULL, 10);
         }
