@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/slice.h"
+#include "calendar/calendar_address.h"
 #include "calendar/calendar_freebusy.h"
 #include "ical/ical.h"
 #include "ical/ical_recur.h"
@@ -20,34 +21,13 @@ struct busy {
     struct ical_error *error;
 };
 
-static struct slice bare(struct slice address)
-{
-    bool scheme = slice_istarts(address, SLICE("mailto:"));
-
-    return slice_trim(scheme ? slice_sub(address, 7, address.len) : address);
-}
-
-static bool is_owner(const struct ical_prop *attendee, const struct calendar_busy_ask *ask)
-{
-    struct slice email = bare(ical_param_text(attendee, "EMAIL"));
-    struct slice address = bare(attendee->value);
-
-    for (size_t i = 0; i < ask->owner_count; i++) {
-        struct slice owner = bare(ask->owners[i]);
-
-        if (slice_ieq(owner, address) || (email.len > 0 && slice_ieq(owner, email)))
-            return true;
-    }
-    return false;
-}
-
 /* What the owner has answered; of several entries for one person the first. */
 static enum calendar_busy_kind answered(const struct ical_comp *event,
                                         const struct calendar_busy_ask *ask)
 {
     const struct ical_prop *attendee = ical_prop_find(event, ICAL_ATTENDEE);
 
-    while (attendee != NULL && !is_owner(attendee, ask))
+    while (attendee != NULL && !calendar_address_among(attendee, ask->owners, ask->owner_count))
         attendee = ical_prop_next(attendee);
     if (attendee == NULL)
         return CALENDAR_BUSY;

@@ -1,95 +1,13 @@
-/* Who is who: calendar user addresses (RFC 5545 section 3.3.3). */
+/* Who is who among ATTENDEEs. */
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/slice.h"
-#include "base/text.h"
 #include "calendar/calendar_itip_data.h"
 
 #include <stdlib.h>
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-/* In lower case, with "mailto:" before what is a mere address, its %XX undone (RFC 6068). */
-struct slice calendar_itip_address(struct arena *arena, struct slice text)
-{
-    bool mail, bare;
-    size_t len = 0;
-    char *out;
-
-    text = slice_trim(text);
-    mail = slice_istarts(text, SLICE("mailto:"));
-    bare = !mail && slice_find(text, ':') == SIZE_MAX && slice_find(text, '/') == SIZE_MAX &&
-           slice_find(text, '@') != SIZE_MAX;
-    out = arena_alloc(arena, 1, text.len + sizeof("mailto:"));
-    for (const char *c = "mailto:"; bare && *c != '\0'; c++)
-        out[len++] = *c;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-
-        if (mail && c == '%' && i + 2 < text.len && hex(text.ptr[i + 1]) >= 0 &&
-            hex(text.ptr[i + 2]) >= 0) {
-            c = (char)(hex(text.ptr[i + 1]) * 16 + hex(text.ptr[i + 2]));
-            i += 2;
-            if ((unsigned char)c <= ' ' || c == 0x7f)
-                c = '_';
-        }
-        out[len++] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    }
-    return (struct slice){out, len};
-}
-
-struct slice calendar_itip_prop_address(struct arena *arena, const struct ical_prop *prop)
-{
-    struct slice address = calendar_itip_address(arena, prop->value);
-    struct slice email =
-        ical_param_text(prop, "EMAIL"); /* RFC 7986; Apple writes paths as values */
-
-    if (!slice_starts(address, SLICE("mailto:")) && slice_find(email, '@') != SIZE_MAX)
-        return calendar_itip_address(arena, email);
-    return address;
-}
-
-static bool among_own(const struct calendar_itip_world *world, struct slice address)
-{
-    for (size_t i = 0; i < world->own_count; i++)
-        if (slice_eq(address, calendar_itip_address(world->arena, world->own[i])))
-            return true;
-    return false;
-}
-
-/* Whether it could be worth the work: most of 10,000 attendees are somebody else. */
-static bool may_be(const struct calendar_itip_world *world, struct slice value)
-{
-    value = slice_trim(value);
-    if (slice_find(value, '%') != SIZE_MAX)
-        return true;
-    for (size_t i = 0; i < world->own_count; i++) {
-        struct slice own = slice_trim(world->own[i]);
-        size_t len = own.len < value.len ? own.len : value.len;
-
-        if (len > 7)
-            len -= 7; /* one may have "mailto:" */
-        if (slice_ieq(slice_sub(own, own.len - len, len), slice_sub(value, value.len - len, len)))
-            return true;
-    }
-    return false;
-}
-
 bool calendar_itip_is_own(const struct calendar_itip_world *world, const struct ical_prop *prop)
 {
-    struct slice email = ical_param_text(prop, "EMAIL");
-
-    if (may_be(world, prop->value) &&
-        among_own(world, calendar_itip_address(world->arena, prop->value)))
-        return true;
-    return email.len > 0 && may_be(world, email) &&
-           among_own(world, calendar_itip_prop_address(world->arena, prop));
+    return calendar_address_among(prop, world->own, world->own_count);
 }
 
 struct ical_prop *calendar_itip_own(const struct calendar_itip_world *world,
@@ -121,8 +39,7 @@ struct itip_people calendar_itip_people(struct arena *arena, const struct ical_c
     people.count = 0;
     for (struct ical_prop *prop = ical_prop_find(comp, ICAL_ATTENDEE); prop != NULL;
          prop = ical_prop_next(prop))
-        people.at[people.count++] =
-            (struct itip_person){calendar_itip_prop_address(arena, prop), prop};
+        people.at[people.count++] = (struct itip_person){calendar_address_prop(arena, prop), prop};
     if (people.count > 1)
         qsort(people.at, people.count, sizeof(*people.at), by_address);
     for (size_t i = 0; i < people.count; i++)

@@ -274,7 +274,7 @@ static void send_reply(struct answerer *a, struct calendar_itip_sent *sent)
     for (size_t i = 0; i < a->count; i++)
         ical_comp_add(vcalendar, a->replies[i]);
     calendar_itip_message_add(a->arena, &sent->messages, CALENDAR_ITIP_REPLY,
-                              calendar_itip_prop_address(a->arena, set->organizer), vcalendar);
+                              calendar_address_prop(a->arena, set->organizer), vcalendar);
 }
 
 /* An override that the attendee merely takes away is the organizer's still. */

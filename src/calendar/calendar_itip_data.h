@@ -1,5 +1,6 @@
 /* calendar_itip_data.h: an object as scheduling looks at it. Only calendar_itip_*.c look inside. */
 #pragma once
+#include "calendar/calendar_address.h"
 #include "calendar/calendar_itip.h"
 #include "ical/ical_zone.h"
 
@@ -55,8 +56,6 @@ int calendar_itip_version_cmp(struct itip_version a, struct itip_version b);
 void calendar_itip_version_set(struct arena *arena, struct itip_part *part,
                                struct itip_version version);
 
-struct slice calendar_itip_address(struct arena *arena, struct slice text);
-struct slice calendar_itip_prop_address(struct arena *arena, const struct ical_prop *prop);
 bool calendar_itip_is_own(const struct calendar_itip_world *world, const struct ical_prop *prop);
 struct ical_prop *calendar_itip_own(const struct calendar_itip_world *world,
                                     const struct ical_comp *comp);

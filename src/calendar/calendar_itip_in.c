@@ -99,7 +99,7 @@ enum st calendar_itip_incoming(const struct calendar_itip_world *world,
         ical_error_set(error_r, message->line, "It is no VCALENDAR.");
         return ST_INVALID;
     }
-    in.sender = calendar_itip_address(world->arena, sender);
+    in.sender = calendar_address(world->arena, sender);
     result_r->method = calendar_itip_method(message);
     st = calendar_itip_set_read(world, old, &in.stored, error_r);
     if (st == ST_OK)

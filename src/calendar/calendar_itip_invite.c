@@ -82,7 +82,7 @@ static void seat_set(struct writer *w, const struct itip_set *set, bool now)
              prop != NULL; prop = ical_prop_next(prop))
             if (calendar_itip_by_server(prop) && !calendar_itip_is_own(world, prop))
                 w->seats[w->seat_count++] = (struct seat){
-                    calendar_itip_prop_address(w->arena, prop), (uint32_t)i, now,
+                    calendar_address_prop(w->arena, prop), (uint32_t)i, now,
                     slice_ieq(ical_param_text(prop, "SCHEDULE-FORCE-SEND"), SLICE("REQUEST"))};
     }
 }

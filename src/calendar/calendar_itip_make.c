@@ -200,7 +200,7 @@ void calendar_itip_delivered(struct arena *arena, struct ical_comp *vcalendar,
             if (person != NULL)
                 set_status(arena, person->prop, deliveries[i].status);
             else if (organizer != NULL &&
-                     slice_eq(deliveries[i].address, calendar_itip_prop_address(arena, organizer)))
+                     slice_eq(deliveries[i].address, calendar_address_prop(arena, organizer)))
                 set_status(arena, organizer, deliveries[i].status);
         }
     }

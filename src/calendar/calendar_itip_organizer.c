@@ -249,7 +249,7 @@ static bool answered_alone(struct arena *arena, const struct itip_part *part,
          prop = ical_prop_next(prop))
         if (ical_param_find(prop, CALENDAR_ITIP_REPLIED) != NULL &&
             ical_param_find(prop, CALENDAR_ITIP_FOLLOWS) == NULL &&
-            calendar_itip_people_find(series, calendar_itip_prop_address(arena, prop)) != NULL)
+            calendar_itip_people_find(series, calendar_address_prop(arena, prop)) != NULL)
             return true;
     return false;
 }
@@ -266,7 +266,7 @@ static void put_back(struct itip_set *after, const struct itip_part *old)
     for (struct ical_prop *prop = ical_prop_find(comp, ICAL_ATTENDEE); prop != NULL;
          prop = ical_prop_next(prop)) {
         const struct itip_person *was =
-            calendar_itip_people_find(&olds, calendar_itip_prop_address(arena, prop));
+            calendar_itip_people_find(&olds, calendar_address_prop(arena, prop));
 
         if (!calendar_itip_is_own(after->world, prop))
             set_or_remove(arena, prop, "PARTSTAT", was != NULL ? was->prop : NULL);

@@ -29,8 +29,8 @@ static enum calendar_itip_role role_in(const struct itip_set *set)
 
 static bool same_organizer(const struct itip_set *a, const struct itip_set *b)
 {
-    return slice_eq(calendar_itip_prop_address(a->world->arena, a->organizer),
-                    calendar_itip_prop_address(b->world->arena, b->organizer));
+    return slice_eq(calendar_address_prop(a->world->arena, a->organizer),
+                    calendar_address_prop(b->world->arena, b->organizer));
 }
 
 /* RFC 6638 section 3.2.4.2: every component has the same one, or none has. */
@@ -41,11 +41,11 @@ static bool one_organizer(const struct itip_set *set)
 
     if (set->organizer == NULL)
         return true;
-    first = calendar_itip_prop_address(arena, set->organizer);
+    first = calendar_address_prop(arena, set->organizer);
     for (size_t i = 0; i < set->count; i++) {
         const struct ical_prop *prop = ical_prop_find(set->parts[i].comp, ICAL_ORGANIZER);
 
-        if (prop == NULL || !slice_eq(first, calendar_itip_prop_address(arena, prop)))
+        if (prop == NULL || !slice_eq(first, calendar_address_prop(arena, prop)))
             return false;
     }
     return true;

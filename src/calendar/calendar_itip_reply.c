@@ -94,7 +94,7 @@ static struct ical_prop *join(struct hearing *h, struct itip_part *part,
 {
     static const char *const params[] = {"CN", "CUTYPE", "ROLE", "DELEGATED-FROM"};
     struct ical_prop *prop = ical_prop_add(h->arena, part->comp, ICAL_ATTENDEE,
-                                           calendar_itip_prop_address(h->arena, attendee));
+                                           calendar_address_prop(h->arena, attendee));
 
     for (size_t i = 0; i < COUNT(params); i++)
         if (ical_param_find(attendee, params[i]) != NULL)
@@ -106,14 +106,14 @@ static struct ical_prop *join(struct hearing *h, struct itip_part *part,
 static struct ical_prop *find_or_join(struct hearing *h, struct itip_part *part,
                                       const struct ical_prop *attendee)
 {
-    struct slice address = calendar_itip_prop_address(h->arena, attendee);
+    struct slice address = calendar_address_prop(h->arena, attendee);
     struct slice from = ical_param_text(attendee, "DELEGATED-FROM");
     struct itip_person *person = person_at(h, part, address);
 
     if (person != NULL)
         return person->prop;
     if (h->in->policy->crashers ||
-        (from.len > 0 && person_at(h, part, calendar_itip_address(h->arena, from)) != NULL))
+        (from.len > 0 && person_at(h, part, calendar_address(h->arena, from)) != NULL))
         return join(h, part, attendee);
     return NULL;
 }
@@ -138,7 +138,7 @@ static void set_answer(struct hearing *h, struct ical_prop *prop, const struct i
 static void spread(struct hearing *h, const struct ical_prop *attendee, struct slice answer)
 {
     struct itip_set *stored = &h->in->stored;
-    struct slice address = calendar_itip_prop_address(h->arena, attendee);
+    struct slice address = calendar_address_prop(h->arena, attendee);
 
     for (size_t i = 0; i < stored->count + h->made; i++) {
         struct itip_person *person;
@@ -156,14 +156,13 @@ static void invite_delegate(struct hearing *h, struct itip_part *part,
                             const struct ical_prop *attendee)
 {
     struct slice to = ical_param_text(attendee, "DELEGATED-TO");
-    struct slice address = calendar_itip_address(h->arena, to);
+    struct slice address = calendar_address(h->arena, to);
     struct ical_prop *prop;
 
     if (to.len == 0 || to.len > 1000 || person_at(h, part, address) != NULL)
         return;
     prop = ical_prop_add(h->arena, part->comp, ICAL_ATTENDEE, address);
-    ical_param_set(h->arena, prop, "DELEGATED-FROM",
-                   calendar_itip_prop_address(h->arena, attendee));
+    ical_param_set(h->arena, prop, "DELEGATED-FROM", calendar_address_prop(h->arena, attendee));
     ical_param_set(h->arena, prop, "PARTSTAT", SLICE("NEEDS-ACTION"));
     h->known_people[part - h->in->stored.parts] = false;
 }
@@ -230,7 +229,7 @@ static void hear_one(struct hearing *h, const struct itip_part *reply,
 static bool may_answer(const struct itip_incoming *in, const struct ical_prop *attendee)
 {
     return in->policy->any_sender ||
-           slice_eq(in->sender, calendar_itip_prop_address(in->world->arena, attendee));
+           slice_eq(in->sender, calendar_address_prop(in->world->arena, attendee));
 }
 
 static void put_made(struct hearing *h)
@@ -299,7 +298,7 @@ static struct ical_prop *asker(struct hearing *h)
         return NULL;
     }
     struct itip_person *person =
-        part != NULL ? person_at(h, part, calendar_itip_prop_address(h->arena, attendee)) : NULL;
+        part != NULL ? person_at(h, part, calendar_address_prop(h->arena, attendee)) : NULL;
     if (person == NULL) {
         calendar_itip_say(in, CALENDAR_ITIP_STRANGER, "the sender is not invited.");
         return NULL;
@@ -318,7 +317,7 @@ static void hear_refresh(struct hearing *h)
         calendar_itip_say(in, CALENDAR_ITIP_FORGED, "it is not from its ATTENDEE.");
         return;
     }
-    address = calendar_itip_prop_address(h->arena, prop);
+    address = calendar_address_prop(h->arena, prop);
     current = calendar_itip_current(&in->stored, address);
     if (current == NULL) {
         calendar_itip_say(in, CALENDAR_ITIP_STRANGER, "the sender is not invited.");

@@ -176,7 +176,7 @@ struct slice calendar_itip_content(const struct itip_set *set, const struct ical
         if (prop->id == ICAL_ATTENDEE || prop->id == ICAL_ORGANIZER) {
             struct slice role = slice_lower(arena, ical_param_text(prop, "ROLE"));
 
-            buf_put(&text, calendar_itip_prop_address(arena, prop));
+            buf_put(&text, calendar_address_prop(arena, prop));
             if (!slice_eq(role, SLICE("req-participant"))) /* which is what none means */
                 buf_put(&text, role);
         } else {

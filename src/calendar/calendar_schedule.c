@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_address.h"
 #include "directory/directory.h"
 #include "log/log.h"
 #include "sys/sys_time.h"
@@ -54,8 +55,7 @@ enum st calendar_schedule_send(struct calendar_round *round, struct store_tx *tx
 const struct directory_person *calendar_schedule_person(const struct directory *directory,
                                                         struct slice address)
 {
-    struct slice mail =
-        slice_istarts(address, SLICE("mailto:")) ? slice_sub(address, 7, address.len) : address;
+    struct slice mail = calendar_address_mail(address);
     size_t at = slice_find_last(mail, '@');
     struct directory_found found;
 

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/slice.h"
+#include "calendar/calendar_address.h"
 #include "calendar/calendar_busy.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
@@ -11,15 +12,10 @@
 #define DAY_S INT64_C(86400)
 #define ROWS_MAX 4000 /* of one object in the window */
 
-static struct slice without_scheme(struct slice address)
-{
-    return slice_istarts(address, SLICE("mailto:")) ? slice_sub(address, 7, address.len) : address;
-}
-
 static bool owns(const struct directory *directory, const struct directory_person *owner,
                  struct slice address)
 {
-    struct slice mail = without_scheme(address);
+    struct slice mail = calendar_address_mail(address);
     size_t at = slice_find_last(mail, '@');
 
     return at != SIZE_MAX && directory_owns(directory, owner, slice_sub(mail, 0, at),
