@@ -202,6 +202,18 @@ static struct spans without(struct asking *a, const struct spans *from, const st
     return left;
 }
 
+/* Of one PRIORITY BUSY counts before BUSY-UNAVAILABLE, and that before BUSY-TENTATIVE (RFC 7953
+ * section 4); elsewhere who is away is away. */
+static void swap_strength(struct spans *spans)
+{
+    for (size_t i = 0; i < spans->count; i++) {
+        if (spans->rows[i].kind == CALENDAR_BUSY)
+            spans->rows[i].kind = CALENDAR_UNAVAILABLE;
+        else if (spans->rows[i].kind == CALENDAR_UNAVAILABLE)
+            spans->rows[i].kind = CALENDAR_BUSY;
+    }
+}
+
 /* The components of one priority over what those of lower ones said. */
 static enum st add_level(struct asking *a, const struct ical_comp *vcalendar, unsigned level,
                          struct spans *said)
@@ -219,8 +231,10 @@ static enum st add_level(struct asking *a, const struct ical_comp *vcalendar, un
         add(a, &covered, busy.rows[i].start_s, busy.rows[i].end_s, CALENDAR_FREE);
     join(&covered);
     join(&free);
+    swap_strength(&busy);
     busy.rows = calendar_freebusy_merge(a->arena, busy.rows, busy.count, a->window.from_s,
                                         a->window.until_s, &busy.count);
+    swap_strength(&busy);
     struct spans below = without(a, said, &covered), here = without(a, &busy, &free);
     for (size_t i = 0; i < here.count; i++)
         add(a, &below, here.rows[i].start_s, here.rows[i].end_s, here.rows[i].kind);

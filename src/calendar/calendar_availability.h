@@ -7,9 +7,9 @@
 /* The times of [from_s, until_s) that the VAVAILABILITYs of a VCALENDAR say are not available: each
  * takes its whole time by its BUSYTYPE but for its AVAILABLEs; those of a higher PRIORITY (1 is the
  * highest, 0 the lowest) decide over those of a lower one, and where several of one priority meet,
- * a time is free that any of them gives, else the stronger BUSYTYPE counts. Rows are cut to the
- * window, sorted, disjoint; id_s is 0. The AVAILABLEs of one VAVAILABILITY give instances_max times
- * at most.
+ * a time is free that any of them gives, else BUSY counts before BUSY-UNAVAILABLE before
+ * BUSY-TENTATIVE (section 4). Rows are cut to the window, sorted, disjoint; id_s is 0. The
+ * AVAILABLEs of one VAVAILABILITY give instances_max times at most.
  * ST_INVALID and why in *error_r: a date or rule cannot be read; ST_TOO_BIG: over a limit. */
 MUST_USE enum st calendar_availability(struct arena *arena, const struct ical_comp *vcalendar,
                                        struct ical_tz *tz, const struct ical_zone *floating,
