@@ -397,10 +397,20 @@ static void keep_others(struct merge *m, const struct itip_set *accepted)
 
 static bool invited(const struct merge *m, const struct itip_part *part)
 {
-    if (m->in->policy->uninvited || calendar_itip_own(m->in->world, part->comp) != NULL)
-        return true;
-    return is_cancel(m) &&
-           (m->in->stored.count > 0 || ical_prop_find(part->comp, ICAL_ATTENDEE) == NULL);
+    return m->in->policy->uninvited || calendar_itip_own(m->in->world, part->comp) != NULL;
+}
+
+/* A CANCEL may name nobody, or only others where the object is known; it is for us as a whole or
+ * not at all, that hearing it again says the same. */
+static bool cancels_ours(const struct merge *m)
+{
+    const struct itip_set *message = &m->in->message;
+    bool ours = m->in->stored.count > 0;
+
+    for (size_t i = 0; i < message->count && !ours; i++)
+        ours = ical_prop_find(message->parts[i].comp, ICAL_ATTENDEE) == NULL ||
+               invited(m, &message->parts[i]);
+    return ours;
 }
 
 /* The parts of the message that say something new, in its own array; each judged by what was
@@ -408,6 +418,7 @@ static bool invited(const struct merge *m, const struct itip_part *part)
 static void judge_all(struct merge *m, struct itip_set *accepted)
 {
     struct itip_set *message = &m->in->message;
+    bool all = is_cancel(m) && cancels_ours(m);
     struct cover cover;
     size_t kept = 0;
 
@@ -416,7 +427,7 @@ static void judge_all(struct merge *m, struct itip_set *accepted)
         struct itip_part *part = &message->parts[i];
         int order;
 
-        if (!invited(m, part)) {
+        if (!all && !invited(m, part)) {
             m->strangers++;
             continue;
         }
@@ -559,7 +570,7 @@ static bool delegated_by(const struct itip_incoming *in)
         const struct ical_prop *own = calendar_itip_own(in->world, in->message.parts[i].comp);
         struct slice from = own != NULL ? ical_param_text(own, "DELEGATED-FROM") : SLICE("");
 
-        if (from.len > 0 && slice_eq(calendar_itip_address(in->world->arena, from), in->sender))
+        if (from.len > 0 && slice_eq(calendar_address(in->world->arena, from), in->sender))
             return true;
     }
     return false;
@@ -569,17 +580,17 @@ static bool sent_by(const struct itip_incoming *in, const struct ical_prop *orga
 {
     struct slice by = ical_param_text(organizer, "SENT-BY");
 
-    return by.len > 0 && slice_eq(calendar_itip_address(in->world->arena, by), in->sender);
+    return by.len > 0 && slice_eq(calendar_address(in->world->arena, by), in->sender);
 }
 
 /* RFC 5546 section 6.1.1: who changes what is known must be who made it. */
 static bool may_speak(const struct itip_incoming *in)
 {
     struct arena *arena = in->world->arena;
-    struct slice organizer = calendar_itip_prop_address(arena, in->message.organizer);
+    struct slice organizer = calendar_address_prop(arena, in->message.organizer);
     const struct ical_prop *known = in->stored.organizer;
 
-    if (known != NULL && !slice_eq(organizer, calendar_itip_prop_address(arena, known)))
+    if (known != NULL && !slice_eq(organizer, calendar_address_prop(arena, known)))
         return false;
     if (in->policy->any_sender || slice_eq(in->sender, organizer))
         return true;
@@ -616,7 +627,7 @@ static bool add_to_series(struct itip_incoming *in)
         ask = calendar_itip_envelope(&in->message, CALENDAR_ITIP_REFRESH, NULL, 0);
         ical_comp_add(ask, calendar_itip_public(arena, comp));
         calendar_itip_message_add(arena, &in->result->answers, CALENDAR_ITIP_REFRESH,
-                                  calendar_itip_prop_address(arena, in->message.organizer), ask);
+                                  calendar_address_prop(arena, in->message.organizer), ask);
         return false;
     }
     id = ical_prop_set(arena, part->comp, ICAL_RECURRENCE_ID, start->value);
