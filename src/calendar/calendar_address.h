@@ -9,7 +9,7 @@ struct ical_prop;
 /* The address in lower case, "mailto:" before what is a mere address, its %XX undone (RFC 6068). In
  * the arena. */
 struct slice calendar_address(struct arena *arena, struct slice text);
-/* That of an ATTENDEE or ORGANIZER: its value, or EMAIL (RFC 7986 section 6.2) where the value is no
+/* That of an ATTENDEE or ORGANIZER: its value, or EMAIL (RFC 7986 section 6.2) where that is no
  * "mailto:": Apple writes paths. */
 struct slice calendar_address_prop(struct arena *arena, const struct ical_prop *prop);
 /* Whether calendar_address() of both is the same. */

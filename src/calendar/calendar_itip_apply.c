@@ -302,6 +302,17 @@ static bool time_changed(const struct merge *m, const struct itip_part *old,
                      calendar_itip_dates(&m->in->message, new->comp));
 }
 
+/* What the attendee deleted stays unseen while that he declined holds. */
+static void keep_hidden(const struct merge *m, const struct itip_part *old, struct itip_part *new)
+{
+    const struct ical_prop *own = calendar_itip_own(m->in->world, new->comp);
+
+    if (own != NULL && calendar_itip_other(old->comp, CALENDAR_ITIP_HIDDEN).len > 0 &&
+        ical_param_find(own, CALENDAR_ITIP_ANSWERED) != NULL &&
+        slice_ieq(ical_param_text(own, "PARTSTAT"), SLICE("DECLINED")))
+        calendar_itip_prop_other(m->arena, new->comp, CALENDAR_ITIP_HIDDEN, SLICE("1"));
+}
+
 static void accept(struct merge *m, struct itip_part *part)
 {
     const struct itip_part *old = calendar_itip_set_find(&m->in->stored, part);
@@ -309,14 +320,13 @@ static void accept(struct merge *m, struct itip_part *part)
 
     if (old == NULL)
         old = calendar_itip_set_master(&m->in->stored);
-    if (old != NULL && calendar_itip_other(old->comp, CALENDAR_ITIP_HIDDEN).len > 0)
-        old = NULL;
     clean(part->comp, is_cancel(m));
     ical_prop_remove_all(part->comp, ICAL_REQUEST_STATUS);
     if (is_cancel(m)) {
         fill_cancelled(m, old, part);
     } else if (old != NULL) {
         keep_answer(m, old, part);
+        keep_hidden(m, old, part);
         if (same)
             keep_personal(m, old, part);
         if (part->master)
@@ -363,6 +373,7 @@ static bool rebuild(struct merge *m, const struct itip_part *old, const struct i
     copy_param(m->arena, own, was, CALENDAR_ITIP_REPLIED);
     copy_param(m->arena, own, was, CALENDAR_ITIP_ANSWERED);
     keep_personal(m, old, &part);
+    keep_hidden(m, old, &part);
     part.version = m->master->version;
     m->parts[m->count++] = part;
     return true;
@@ -523,13 +534,10 @@ static void set_hidden(struct merge *m)
                   calendar_itip_other(m->parts[i].comp, CALENDAR_ITIP_HIDDEN).len > 0;
     for (size_t i = 0; i < m->count; i++) {
         struct ical_comp *comp = m->parts[i].comp;
-        bool was = calendar_itip_other(comp, CALENDAR_ITIP_HIDDEN).len > 0;
 
         calendar_itip_other_remove(comp, CALENDAR_ITIP_HIDDEN);
         if (hidden)
             calendar_itip_prop_other(m->arena, comp, CALENDAR_ITIP_HIDDEN, SLICE("1"));
-        else if (was) /* the attendee had deleted it */
-            ical_prop_set(m->arena, comp, ICAL_STATUS, SLICE("CANCELLED"));
     }
     m->in->result->hidden = hidden;
     m->in->result->inbox = !hidden;

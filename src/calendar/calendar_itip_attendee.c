@@ -239,27 +239,25 @@ static int64_t next_stamp(const struct itip_set *before)
     return stamp_s;
 }
 
+/* The memory holds the answer, too: what says nothing new to whom declined does not bring it back.
+ */
 static void decline_all(struct answerer *a, struct calendar_itip_sent *sent)
 {
     for (size_t i = 0; i < a->before->count; i++) {
         struct itip_part *part = &a->before->parts[i];
-        const struct ical_prop *own = calendar_itip_own(a->before->world, part->comp);
+        struct ical_prop *own = calendar_itip_own(a->before->world, part->comp);
 
+        calendar_itip_prop_other(a->arena, part->comp, CALENDAR_ITIP_HIDDEN, SLICE("1"));
         if (own == NULL || calendar_itip_cancelled(part->comp))
             continue;
-        if (!slice_ieq(partstat(own), SLICE("DECLINED")))
+        if (!slice_ieq(partstat(own), SLICE("DECLINED")) ||
+            ical_param_find(own, CALENDAR_ITIP_ANSWERED) == NULL) {
             make_reply(a, part->comp, own, part->version, SLICE("DECLINED"));
+            note_answer(a, own, part->version.sequence);
+        }
+        ical_param_set(a->arena, own, "PARTSTAT", SLICE("DECLINED"));
     }
-    sent->memory = ical_comp_copy(a->arena, a->before->vcalendar);
-    for (struct ical_comp *comp = sent->memory->comps; comp != NULL; comp = comp->next) {
-        struct ical_prop *own = calendar_itip_own(a->before->world, comp);
-
-        if (comp->id == ICAL_VTIMEZONE)
-            continue;
-        calendar_itip_prop_other(a->arena, comp, CALENDAR_ITIP_HIDDEN, SLICE("1"));
-        if (own != NULL)
-            ical_param_set(a->arena, own, "PARTSTAT", SLICE("DECLINED"));
-    }
+    sent->memory = a->before->vcalendar;
 }
 
 static void send_reply(struct answerer *a, struct calendar_itip_sent *sent)

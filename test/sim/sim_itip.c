@@ -36,7 +36,7 @@ struct run {
     struct packet packets[PACKETS_MAX], log[PACKETS_MAX];
     size_t packet_count, log_count;
     int64_t now_s;
-    bool talk;
+    bool talk, todo;
 };
 
 static uint64_t chance(struct run *run, uint64_t below)
@@ -137,9 +137,14 @@ static struct itip_set set_of(struct run *run, size_t who, struct ical_comp *obj
     return set;
 }
 
-static int64_t some_instance(struct run *run)
+static int64_t some_instance(struct run *run, const struct itip_set *set)
 {
-    return START_S + (int64_t)chance(run, DAYS) * ICAL_DAY_S;
+    const struct itip_part *master = calendar_itip_set_master(set);
+    int64_t start_s = master != NULL
+                          ? calendar_itip_stamp_read(ical_prop_value(master->comp, ICAL_DTSTART))
+                          : START_S;
+
+    return start_s + (int64_t)chance(run, DAYS) * ICAL_DAY_S;
 }
 
 static struct ical_comp *override_of(struct run *run, struct itip_set *set, int64_t id_s)
@@ -192,10 +197,10 @@ static void organize(struct run *run)
     struct ical_comp *object = ical_comp_copy(run->arena, run->objects[0]);
     struct itip_set set = set_of(run, 0, object);
     struct ical_comp *master = set.parts[0].comp, *comp;
-    int64_t id_s = some_instance(run);
+    int64_t id_s = some_instance(run, &set);
     struct itip_part key = {.id_s = id_s}, *part;
 
-    switch (chance(run, 9)) {
+    switch (chance(run, 11)) {
     case 0: /* another subject for all */
         for (size_t i = 0; i < set.count; i++)
             set_summary(run, set.parts[i].comp);
@@ -209,6 +214,8 @@ static void organize(struct run *run)
             ical_prop_set(run->arena, comp, ICAL_DTSTART,
                           calendar_itip_stamp(run->arena, id_s + 60 * (int64_t)chance(run, 100)));
             ical_prop_remove_all(comp, ICAL_DTEND);
+            ical_prop_remove_all(comp, ICAL_DUE);
+            ical_prop_set(run->arena, comp, ICAL_DURATION, SLICE("PT1H"));
         }
         break;
     case 3: /* one falls out */
@@ -243,6 +250,22 @@ static void organize(struct run *run)
         if ((part = calendar_itip_set_find(&set, &key)) != NULL)
             ical_comp_remove(part->comp);
         break;
+    case 8: /* all on other days, but for those that had been moved by themselves */
+        if (chance(run, 3) > 0)
+            break;
+        for (size_t i = 1; i < set.count; i++)
+            ical_comp_remove(set.parts[i].comp);
+        ical_prop_remove_all(master, ICAL_EXDATE);
+        ical_prop_set(run->arena, master, ICAL_DTSTART,
+                      calendar_itip_stamp(run->arena, START_S + 3600 * (int64_t)chance(run, 50)));
+        break;
+    case 9: /* one falls out, and another comes in */
+        ical_prop_add(run->arena, master, ICAL_EXDATE, calendar_itip_stamp(run->arena, id_s));
+        if ((part = calendar_itip_set_find(&set, &key)) != NULL)
+            ical_comp_remove(part->comp);
+        ical_prop_add(run->arena, master, ICAL_RDATE,
+                      calendar_itip_stamp(run->arena, id_s + 60 * (int64_t)(1 + chance(run, 100))));
+        break;
     default: /* called off, or on again */
         if (chance(run, 4) > 0)
             break;
@@ -252,6 +275,20 @@ static void organize(struct run *run)
             ical_prop_set(run->arena, master, ICAL_STATUS, SLICE("CANCELLED"));
     }
     put(run, 0, object);
+}
+
+/* The attendee takes an instance out. */
+static void leave(struct run *run, size_t who, struct ical_comp *object, struct itip_set *set)
+{
+    struct itip_part *master = calendar_itip_set_master(set), *part;
+    struct itip_part key = {.id_s = some_instance(run, set)};
+
+    if (master == NULL || calendar_itip_cancelled(master->comp))
+        return;
+    if ((part = calendar_itip_set_find(set, &key)) != NULL)
+        ical_comp_remove(part->comp);
+    ical_prop_add(run->arena, master->comp, ICAL_EXDATE, calendar_itip_stamp(run->arena, key.id_s));
+    put(run, who, object);
 }
 
 static void answer(struct run *run, size_t who)
@@ -267,7 +304,15 @@ static void answer(struct run *run, size_t who)
     set = set_of(run, who, object);
     if (calendar_itip_other(set.parts[0].comp, CALENDAR_ITIP_HIDDEN).len > 0)
         return;
-    if (chance(run, 2) > 0 && (one = override_of(run, &set, some_instance(run))) == NULL)
+    if (chance(run, 8) == 0) { /* he deletes it all */
+        put(run, who, NULL);
+        return;
+    }
+    if (chance(run, 6) == 0) {
+        leave(run, who, object, &set);
+        return;
+    }
+    if (chance(run, 2) > 0 && (one = override_of(run, &set, some_instance(run, &set))) == NULL)
         return;
     for (struct ical_comp *comp = object->comps; comp != NULL; comp = comp->next) {
         struct ical_prop *own = calendar_itip_own(set.world, comp);
@@ -292,6 +337,19 @@ static struct slice seen(struct run *run, struct itip_set *set, const struct iti
     return arena_copy(run->arena, buf_slice(&out));
 }
 
+/* Whether the attendee took the instance out of his series. */
+static bool left(struct run *run, const struct itip_set *own, int64_t id_s)
+{
+    const struct itip_part *series = calendar_itip_set_master(own);
+    struct slice id = calendar_itip_stamp(run->arena, id_s);
+
+    for (const struct ical_prop *prop = series != NULL ? series->comp->props : NULL; prop != NULL;
+         prop = prop->next)
+        if (slice_eq(prop->name, SLICE(CALENDAR_ITIP_LEFT)) && slice_eq(prop->value, id))
+            return true;
+    return false;
+}
+
 /* What the organizer has of what the attendee attends, the attendee has, and nothing else. */
 static void check(struct run *run, size_t who)
 {
@@ -309,6 +367,16 @@ static void check(struct run *run, size_t who)
         struct itip_part *part = calendar_itip_set_find(&own, &his.parts[i]);
         bool has = part != NULL && !calendar_itip_cancelled(part->comp);
 
+        if (invited && !his.parts[i].master && left(run, &own, his.parts[i].id_s)) {
+            struct itip_person *person =
+                calendar_itip_people_find(&people, slice_str(addresses[who]));
+
+            if (!slice_eq(ical_param_text(person->prop, "PARTSTAT"), SLICE("DECLINED")))
+                fail(run, "took it out, and is not declined",
+                     itip_t_text(run->arena, run->objects[who], false),
+                     itip_t_text(run->arena, run->objects[0], false));
+            continue;
+        }
         if (!has && part == NULL && !his.parts[i].master && series != NULL &&
             !calendar_itip_cancelled(series->comp) &&
             !calendar_itip_times_has(&out, his.parts[i].id_s)) {
