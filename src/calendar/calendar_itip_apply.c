@@ -130,6 +130,20 @@ static void copy_answer(const struct merge *m, struct ical_prop *own, const stru
     copy_param(m->arena, own, was, CALENDAR_ITIP_ANSWERED);
 }
 
+static bool keep_declined(const struct merge *m, struct ical_prop *own, const struct itip_part *new)
+{
+    const struct itip_part *series = calendar_itip_set_master(&m->in->stored);
+    const struct ical_prop *out =
+        series != NULL && !new->master ? calendar_itip_left(series->comp, new->id_s) : NULL;
+
+    if (out == NULL || !answer_holds(m, series, out, new))
+        return false;
+    copy_answer(m, own, out);
+    copy_param(m->arena, own, out, CALENDAR_ITIP_REPLIED);
+    ical_param_set(m->arena, own, "PARTSTAT", SLICE("DECLINED"));
+    return true;
+}
+
 /* Of an instance that was not answered by itself the answer is that to the series. */
 static void keep_answer(const struct merge *m, const struct itip_part *old, struct itip_part *new)
 {
@@ -143,6 +157,9 @@ static void keep_answer(const struct merge *m, const struct itip_part *old, stru
         return;
     if (was != NULL)
         copy_param(m->arena, own, was, CALENDAR_ITIP_REPLIED);
+    if ((old->master || was == NULL || ical_param_find(was, CALENDAR_ITIP_ANSWERED) == NULL) &&
+        keep_declined(m, own, new))
+        return;
     if (was != NULL && answer_holds(m, old, was, new)) {
         copy_answer(m, own, was);
         return;
@@ -559,6 +576,8 @@ static void store(struct merge *m)
     struct ical_comp *into = ical_comp_new(m->arena, ICAL_VCALENDAR);
 
     put_added(m);
+    calendar_itip_left_undo(m->in->world, m->master != NULL ? m->in->message.tz : m->in->stored.tz,
+                            m->parts, m->count);
     set_hidden(m);
     if (from == NULL)
         from = m->in->message.vcalendar;

@@ -203,7 +203,10 @@ static void decline_left(struct answerer *a)
     calendar_itip_other_remove(new->comp, CALENDAR_ITIP_LEFT);
     for (const struct ical_prop *prop = old->comp->props; prop != NULL; prop = prop->next)
         if (slice_ieq(prop->name, SLICE(CALENDAR_ITIP_LEFT)))
-            calendar_itip_prop_other(a->arena, new->comp, CALENDAR_ITIP_LEFT, prop->value);
+            calendar_itip_params_copy(
+                a->arena,
+                calendar_itip_prop_other(a->arena, new->comp, CALENDAR_ITIP_LEFT, prop->value),
+                prop);
     for (size_t i = 0; own != NULL && i < has.count; i++) {
         struct itip_part key = {.id_s = has.at[i]};
         const struct itip_part *part = calendar_itip_set_find(a->before, &key);
@@ -215,10 +218,12 @@ static void decline_left(struct answerer *a)
             part != NULL ? part->comp : calendar_itip_set_instance(a->before, has.at[i], false);
         if (instance == NULL)
             continue;
-        make_reply(a, instance, own, part != NULL ? part->version : new->version,
-                   SLICE("DECLINED"));
-        calendar_itip_prop_other(a->arena, new->comp, CALENDAR_ITIP_LEFT,
-                                 calendar_itip_stamp(a->arena, has.at[i]));
+        const struct itip_version version = part != NULL ? part->version : new->version;
+        make_reply(a, instance, own, version, SLICE("DECLINED"));
+        note_answer(a,
+                    calendar_itip_prop_other(a->arena, new->comp, CALENDAR_ITIP_LEFT,
+                                             calendar_itip_stamp(a->arena, has.at[i])),
+                    version.sequence);
     }
 }
 
@@ -228,13 +233,17 @@ static int64_t next_stamp(const struct itip_set *before)
     int64_t stamp_s = before->world->now_s;
 
     for (size_t i = 0; i < before->count; i++) {
-        const struct ical_prop *own = calendar_itip_own(before->world, before->parts[i].comp);
-        int64_t last_s = own != NULL
-                             ? calendar_itip_stamp_read(ical_param_text(own, CALENDAR_ITIP_REPLIED))
-                             : INT64_MIN;
+        const struct ical_comp *comp = before->parts[i].comp;
+        const struct ical_prop *own = calendar_itip_own(before->world, comp);
 
-        if (last_s >= stamp_s)
-            stamp_s = last_s + 1;
+        for (const struct ical_prop *prop = comp->props; prop != NULL; prop = prop->next) {
+            int64_t last_s = INT64_MIN;
+
+            if (prop == own || slice_ieq(prop->name, SLICE(CALENDAR_ITIP_LEFT)))
+                last_s = calendar_itip_stamp_read(ical_param_text(prop, CALENDAR_ITIP_REPLIED));
+            if (last_s >= stamp_s)
+                stamp_s = last_s + 1;
+        }
     }
     return stamp_s;
 }
@@ -323,6 +332,7 @@ enum st calendar_itip_attendee(struct itip_set *before, struct itip_set *after,
     for (size_t i = 0; i < after->count; i++)
         answer_part(&a, &after->parts[i]);
     decline_left(&a);
+    calendar_itip_left_undo(after->world, after->tz, after->parts, after->count);
     send_reply(&a, sent);
     return ST_OK;
 }

@@ -109,6 +109,13 @@ struct ical_comp *calendar_itip_envelope(const struct itip_set *set,
 /* REQUEST of all that the address attends; NULL: nothing. */
 struct ical_comp *calendar_itip_current(const struct itip_set *set, struct slice address);
 
+/* The note that the attendee took an instance out of the series, or NULL: with what he answered in
+ * its parameters. */
+const struct ical_prop *calendar_itip_left(const struct ical_comp *series, int64_t id_s);
+/* Takes those back, with their EXDATEs, whose override is there and not declined. */
+void calendar_itip_left_undo(const struct calendar_itip_world *world, struct ical_tz *tz,
+                             struct itip_part *parts, size_t count);
+
 /* An organizer's change, part by part of what it makes. */
 struct itip_change {
     struct itip_set *before, *after;

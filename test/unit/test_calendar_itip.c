@@ -137,7 +137,8 @@ static const struct change changes[] = {
      DAILY A("ACCEPTED") "--\n" ONE("12", "10") A("DECLINED"), "REPLY o [#0@12 DECLINED]", ""},
     {"an attendee takes an instance out", "a@example.org", DAILY A("ACCEPTED"),
      DAILY "EXDATE:20260213T100000Z\n" A("ACCEPTED"), "REPLY o [#0@13 DECLINED]",
-     "X-POSTHORSE-LEFT:20260213T100000Z"},
+     "X-POSTHORSE-LEFT;X-POSTHORSE-ANSWERED=0;X-POSTHORSE-REPLIED=20260101T000000Z:"
+     "20260213T100000Z"},
     {"an attendee deletes", "a@example.org", EVENT A("ACCEPTED"), NULL, "REPLY o [all#0 DECLINED]",
      NULL},
 };
