@@ -209,34 +209,35 @@ static void keep_personal(const struct merge *m, const struct itip_part *old, st
     }
 }
 
-/* Instances that the attendee took out of the series stay out, unless all was asked anew. */
-static void keep_left(const struct merge *m, struct itip_part *master)
+/* Instances that the attendee took out of the series stay out, unless he is asked anew. */
+static void keep_left(const struct merge *m, const struct itip_part *old, struct itip_part *master)
 {
-    const struct ical_prop *own = calendar_itip_own(m->in->world, master->comp);
     struct itip_times out = {0};
-    struct ical_prop **at = &master->comp->props, *next;
-    uint64_t reset = 0;
+    struct ical_prop **at = &master->comp->props;
 
-    if (slice_to_u64(calendar_itip_other(master->comp, CALENDAR_ITIP_RESET), &reset) == ST_OK &&
-        reset >= master->version.sequence && own != NULL &&
-        ical_param_find(own, CALENDAR_ITIP_ANSWERED) == NULL) {
-        calendar_itip_other_remove(master->comp, CALENDAR_ITIP_LEFT);
-        return;
-    }
     calendar_itip_times(&m->in->message, master->comp, ICAL_EXDATE, &out);
-    for (struct ical_prop *prop = *at; prop != NULL; prop = next) {
+    while (*at != NULL) {
+        struct ical_prop *prop = *at;
         int64_t left_s = calendar_itip_stamp_read(prop->value);
         const struct ical_comp *instance;
 
-        next = prop->next;
-        if (!slice_ieq(prop->name, SLICE(CALENDAR_ITIP_LEFT)) || left_s == INT64_MIN ||
-            calendar_itip_times_has(&out, left_s))
+        if (!slice_ieq(prop->name, SLICE(CALENDAR_ITIP_LEFT)) || left_s == INT64_MIN) {
+            at = &prop->next;
             continue;
-        instance = calendar_itip_set_instance(&m->in->message, left_s, true);
+        }
+        if (!answer_holds(m, old, prop, master)) {
+            *at = prop->next;
+            continue;
+        }
+        at = &prop->next;
+        instance = calendar_itip_times_has(&out, left_s)
+                       ? NULL
+                       : calendar_itip_set_instance(&m->in->message, left_s, true);
         if (instance != NULL && ical_prop_find(instance, ICAL_DTSTART) != NULL)
             calendar_itip_date_add(m->arena, master->comp, ICAL_EXDATE,
                                    ical_prop_find(instance, ICAL_DTSTART));
     }
+    master->comp->props_end = at;
 }
 
 /* What others sent of our own kind of notes is not believed, but for what answers are void. */
@@ -263,6 +264,24 @@ static void clean(struct ical_comp *comp, bool cancel)
     comp->props_end = at;
 }
 
+/* What the attendee answered stays known of what is cancelled. */
+static void keep_memory(const struct merge *m, const struct itip_part *old,
+                        const struct ical_prop *own, struct itip_part *new)
+{
+    struct ical_prop *its = calendar_itip_own(m->in->world, new->comp);
+
+    if (ical_param_find(own, CALENDAR_ITIP_ANSWERED) != NULL) {
+        copy_answer(m, its, own);
+        copy_param(m->arena, its, own, CALENDAR_ITIP_REPLIED);
+    }
+    for (const struct ical_prop *prop = old->comp->props; prop != NULL; prop = prop->next)
+        if (slice_ieq(prop->name, SLICE(CALENDAR_ITIP_LEFT)))
+            calendar_itip_params_copy(
+                m->arena,
+                calendar_itip_prop_other(m->arena, new->comp, CALENDAR_ITIP_LEFT, prop->value),
+                prop);
+}
+
 /* A CANCEL may say no more than which (RFC 5546 section 3.2.5). */
 static void fill_cancelled(const struct merge *m, const struct itip_part *old,
                            struct itip_part *new)
@@ -282,14 +301,8 @@ static void fill_cancelled(const struct merge *m, const struct itip_part *old,
     }
     if (own != NULL && calendar_itip_own(m->in->world, new->comp) == NULL)
         calendar_itip_date_add(m->arena, new->comp, ICAL_ATTENDEE, own);
-    if (own != NULL && old->master == new->master &&ical_param_find(own, CALENDAR_ITIP_ANSWERED) !=
-                           NULL) { /* it may be called on again */
-        struct ical_prop *its = calendar_itip_own(m->in->world, new->comp);
-
-        copy_param(m->arena, its, own, "PARTSTAT");
-        copy_param(m->arena, its, own, CALENDAR_ITIP_REPLIED);
-        copy_param(m->arena, its, own, CALENDAR_ITIP_ANSWERED);
-    }
+    if (own != NULL && old->master == new->master) /* it may be called on again */
+        keep_memory(m, old, own, new);
     if (ical_prop_find(new->comp, ICAL_DTSTART) != NULL)
         return;
     if (old != NULL && old->master && !new->master)
@@ -347,7 +360,7 @@ static void accept(struct merge *m, struct itip_part *part)
         if (same)
             keep_personal(m, old, part);
         if (part->master)
-            keep_left(m, part);
+            keep_left(m, old, part);
     }
     calendar_itip_version_set(m->arena, part, part->version);
     m->in->result->changed_time |= time_changed(m, same ? old : NULL, part);
