@@ -254,6 +254,26 @@ static bool answered_alone(struct arena *arena, const struct itip_part *part,
     return false;
 }
 
+static uint64_t reset_of(const struct ical_comp *comp)
+{
+    uint64_t reset = 0;
+
+    if (slice_to_u64(calendar_itip_other(comp, CALENDAR_ITIP_RESET), &reset) != ST_OK)
+        reset = 0;
+    return reset;
+}
+
+/* Whether answers to the instance are void that are not to the series: now, since its time is
+ * another, or from then on. Answers on their way must be known as such. */
+static bool voids_alone(const struct itip_set *before, const struct itip_part *part)
+{
+    const struct ical_comp *time = calendar_itip_set_instance(before, part->id_s, true);
+
+    return reset_of(part->comp) > reset_of(before->parts[0].comp) ||
+           (time != NULL && !slice_eq(calendar_itip_timing(before, part->comp),
+                                      calendar_itip_timing(before, time)));
+}
+
 /* The instance as the series has it, with what each answered when it was an override. */
 static void put_back(struct itip_set *after, const struct itip_part *old)
 {
@@ -295,7 +315,8 @@ static enum st restore(struct itip_set *before, struct itip_set *after, struct i
         const struct itip_part *part = &before->parts[i];
 
         if (!part->future && calendar_itip_set_find(after, part) == NULL &&
-            !calendar_itip_times_has(&out, part->id_s) && answered_alone(arena, part, &series))
+            !calendar_itip_times_has(&out, part->id_s) &&
+            (answered_alone(arena, part, &series) || voids_alone(before, part)))
             ids.at[ids.count++] = part->id_s;
     }
     calendar_itip_set_instances(after, &ids);
