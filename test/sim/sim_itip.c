@@ -37,6 +37,8 @@ struct run {
     size_t packet_count, log_count;
     int64_t now_s;
     bool talk, todo;
+    int64_t add_s; /* the instance that the change made, told by ADD; 0: by REQUEST */
+    bool added, replaying;
 };
 
 static uint64_t chance(struct run *run, uint64_t below)
@@ -68,6 +70,43 @@ static void show(struct run *run, const char *what, size_t who, const struct ica
                SLICE_ARG(itip_t_text(run->arena, object, false)));
 }
 
+static void post(struct run *run, size_t from, const struct calendar_itip_message *message)
+{
+    AUTO(buf) struct buf text = BUF(MIB);
+    struct packet packet = {.from = from};
+
+    while (packet.to < PEOPLE && !slice_eq(message->recipient, slice_str(addresses[packet.to])))
+        packet.to++;
+    if (packet.to == PEOPLE || run->packet_count == PACKETS_MAX || run->log_count == PACKETS_MAX)
+        fail(run, "to nobody", message->recipient, SLICE(""));
+    ical_write(message->vcalendar, &text);
+    packet.message = itip_t_object(run->arena, text.ptr);
+    run->packets[run->packet_count++] = packet;
+    run->log[run->log_count++] = packet;
+    show(run, calendar_itip_method_name(message->method), packet.to, packet.message);
+}
+
+/* The same as an ADD of the new instance alone; NULL: the recipient has no series to add it to. */
+static const struct ical_comp *as_add(struct run *run, const struct calendar_itip_message *message)
+{
+    struct ical_comp *add = ical_comp_copy(run->arena, message->vcalendar), *next;
+    struct slice id = calendar_itip_stamp(run->arena, run->add_s);
+    bool series = false;
+
+    ical_prop_set(run->arena, add, ICAL_METHOD, SLICE("ADD"));
+    for (struct ical_comp *comp = add->comps; comp != NULL; comp = next) {
+        struct slice its = ical_prop_value(comp, ICAL_RECURRENCE_ID);
+
+        next = comp->next;
+        series |= its.len == 0;
+        if (slice_eq(its, id))
+            ical_prop_remove_all(comp, ICAL_RECURRENCE_ID);
+        else
+            ical_comp_remove(comp);
+    }
+    return series && add->comps != NULL ? add : NULL;
+}
+
 static void put(struct run *run, size_t who, struct ical_comp *object)
 {
     struct calendar_itip_world world = world_of(run, who);
@@ -81,20 +120,19 @@ static void put(struct run *run, size_t who, struct ical_comp *object)
     run->objects[who] = sent.store != NULL ? sent.store : sent.memory;
     show(run, "stored", who, run->objects[who]);
     for (size_t i = 0; i < sent.messages.count; i++) {
-        const struct calendar_itip_message *message = &sent.messages.at[i];
-        size_t to = 0;
+        struct calendar_itip_message message = sent.messages.at[i];
+        const struct ical_comp *add = run->add_s != 0 && message.method == CALENDAR_ITIP_REQUEST
+                                          ? as_add(run, &message)
+                                          : NULL;
 
-        while (to < PEOPLE && !slice_eq(message->recipient, slice_str(addresses[to])))
-            to++;
-        if (to == PEOPLE || run->packet_count == PACKETS_MAX || run->log_count == PACKETS_MAX)
-            fail(run, "to nobody", message->recipient, SLICE(""));
-        AUTO(buf) struct buf text = BUF(MIB);
-        ical_write(message->vcalendar, &text);
-        struct packet packet = {to, who, itip_t_object(run->arena, text.ptr)};
-        run->packets[run->packet_count++] = packet;
-        run->log[run->log_count++] = packet;
-        show(run, calendar_itip_method_name(message->method), to, packet.message);
+        if (add != NULL) {
+            message.vcalendar = add;
+            message.method = CALENDAR_ITIP_ADD;
+            run->added = true;
+        }
+        post(run, who, &message);
     }
+    run->add_s = 0;
 }
 
 static struct ical_comp *receive(struct run *run, const struct packet *packet,
@@ -111,6 +149,8 @@ static struct ical_comp *receive(struct run *run, const struct packet *packet,
     if (run->talk)
         printf("# %s %s: %s\n", addresses[packet->to], calendar_itip_verdict_name(result.verdict),
                result.line.text);
+    for (size_t i = 0; !run->replaying && i < result.answers.count; i++)
+        post(run, packet->to, &result.answers.at[i]);
     return result.store != NULL ? result.store : stored;
 }
 
@@ -200,7 +240,7 @@ static void organize(struct run *run)
     int64_t id_s = some_instance(run, &set);
     struct itip_part key = {.id_s = id_s}, *part;
 
-    switch (chance(run, 11)) {
+    switch (chance(run, 12)) {
     case 0: /* another subject for all */
         for (size_t i = 0; i < set.count; i++)
             set_summary(run, set.parts[i].comp);
@@ -266,6 +306,15 @@ static void organize(struct run *run)
         ical_prop_add(run->arena, master, ICAL_RDATE,
                       calendar_itip_stamp(run->arena, id_s + 60 * (int64_t)(1 + chance(run, 100))));
         break;
+    case 10: /* one more, told by ADD */
+        if (calendar_itip_cancelled(master) || calendar_itip_set_find(&set, &key) != NULL)
+            break;
+        run->add_s = id_s + 3600 * (int64_t)(1 + chance(run, 5)) + 60 * (int64_t)run->log_count;
+        ical_prop_add(run->arena, master, ICAL_RDATE, calendar_itip_stamp(run->arena, run->add_s));
+        comp = calendar_itip_set_instance(&set, run->add_s, false);
+        set_summary(run, comp);
+        ical_comp_add(object, comp);
+        break;
     default: /* called off, or on again */
         if (chance(run, 4) > 0)
             break;
@@ -293,8 +342,9 @@ static void leave(struct run *run, size_t who, struct ical_comp *object, struct 
 
 static void answer(struct run *run, size_t who)
 {
-    static const struct slice answers[] = {{"ACCEPTED", 8}, {"DECLINED", 8}, {"TENTATIVE", 9}};
-    struct slice answer = answers[chance(run, COUNT(answers))];
+    static const struct slice answers[] = {
+        {"ACCEPTED", 8}, {"DECLINED", 8}, {"TENTATIVE", 9}, {"IN-PROCESS", 10}, {"COMPLETED", 9}};
+    struct slice answer = answers[chance(run, run->todo ? 5 : 3)];
     struct ical_comp *object, *one = NULL;
     struct itip_set set;
 
@@ -468,12 +518,16 @@ static void run_one(uint64_t seed, bool talk)
     run->now_s = ITIP_T_NOW;
     for (size_t i = 0; i < PEOPLE; i++)
         run->own[i] = slice_str(addresses[i]);
+    run->todo = seed % 4 == 3;
     buf_putf(&text,
+             "BEGIN:VCALENDAR\nBEGIN:%s\n"
              "UID:1\nSUMMARY:0\nDTSTART:%.*s\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=%d\n"
              "ORGANIZER:%s\nATTENDEE;PARTSTAT=ACCEPTED:%s\n",
-             SLICE_ARG(calendar_itip_stamp(run->arena, START_S)), DAYS, addresses[0], addresses[0]);
+             run->todo ? "VTODO" : "VEVENT", SLICE_ARG(calendar_itip_stamp(run->arena, START_S)),
+             DAYS, addresses[0], addresses[0]);
     for (size_t i = 1; i < PEOPLE - 1; i++)
         buf_putf(&text, "ATTENDEE;PARTSTAT=NEEDS-ACTION:%s\n", addresses[i]);
+    buf_putf(&text, "END:%s\nEND:VCALENDAR\n", run->todo ? "VTODO" : "VEVENT");
     put(run, 0, itip_t_object(run->arena, text.ptr));
     for (int i = 0; i < STEPS; i++) {
         run->now_s += (int64_t)chance(run, 3);
@@ -490,8 +544,11 @@ static void run_one(uint64_t seed, bool talk)
     for (size_t i = 1; i < PEOPLE; i++) {
         show(run, "ends", i, run->objects[i]);
         check(run, i);
-        replay(run, i);
     }
+    run->replaying = true;
+    for (size_t i = 1; i < PEOPLE && !run->added;
+         i++) /* an ADD that came first is asked for anew */
+        replay(run, i);
     repeat_replies(run);
     arena_free(&run->arena);
 }
