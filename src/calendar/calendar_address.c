@@ -99,6 +99,13 @@ bool calendar_address_eq(struct slice a, struct slice b)
     return !more_a && !more_b;
 }
 
+bool calendar_address_is(const struct ical_prop *prop, struct slice address)
+{
+    struct slice email = email_of(prop);
+
+    return calendar_address_eq(email.len > 0 ? email : prop->value, address);
+}
+
 bool calendar_address_among(const struct ical_prop *prop, const struct slice *own, size_t count)
 {
     struct slice email = email_of(prop);

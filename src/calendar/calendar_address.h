@@ -14,6 +14,8 @@ struct slice calendar_address(struct arena *arena, struct slice text);
 struct slice calendar_address_prop(struct arena *arena, const struct ical_prop *prop);
 /* Whether calendar_address() of both is the same. */
 bool calendar_address_eq(struct slice a, struct slice b);
+/* Whether calendar_address_prop() of one is calendar_address() of the other. */
+bool calendar_address_is(const struct ical_prop *prop, struct slice address);
 /* Whether the value or calendar_address_prop() is one of own (as in calendar_itip_world). */
 bool calendar_address_among(const struct ical_prop *prop, const struct slice *own, size_t count);
 /* Without "mailto:"; borrowed. */

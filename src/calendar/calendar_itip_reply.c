@@ -14,8 +14,6 @@
 struct hearing {
     struct itip_incoming *in;
     struct arena *arena;
-    struct itip_people *people; /* of each stored part, once they were looked up */
-    bool *known_people;
     size_t made, applied, stale, known, strangers, lost, forged;
     struct slice answer;
 };
@@ -58,16 +56,14 @@ static struct itip_part *answered_part(struct hearing *h, const struct itip_part
     return found;
 }
 
-static struct itip_person *person_at(struct hearing *h, const struct itip_part *part,
-                                     struct slice address)
+/* One look through the list, which is cheaper than its order: each part is asked once or twice. */
+static struct ical_prop *person_at(const struct itip_part *part, struct slice address)
 {
-    size_t at = (size_t)(part - h->in->stored.parts);
+    struct ical_prop *prop = ical_prop_find(part->comp, ICAL_ATTENDEE);
 
-    if (!h->known_people[at]) {
-        h->people[at] = calendar_itip_people(h->arena, part->comp);
-        h->known_people[at] = true;
-    }
-    return calendar_itip_people_find(&h->people[at], address);
+    while (prop != NULL && !calendar_address_is(prop, address))
+        prop = ical_prop_next(prop);
+    return prop;
 }
 
 /* Of the grammar's length and letters, in capitals; some programs write them small. */
@@ -99,7 +95,6 @@ static struct ical_prop *join(struct hearing *h, struct itip_part *part,
     for (size_t i = 0; i < COUNT(params); i++)
         if (ical_param_find(attendee, params[i]) != NULL)
             ical_param_set(h->arena, prop, params[i], ical_param_text(attendee, params[i]));
-    h->known_people[part - h->in->stored.parts] = false;
     return prop;
 }
 
@@ -108,12 +103,12 @@ static struct ical_prop *find_or_join(struct hearing *h, struct itip_part *part,
 {
     struct slice address = calendar_address_prop(h->arena, attendee);
     struct slice from = ical_param_text(attendee, "DELEGATED-FROM");
-    struct itip_person *person = person_at(h, part, address);
+    struct ical_prop *prop = person_at(part, address);
 
-    if (person != NULL)
-        return person->prop;
+    if (prop != NULL)
+        return prop;
     if (h->in->policy->crashers ||
-        (from.len > 0 && person_at(h, part, calendar_address(h->arena, from)) != NULL))
+        (from.len > 0 && person_at(part, calendar_address(h->arena, from)) != NULL))
         return join(h, part, attendee);
     return NULL;
 }
@@ -141,13 +136,13 @@ static void spread(struct hearing *h, const struct ical_prop *attendee, struct s
     struct slice address = calendar_address_prop(h->arena, attendee);
 
     for (size_t i = 0; i < stored->count + h->made; i++) {
-        struct itip_person *person;
+        struct ical_prop *prop;
 
         if (stored->parts[i].master)
             continue;
-        person = person_at(h, &stored->parts[i], address);
-        if (person != NULL && ical_param_find(person->prop, CALENDAR_ITIP_FOLLOWS) != NULL)
-            ical_param_set(h->arena, person->prop, "PARTSTAT", answer);
+        prop = person_at(&stored->parts[i], address);
+        if (prop != NULL && ical_param_find(prop, CALENDAR_ITIP_FOLLOWS) != NULL)
+            ical_param_set(h->arena, prop, "PARTSTAT", answer);
     }
 }
 
@@ -159,12 +154,11 @@ static void invite_delegate(struct hearing *h, struct itip_part *part,
     struct slice address = calendar_address(h->arena, to);
     struct ical_prop *prop;
 
-    if (to.len == 0 || to.len > 1000 || person_at(h, part, address) != NULL)
+    if (to.len == 0 || to.len > 1000 || person_at(part, address) != NULL)
         return;
     prop = ical_prop_add(h->arena, part->comp, ICAL_ATTENDEE, address);
     ical_param_set(h->arena, prop, "DELEGATED-FROM", calendar_address_prop(h->arena, attendee));
     ical_param_set(h->arena, prop, "PARTSTAT", SLICE("NEEDS-ACTION"));
-    h->known_people[part - h->in->stored.parts] = false;
 }
 
 /* -1: something later was heard; 0: this was. */
@@ -287,23 +281,21 @@ static struct ical_prop *asker(struct hearing *h)
     const struct itip_part *from = &in->message.parts[0];
     const struct ical_prop *attendee = ical_prop_find(from->comp, ICAL_ATTENDEE);
     struct itip_part *part = calendar_itip_set_find(&in->stored, from);
+    struct ical_prop *prop;
 
     if (part == NULL)
         part = calendar_itip_set_master(&in->stored);
     for (size_t i = 0; attendee != NULL && part == NULL && i < in->stored.count; i++)
-        if (person_at(h, &in->stored.parts[i], in->sender) != NULL)
+        if (person_at(&in->stored.parts[i], in->sender) != NULL)
             part = &in->stored.parts[i];
     if (attendee == NULL || !may_answer(in, attendee)) {
         calendar_itip_say(in, CALENDAR_ITIP_FORGED, "it is not from its ATTENDEE.");
         return NULL;
     }
-    struct itip_person *person =
-        part != NULL ? person_at(h, part, calendar_address_prop(h->arena, attendee)) : NULL;
-    if (person == NULL) {
+    prop = part != NULL ? person_at(part, calendar_address_prop(h->arena, attendee)) : NULL;
+    if (prop == NULL)
         calendar_itip_say(in, CALENDAR_ITIP_STRANGER, "the sender is not invited.");
-        return NULL;
-    }
-    return person->prop;
+    return prop;
 }
 
 static void hear_refresh(struct hearing *h)
@@ -364,8 +356,6 @@ void calendar_itip_reply(struct itip_incoming *in)
 
     memcpy(parts, in->stored.parts, in->stored.count * sizeof(*parts));
     in->stored.parts = parts;
-    h.people = arena_many(h.arena, struct itip_people, most);
-    h.known_people = arena_many(h.arena, bool, most);
     if (in->result->method == CALENDAR_ITIP_REPLY)
         hear_reply(&h);
     else if (in->result->method == CALENDAR_ITIP_REFRESH)
