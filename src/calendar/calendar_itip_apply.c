@@ -616,11 +616,14 @@ static bool delegated_by(const struct itip_incoming *in)
     return false;
 }
 
+/* SENT-BY, or EMAIL beside an address for messages only, as iCloud writes it. */
 static bool sent_by(const struct itip_incoming *in, const struct ical_prop *organizer)
 {
     struct slice by = ical_param_text(organizer, "SENT-BY");
+    struct slice email = ical_param_text(organizer, "EMAIL");
 
-    return by.len > 0 && slice_eq(calendar_address(in->world->arena, by), in->sender);
+    return (by.len > 0 && calendar_address_eq(by, in->sender)) ||
+           (email.len > 0 && calendar_address_eq(email, in->sender));
 }
 
 /* RFC 5546 section 6.1.1: who changes what is known must be who made it. */

@@ -222,8 +222,17 @@ static void hear_one(struct hearing *h, const struct itip_part *reply,
 
 static bool may_answer(const struct itip_incoming *in, const struct ical_prop *attendee)
 {
-    return in->policy->any_sender ||
-           slice_eq(in->sender, calendar_address_prop(in->world->arena, attendee));
+    return in->policy->any_sender || calendar_address_is(attendee, in->sender);
+}
+
+/* Who speaks: some list everybody (RFC 5546 sections 4.2.4 and 4.2.6). */
+static const struct ical_prop *speaker(const struct itip_incoming *in, const struct ical_comp *comp)
+{
+    const struct ical_prop *first = ical_prop_find(comp, ICAL_ATTENDEE), *prop = first;
+
+    while (prop != NULL && !calendar_address_is(prop, in->sender))
+        prop = ical_prop_next(prop);
+    return prop != NULL ? prop : first;
 }
 
 static void put_made(struct hearing *h)
@@ -259,7 +268,7 @@ static void hear_reply(struct hearing *h)
     struct itip_incoming *in = h->in;
 
     for (size_t i = 0; i < in->message.count; i++) {
-        const struct ical_prop *attendee = ical_prop_find(in->message.parts[i].comp, ICAL_ATTENDEE);
+        const struct ical_prop *attendee = speaker(in, in->message.parts[i].comp);
 
         if (attendee == NULL)
             h->lost++;
@@ -279,7 +288,7 @@ static struct ical_prop *asker(struct hearing *h)
 {
     struct itip_incoming *in = h->in;
     const struct itip_part *from = &in->message.parts[0];
-    const struct ical_prop *attendee = ical_prop_find(from->comp, ICAL_ATTENDEE);
+    const struct ical_prop *attendee = speaker(in, from->comp);
     struct itip_part *part = calendar_itip_set_find(&in->stored, from);
     struct ical_prop *prop;
 
@@ -301,7 +310,7 @@ static struct ical_prop *asker(struct hearing *h)
 static void hear_refresh(struct hearing *h)
 {
     struct itip_incoming *in = h->in;
-    const struct ical_prop *prop = ical_prop_find(in->message.parts[0].comp, ICAL_ATTENDEE);
+    const struct ical_prop *prop = speaker(in, in->message.parts[0].comp);
     const struct ical_comp *current;
     struct slice address;
 
