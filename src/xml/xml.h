@@ -1,8 +1,8 @@
 /* xml.h: XML 1.0 with namespaces as a tree in an arena, read and written. Pure.
  *
  * A document type declaration is refused, so there are no entities but the five, nothing is
- * fetched and nothing grows. Comments and processing instructions are passed over. UTF-8, UTF-16
- * and ISO-8859-1 are read; a tree is always UTF-8. */
+ * fetched and nothing grows. Comments and processing instructions are passed over. UTF-8 and
+ * UTF-16 are read; a tree is always UTF-8. */
 #pragma once
 #include "base/base.h"
 
