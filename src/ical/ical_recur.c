@@ -270,13 +270,62 @@ static enum st read_rules(struct reader *r, enum ical_prop_id id, struct ical_ru
     return ST_OK;
 }
 
+/* How many instances of a rule gaps leave out before local_s: seeking passes over them, but they do
+ * not count. */
+static enum st count_gaps(const struct ical_recur *recur, const struct ical_rule_source *source,
+                          int64_t local_s, uint64_t *count_r)
+{
+    const struct ical_zone *zone = source->cursor.zone;
+    uint64_t steps_left = recur->window.steps_max;
+    struct ical_span span = ical_zone_span(zone, recur->start.local_s - ICAL_DAY_S);
+    struct ical_rule rule = source->iter.rule;
+    struct ical_rule_iter iter;
+    int64_t at;
+
+    rule.count = 0;
+    *count_r = 0;
+    while (span.until_s < local_s + ICAL_DAY_S) {
+        struct ical_span next = ical_zone_span(zone, span.until_s);
+        int64_t until_s = next.from_s + next.offset_s; /* of the gap */
+        enum st st = ST_NOT_FOUND;
+
+        if (next.offset_s > span.offset_s) {
+            ical_rule_iter_init(&iter, &rule, recur->start, INT64_MAX, steps_left);
+            ical_rule_iter_seek(&iter, next.from_s + span.offset_s);
+            ical_rule_iter_horizon(&iter, (until_s < local_s ? until_s : local_s) - 1);
+            while ((st = ical_rule_iter_next(&iter, &at)) == ST_OK)
+                *count_r += at >= next.from_s + span.offset_s;
+            steps_left = iter.steps_left;
+        }
+        if (st == ST_TOO_BIG || steps_left == 0)
+            return ST_TOO_BIG;
+        span = next;
+    }
+    return ST_OK;
+}
+
+/* Begins a rule at local_s of its clock. */
+static void seek(struct ical_recur *recur, struct ical_rule_source *source, int64_t local_s)
+{
+    uint64_t gaps = 0;
+
+    if (source->iter.counted && source->iter.rule.freq < ICAL_DAILY &&
+        source->cursor.zone != NULL && local_s > recur->start.local_s &&
+        count_gaps(recur, source, local_s, &gaps) != ST_OK) {
+        source->ended = true;
+        recur->gave_up = true;
+    }
+    ical_rule_iter_uncount(&source->iter, gaps);
+    ical_rule_iter_seek(&source->iter, local_s);
+}
+
 static int64_t magnitude(int64_t value)
 {
     return value < 0 ? -value : value;
 }
 
 /* Where on the clock of the set the window begins and ends for the piece, generously. */
-static void narrow(const struct ical_recur *recur, const struct ical_piece *piece,
+static void narrow(struct ical_recur *recur, const struct ical_piece *piece,
                    struct ical_rule_source *rules, size_t count)
 {
     int64_t length = piece->length.seconds + piece->length.nominal.seconds +
@@ -291,7 +340,7 @@ static void narrow(const struct ical_recur *recur, const struct ical_piece *piec
     if (piece->high_s < until_s - SLACK_S)
         until_s = piece->high_s + SLACK_S;
     for (size_t i = 0; i < count; i++) {
-        ical_rule_iter_seek(&rules[i].iter, from_s);
+        seek(recur, &rules[i], from_s);
         ical_rule_iter_horizon(&rules[i].iter, until_s);
     }
 }
@@ -470,4 +519,9 @@ enum st ical_recur_new(struct arena *arena, const struct ical_comp *parent, stru
 bool ical_recur_repeats(const struct ical_recur *recur)
 {
     return recur->rule_count > 0 || recur->date_count > 1 || recur->overridden.count > 0;
+}
+
+bool ical_recur_gave_up(const struct ical_recur *recur)
+{
+    return recur->gave_up;
 }

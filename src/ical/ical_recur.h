@@ -49,3 +49,6 @@ MUST_USE enum st ical_recur_new(struct arena *arena, const struct ical_comp *par
 MUST_USE enum st ical_recur_next(struct ical_recur *recur, struct ical_instance *instance_r);
 /* Whether the component has more than one instance: a rule, RDATE or override. */
 bool ical_recur_repeats(const struct ical_recur *recur);
+/* Whether a rule took steps_max on the way to the instance that was given last, or to the end: what
+ * was given before is whole. */
+bool ical_recur_gave_up(const struct ical_recur *recur);

@@ -19,7 +19,7 @@ static void next_of_rule(struct ical_recur *recur, struct ical_rule_source *sour
         int64_t utc_s = ical_zone_cursor_utc(&source->cursor, local_s, &gap);
 
         if (gap && source->iter.rule.freq < ICAL_DAILY) {
-            ical_rule_iter_uncount(&source->iter);
+            ical_rule_iter_uncount(&source->iter, 1);
         } else if (utc_s > source->last_s) {
             source->head = (struct ical_stamp){utc_s, local_s, NULL};
             source->last_s = utc_s;

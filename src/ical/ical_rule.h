@@ -103,5 +103,6 @@ void ical_rule_iter_horizon(struct ical_rule_iter *iter, int64_t horizon_s);
 /* The next instance, later than the one before. ST_NOT_FOUND: there is none up to the horizon;
  * ST_TOO_BIG: steps_max periods were looked at. */
 MUST_USE enum st ical_rule_iter_next(struct ical_rule_iter *iter, int64_t *local_s_r);
-/* The instance that was just given does not count (it fell into the gap of a zone). */
-void ical_rule_iter_uncount(struct ical_rule_iter *iter);
+/* So many instances that were given, or passed over, do not count (they fell into gaps of a zone).
+ */
+void ical_rule_iter_uncount(struct ical_rule_iter *iter, uint64_t instances);

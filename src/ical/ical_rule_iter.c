@@ -624,7 +624,7 @@ enum st ical_rule_iter_next(struct ical_rule_iter *it, int64_t *local_s_r)
     return it->gave_up ? ST_TOO_BIG : ST_NOT_FOUND;
 }
 
-void ical_rule_iter_uncount(struct ical_rule_iter *it)
+void ical_rule_iter_uncount(struct ical_rule_iter *it, uint64_t instances)
 {
-    it->count_left += it->counted ? 1 : 0;
+    it->count_left += it->counted ? instances : 0;
 }

@@ -174,6 +174,8 @@ enum st store_account_remove(struct store_tx *tx, int64_t account_id)
     for (size_t i = 0; st == ST_OK && i < count; i++)
         st = store_folder_destroy(tx, &folders[i]);
     if (st == ST_OK)
+        st = store_calendar_destroy_all(tx, account_id);
+    if (st == ST_OK)
         st = store_exec(tx, S_SUBSCRIPTION_DELETE_ALL, NULL, SV_I(account_id));
     if (st == ST_OK)
         st = store_exec(tx, S_KEYWORD_DELETE_ALL, NULL, SV_I(account_id));

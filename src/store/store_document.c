@@ -45,18 +45,12 @@ static enum st tell_rows(struct store_rows *rows, store_document_fn *fn, void *c
     return told != ST_OK ? told : st;
 }
 
-/* A text that nobody set is an empty one, not NULL. */
-static struct store_value text_value(struct slice text)
-{
-    return text.ptr != NULL ? SV_T(text) : SV_C("");
-}
-
 static enum st write_row(struct store_tx *tx, enum store_stmt stmt, const struct store_document *d)
 {
     return store_exec(tx, stmt, NULL, SV_T(d->kind), SV_T(d->name), SV_I(d->modified_ms),
-                      text_value(d->body), text_value(d->server), text_value(d->editor),
-                      SV_I(d->parent_ms), text_value(d->parent_server), SV_I(d->removed),
-                      SV_I(d->sequence));
+                      store_text_value(d->body), store_text_value(d->server),
+                      store_text_value(d->editor), SV_I(d->parent_ms),
+                      store_text_value(d->parent_server), SV_I(d->removed), SV_I(d->sequence));
 }
 
 /* The document or its tombstone, in the transaction's memory; ST_NOT_FOUND. */
@@ -249,9 +243,10 @@ static int compare(const struct store_document *a, const struct store_document *
 static enum st is_kept(struct store_tx *tx, const struct store_document *d, bool *kept_r)
 {
     int64_t count = 0;
-    enum st st = store_get_i64(tx, S_DOCUMENT_KEPT, &count, SV_T(d->kind), SV_T(d->name),
-                               SV_I(d->modified_ms), text_value(d->server), text_value(d->body),
-                               SV_I(d->removed), SV_I(d->parent_ms), text_value(d->parent_server));
+    enum st st =
+        store_get_i64(tx, S_DOCUMENT_KEPT, &count, SV_T(d->kind), SV_T(d->name),
+                      SV_I(d->modified_ms), store_text_value(d->server), store_text_value(d->body),
+                      SV_I(d->removed), SV_I(d->parent_ms), store_text_value(d->parent_server));
 
     *kept_r = count > 0;
     return st;
@@ -262,7 +257,7 @@ static enum st has_children(struct store_tx *tx, const struct store_document *d,
 {
     int64_t count = 0;
     enum st st = store_get_i64(tx, S_DOCUMENT_CHILDREN, &count, SV_T(d->kind), SV_T(d->name),
-                               SV_I(d->modified_ms), text_value(d->server));
+                               SV_I(d->modified_ms), store_text_value(d->server));
 
     *has_r = count > 0;
     return st;

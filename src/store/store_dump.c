@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define MAGIC "posthorse store dump 1\n"
-#define COLUMNS_MAX 14
+#define COLUMNS_MAX 17
 #define KEYS_MAX 4
 #define OUT_BYTES (256 * KIB)
 #define ROW_BYTES_MAX (64 * MIB)
@@ -38,6 +38,15 @@ static const struct table {
     {"chunk", S_DUMP_CHUNK, S_CHUNK_ADD, "ib", 1},
     {"message", S_DUMP_MESSAGE, S_MESSAGE_ADD, "iiitiiiiiii", 2},
     {"tombstone", S_DUMP_TOMBSTONE, S_TOMBSTONE_ADD, "iii", 3},
+    {"calendar", S_DUMP_CALENDAR, S_RESTORE_CALENDAR, "iitiiiiiittttt", 1},
+    {"calendar_grant", S_DUMP_GRANT, S_GRANT_PUT, "iiti", 3},
+    {"calendar_account", S_DUMP_CALENDAR_ACCOUNT, S_CALENDAR_ACCOUNT_PUT, "iittiiiitt", 1},
+    {"event", S_DUMP_EVENT, S_RESTORE_EVENT, "iiittiiiiiiiiiiib", 1},
+    {"event_gone", S_DUMP_EVENT_GONE, S_EVENT_GONE_ADD, "iti", 2},
+    {"busytime", S_DUMP_BUSYTIME, S_BUSYTIME_ADD, "iiiiiii", 4},
+    {"calendar_task", S_DUMP_TASK, S_RESTORE_TASK, "iiiiiittb", 1},
+    {"calendar_log", S_DUMP_CALENDAR_LOG, S_RESTORE_CALENDAR_LOG, "iiitt", 1},
+    {"oof_replied", S_DUMP_OOF, S_RESTORE_OOF, "iti", 2},
     {"server", S_DUMP_SERVER, S_RESTORE_SERVER, "iti", 1},
     {"destination", S_DUMP_DESTINATION, S_RESTORE_DESTINATION, "iitiit", 1},
     {"envelope", S_DUMP_ENVELOPE, S_ENVELOPE_ADD, "itttttiiiiiit", 1},

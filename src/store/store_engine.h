@@ -26,7 +26,7 @@ struct store_value {
 #define SV_B(s) ((struct store_value){SV_BYTES_TYPE, 0, (s)})
 #define SV_NONE ((struct store_value){SV_NULL_TYPE, 0, {NULL, 0}})
 
-#define STORE_PARAMS_MAX 16
+#define STORE_PARAMS_MAX 17
 
 /* Runs a statement that returns no rows. changed_r: rows touched; may be NULL. */
 #define store_exec(tx, stmt, changed_r, ...) \
@@ -61,6 +61,18 @@ void store_touch(struct store_tx *tx, int64_t account_id, int64_t folder_id);
 
 /* Memory until the body ends. */
 struct arena *store_tx_arena(struct store_tx *tx);
+
+/* Ends the rows: ST_NOT_FOUND where there was none (found false). */
+MUST_USE enum st store_rows_close_found(struct store_rows **rows, bool found);
+/* A text that nobody set is an empty one, not NULL. */
+struct store_value store_text_value(struct slice text);
+/* The last segment of an address: 1 to 255 bytes of UTF-8, no '/' and no control character. */
+bool store_segment_ok(struct slice name);
+/* store_account_advance() where nobody asks for more than the number. */
+MUST_USE enum st store_account_step(struct store_tx *tx, int64_t account_id, int64_t bytes,
+                                    uint64_t *modseq_r);
+/* The account's calendars with all that belongs to them. */
+MUST_USE enum st store_calendar_destroy_all(struct store_tx *tx, int64_t account_id);
 
 struct store_folder;
 /* The folder with its messages, tombstones and the bodies nobody else has. */

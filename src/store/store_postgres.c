@@ -412,7 +412,15 @@ const struct store_engine store_postgres = {
         "SELECT setval(pg_get_serial_sequence('destination', 'destination_id'), "
         "(SELECT COALESCE(MAX(destination_id), 0) + 1 FROM destination), false); "
         "SELECT setval(pg_get_serial_sequence('blob', 'blob_id'), "
-        "(SELECT COALESCE(MAX(blob_id), 0) + 1 FROM blob), false)",
+        "(SELECT COALESCE(MAX(blob_id), 0) + 1 FROM blob), false); "
+        "SELECT setval(pg_get_serial_sequence('calendar', 'calendar_id'), "
+        "(SELECT COALESCE(MAX(calendar_id), 0) + 1 FROM calendar), false); "
+        "SELECT setval(pg_get_serial_sequence('event', 'event_id'), "
+        "(SELECT COALESCE(MAX(event_id), 0) + 1 FROM event), false); "
+        "SELECT setval(pg_get_serial_sequence('calendar_task', 'task_id'), "
+        "(SELECT COALESCE(MAX(task_id), 0) + 1 FROM calendar_task), false); "
+        "SELECT setval(pg_get_serial_sequence('calendar_log', 'line_id'), "
+        "(SELECT COALESCE(MAX(line_id), 0) + 1 FROM calendar_log), false)",
     .chunk_packed = "; ALTER TABLE chunk ALTER COLUMN data SET STORAGE EXTERNAL",
     .open = pg_open,
     .away = pg_away,

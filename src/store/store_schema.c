@@ -113,8 +113,51 @@ static const char migration_6[] =
     "CREATE TABLE shadow_taken (owner @TEXT@ NOT NULL, guid @TEXT@ NOT NULL, "
     " taken_ms BIGINT NOT NULL, PRIMARY KEY (owner, guid)) @END@;";
 
-static const char *const migrations[] = {migration_1, migration_2, migration_3,
-                                         migration_4, migration_5, migration_6};
+/* Calendars. A thing that is gone keeps its name, so that one that comes back is not both. */
+static const char migration_7[] =
+    "CREATE TABLE calendar (calendar_id @ID@, account_id BIGINT NOT NULL, name @TEXT@ NOT NULL, "
+    " kind BIGINT NOT NULL, modseq BIGINT NOT NULL, created_ms BIGINT NOT NULL, "
+    " components BIGINT NOT NULL, transparent BIGINT NOT NULL, sort BIGINT NOT NULL, "
+    " title @TEXT@ NOT NULL, description @TEXT@ NOT NULL, color @TEXT@ NOT NULL, "
+    " zone @TEXT@ NOT NULL, props @TEXT@ NOT NULL, UNIQUE (account_id, name));"
+    "CREATE TABLE calendar_grant (account_id BIGINT NOT NULL, calendar_id BIGINT NOT NULL, "
+    " grantee @TEXT@ NOT NULL, rights BIGINT NOT NULL, "
+    " PRIMARY KEY (account_id, calendar_id, grantee)) @END@;"
+    "CREATE INDEX calendar_grant_to ON calendar_grant (grantee);"
+    "CREATE TABLE calendar_account (account_id BIGINT NOT NULL PRIMARY KEY, "
+    " default_calendar_id BIGINT NOT NULL, zone @TEXT@ NOT NULL, availability @TEXT@ NOT NULL, "
+    " oof BIGINT NOT NULL, oof_from_ms BIGINT NOT NULL, oof_until_ms BIGINT NOT NULL, "
+    " oof_external BIGINT NOT NULL, oof_inside_text @TEXT@ NOT NULL, "
+    " oof_outside_text @TEXT@ NOT NULL);"
+    "CREATE TABLE event (event_id @ID@, calendar_id BIGINT NOT NULL, account_id BIGINT NOT NULL, "
+    " name @TEXT@ NOT NULL, uid @TEXT@ NOT NULL, kind BIGINT NOT NULL, modseq BIGINT NOT NULL, "
+    " schedule_tag BIGINT NOT NULL, flags BIGINT NOT NULL, first_s BIGINT NOT NULL, "
+    " last_s BIGINT NOT NULL, from_s BIGINT NOT NULL, until_s BIGINT NOT NULL, "
+    " created_ms BIGINT NOT NULL, modified_ms BIGINT NOT NULL, bytes BIGINT NOT NULL, "
+    " body @BYTES@ NOT NULL, UNIQUE (calendar_id, name));"
+    "CREATE INDEX event_uid ON event (account_id, uid);"
+    "CREATE INDEX event_modseq ON event (calendar_id, modseq);"
+    "CREATE INDEX event_until ON event (until_s) WHERE until_s < 9223372036854775807;"
+    "CREATE TABLE event_gone (calendar_id BIGINT NOT NULL, name @TEXT@ NOT NULL, "
+    " modseq BIGINT NOT NULL, PRIMARY KEY (calendar_id, name)) @END@;"
+    "CREATE INDEX event_gone_modseq ON event_gone (calendar_id, modseq);"
+    "CREATE TABLE busytime (account_id BIGINT NOT NULL, start_s BIGINT NOT NULL, "
+    " event_id BIGINT NOT NULL, end_s BIGINT NOT NULL, calendar_id BIGINT NOT NULL, "
+    " kind BIGINT NOT NULL, id_s BIGINT NOT NULL, "
+    " PRIMARY KEY (account_id, start_s, event_id, end_s)) @END@;"
+    "CREATE TABLE calendar_task (task_id @ID@, account_id BIGINT NOT NULL, kind BIGINT NOT NULL, "
+    " next_ms BIGINT NOT NULL, attempts BIGINT NOT NULL, blob_id BIGINT NOT NULL, "
+    " sender @TEXT@ NOT NULL, rcpt @TEXT@ NOT NULL, body @BYTES@ NOT NULL);"
+    "CREATE INDEX calendar_task_due ON calendar_task (next_ms);"
+    "CREATE INDEX calendar_task_blob ON calendar_task (blob_id) WHERE blob_id <> 0;"
+    "CREATE TABLE calendar_log (line_id @ID@, account_id BIGINT NOT NULL, at_ms BIGINT NOT NULL, "
+    " uid @TEXT@ NOT NULL, text @TEXT@ NOT NULL);"
+    "CREATE INDEX calendar_log_account ON calendar_log (account_id, line_id);"
+    "CREATE TABLE oof_replied (account_id BIGINT NOT NULL, sender @TEXT@ NOT NULL, "
+    " at_ms BIGINT NOT NULL, PRIMARY KEY (account_id, sender)) @END@;";
+
+static const char *const migrations[] = {migration_1, migration_2, migration_3, migration_4,
+                                         migration_5, migration_6, migration_7};
 
 static const char meta_table[] =
     "CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)";

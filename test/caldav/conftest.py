@@ -8,7 +8,7 @@ import server as servers
 
 sys.dont_write_bytecode = True
 STORES = ("sqlite", "postgres")
-USERS = [f"user{n}" for n in range(900)]
+USERS = [f"user{n}" for n in range(300)]
 unused = {store: itertools.count() for store in STORES}
 
 

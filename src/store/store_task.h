@@ -1,0 +1,60 @@
+/* store_task.h: durable work for the calendars: taken up again after a kill, done once. And the
+ * record of what was decided. */
+#pragma once
+#include "store/store_account.h"
+
+struct arena;
+
+enum store_task_kind {
+    STORE_TASK_ITIP = 1, /* an iTIP message (body) from sender, for the account */
+    STORE_TASK_IMIP = 2, /* an iTIP message (body) of the account, to be mailed to rcpt */
+    STORE_TASK_MAIL = 3, /* a delivered mail (blob_id) of sender may be iMIP */
+    STORE_TASK_OOF = 4,  /* a delivered mail (blob_id) of sender may want an out of office reply */
+};
+
+struct store_task {
+    int64_t task_id;
+    int64_t account_id;
+    enum store_task_kind kind;
+    int64_t next_ms; /* not before */
+    uint64_t attempts;
+    int64_t blob_id; /* kept as long as the task; 0: none */
+    struct slice sender, rcpt;
+    struct slice body;
+};
+
+MUST_USE enum st store_task_add(struct store_tx *tx, const struct store_task *task,
+                                int64_t *task_id_r);
+/* The task, in arena. ST_NOT_FOUND: somebody did it. */
+MUST_USE enum st store_task_get(struct store_tx *tx, struct arena *arena, int64_t task_id,
+                                struct store_task *task_r);
+/* Ends it, in the transaction that does its work, before the work: from then on nobody else does
+ * it. ST_NOT_FOUND: somebody did it. */
+MUST_USE enum st store_task_done(struct store_tx *tx, const struct store_task *task);
+MUST_USE enum st store_task_later(struct store_tx *tx, int64_t task_id, int64_t next_ms);
+/* Ids of those due at now_ms, the longest due first; when the next one is: INT64_MAX: none. */
+MUST_USE enum st store_task_due(struct store_tx *tx, int64_t now_ms, int64_t *ids, size_t cap,
+                                size_t *count_r, int64_t *next_ms_r);
+
+#define STORE_CALENDAR_LOG_MAX 2000 /* lines an account */
+struct store_calendar_line {
+    int64_t line_id;
+    int64_t at_ms;
+    struct slice uid;
+    struct slice text; /* a sentence */
+};
+/* The oldest lines go. */
+MUST_USE enum st store_calendar_log(struct store_tx *tx, int64_t account_id,
+                                    const struct store_calendar_line *line);
+typedef enum st store_calendar_line_fn(void *ctx, const struct store_calendar_line *line);
+/* The last limit lines, oldest first. */
+MUST_USE enum st store_calendar_log_each(struct store_tx *tx, int64_t account_id, uint64_t limit,
+                                         store_calendar_line_fn *fn, void *ctx);
+
+/* Whether nobody has had an out of office reply of the account since since_ms; if so, it is noted
+ * for now_ms (RFC 3834 section 2, RFC 5230 section 4.2). sender in lower case. ST_EXISTS: he has.
+ */
+MUST_USE enum st store_oof_claim(struct store_tx *tx, int64_t account_id, struct slice sender,
+                                 int64_t since_ms, int64_t now_ms);
+/* Forgets all, when a new text was set. */
+MUST_USE enum st store_oof_forget(struct store_tx *tx, int64_t account_id);
