@@ -12,9 +12,13 @@
 #define ERROR_BYTES_MAX (4 * KIB)
 
 const struct dav_method dav_methods[] = {
-#define DAV_METHOD(name, kinds, body, login, handler) \
-    {#name, kinds, DAV_BODY_##body, login, dav_method_##handler},
+#define THERE false
+#define NEW true
+#define DAV_METHOD(name, kinds, body, rights, new, handler) \
+    {#name, kinds, DAV_BODY_##body, DAV_RIGHTS_##rights, new, dav_method_##handler},
 #include "dav/dav_method.def"
+#undef THERE
+#undef NEW
 };
 const size_t dav_method_count = COUNT(dav_methods);
 
@@ -61,11 +65,36 @@ void dav_call_unref(void *arg)
 enum st dav_refuse(struct dav_call *call, unsigned status, enum xml_ns ns, const char *condition,
                    const char *sentence)
 {
-    AUTO(buf) struct buf out = BUF(ERROR_BYTES_MAX);
+    AUTO(buf) struct buf element = BUF(ERROR_BYTES_MAX);
+
+    if (condition != NULL)
+        xml_write_empty(&element, ns, condition);
+    return dav_refuse_xml(call, status, buf_slice(&element), sentence);
+}
+
+enum st dav_refuse_rights(struct dav_call *call, const struct dav_path *path, const char *privilege)
+{
+    AUTO(buf) struct buf element = BUF(ERROR_BYTES_MAX);
+
+    xml_write_open(&element, XML_DAV, "need-privileges");
+    xml_write_open(&element, XML_DAV, "resource");
+    dav_href_write(path, &element);
+    xml_write_open(&element, XML_DAV, "privilege");
+    xml_write_empty(&element, XML_DAV, privilege);
+    xml_write_close(&element, XML_DAV, "privilege");
+    xml_write_close(&element, XML_DAV, "resource");
+    xml_write_close(&element, XML_DAV, "need-privileges");
+    return dav_refuse_xml(call, 403, buf_slice(&element),
+                          "This is not yours, and not shared with you for this");
+}
+
+enum st dav_refuse_xml(struct dav_call *call, unsigned status, struct slice condition_xml,
+                       const char *sentence)
+{
+    AUTO(buf) struct buf out = BUF(2 * ERROR_BYTES_MAX);
 
     xml_write_begin(&out, XML_DAV, "error");
-    if (condition != NULL)
-        xml_write_empty(&out, ns, condition);
+    buf_put(&out, condition_xml);
     xml_write_text_in(&out, XML_DAV, "responsedescription", slice_str(sentence));
     xml_write_close(&out, XML_DAV, "error");
     buf_put(&out, SLICE("\n"));
@@ -74,7 +103,7 @@ enum st dav_refuse(struct dav_call *call, unsigned status, enum xml_ns ns, const
               LOG_C("path", http_request_path(call->request)),
               LOG_C("peer", http_request_peer(call->request)),
               LOG_C("name", call->me != NULL ? call->me->name : ""), LOG_U("status", status),
-              LOG_C("condition", condition != NULL ? condition : ""), LOG_C("why", sentence));
+              LOG_S("condition", condition_xml), LOG_C("why", sentence));
     http_reply(call->request, status, DAV_XML_TYPE, buf_slice(&out));
     return ST_OK;
 }
@@ -158,7 +187,7 @@ static bool guard(struct dav_call *call)
     add_headers(call);
     if (call->method == NULL)
         refuse_method(call, false);
-    else if (call->method->login && !dav_auth(call, call->context->auth))
+    else if (call->method->rights > DAV_RIGHTS_NOBODY && !dav_auth(call, call->context->auth))
         return false;
     else if (st == ST_INVALID)
         dav_refuse(call, 400, XML_DAV, NULL, "No resource can have such a path");
@@ -217,6 +246,22 @@ static bool read_xml(struct dav_call *call)
     return false;
 }
 
+/* What the method wants of the resource must be so. */
+static enum st find_target(struct dav_call *call)
+{
+    static const char *const privileges[] = {
+        [DAV_RIGHTS_NOBODY] = "read", [DAV_RIGHTS_SEE] = "read",  [DAV_RIGHTS_READ] = "read",
+        [DAV_RIGHTS_WRITE] = "write", [DAV_RIGHTS_ACT] = "write", [DAV_RIGHTS_OWN] = "all",
+    };
+    enum st st = dav_resource_find(call, &call->target.path, &call->target);
+
+    if (st != ST_OK)
+        return st;
+    if (call->target.rights < call->method->rights)
+        return dav_refuse_rights(call, &call->target.path, privileges[call->method->rights]);
+    return dav_resource_is(&call->target) || call->method->may_be_new ? ST_OK : ST_NOT_FOUND;
+}
+
 void dav_call_answer(void *ctx, struct http_request *request)
 {
     struct dav_call *call = http_request_mine(request);
@@ -224,9 +269,9 @@ void dav_call_answer(void *ctx, struct http_request *request)
 
     if (call->method->body != DAV_BODY_DATA && !read_xml(call))
         return;
-    if (call->method->login)
-        st = dav_resource_find(call, &call->target.path, &call->target);
-    if (st == ST_OK)
+    if (call->method->rights > DAV_RIGHTS_NOBODY)
+        st = find_target(call);
+    if (st == ST_OK && !http_replied(request))
         st = call->method->run(call);
     if (st != ST_OK)
         dav_refuse_st(call, st);

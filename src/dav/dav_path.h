@@ -26,6 +26,9 @@ enum dav_kind {
 #define DAV_COLLECTIONS \
     (DAV_IN(ROOT) | DAV_IN(PRINCIPALS) | DAV_IN(PRINCIPAL) | DAV_IN(HOMES) | DAV_IN(HOME) | \
      DAV_IN(CALENDAR) | DAV_IN(INBOX) | DAV_IN(OUTBOX))
+#define DAV_CALENDARS (DAV_IN(CALENDAR) | DAV_IN(INBOX))
+#define DAV_OBJECTS (DAV_IN(OBJECT) | DAV_IN(NOTICE))
+#define DAV_STORED (DAV_CALENDARS | DAV_OBJECTS)
 #define DAV_ANY (DAV_COLLECTIONS | DAV_IN(OBJECT) | DAV_IN(NOTICE))
 
 /* Slices into the path; those that the kind has not are empty. */

@@ -2,7 +2,8 @@
 
 const struct dav_prop dav_props[] = {
 #define ALL DAV_PROP_ALL
-#define DAV_PROP(id, ns, name, kinds, flags) {XML_##ns, name, kinds, flags, dav_prop_##id},
+#define DAV_PROP(id, ns, name, kinds, flags, set) \
+    {XML_##ns, name, kinds, flags, dav_prop_##id, set},
 #include "dav/dav_prop.def"
 #undef ALL
 };
@@ -10,7 +11,7 @@ const size_t dav_prop_count = COUNT(dav_props);
 
 /* --- which ones --- */
 
-static const struct dav_prop *find(const struct xml_element *element)
+const struct dav_prop *dav_prop_find(const struct xml_element *element)
 {
     for (size_t i = 0; i < COUNT(dav_props); i++)
         if (xml_is(element, dav_props[i].ns, dav_props[i].name))
@@ -40,7 +41,7 @@ static void add_named(struct wanting *wanting, const struct xml_element *prop)
     const struct xml_element *element = prop != NULL ? prop->children : NULL;
 
     for (; element != NULL; element = element->next)
-        add(wanting, (struct dav_want){element->uri, element->name, find(element)});
+        add(wanting, (struct dav_want){element->uri, element->name, dav_prop_find(element)});
 }
 
 static void add_known(struct wanting *wanting, bool all)
@@ -89,6 +90,21 @@ static void begin_propstat(struct buf *out)
     xml_write_open(out, XML_DAV, "prop");
 }
 
+/* One that is nothing to us, as a client left it. */
+static enum st write_dead(const struct dav_wants *wants, const struct dav_want *want,
+                          const struct xml_element *dead, struct buf *out)
+{
+    while (dead != NULL && !(slice_eq(dead->uri, want->uri) && slice_eq(dead->name, want->name)))
+        dead = dead->next;
+    if (dead == NULL)
+        return ST_NOT_FOUND;
+    if (wants->names_only)
+        xml_write_empty_name(out, dead->uri, dead->name);
+    else
+        xml_write_element(out, dead);
+    return ST_OK;
+}
+
 /* Takes it back where the value is not there. */
 static enum st write_one(const struct dav_call *call, const struct dav_resource *resource,
                          const struct dav_wants *wants, const struct dav_prop *prop,
@@ -96,7 +112,7 @@ static enum st write_one(const struct dav_call *call, const struct dav_resource 
 {
     size_t begun = out->len;
 
-    if (prop == NULL || (prop->kinds & (1u << resource->path.kind)) == 0)
+    if ((prop->kinds & (1u << resource->path.kind)) == 0)
         return ST_NOT_FOUND;
     xml_write_open(out, prop->ns, prop->name);
     size_t value = out->len;
@@ -120,10 +136,20 @@ static void write_missing(const struct dav_wants *wants, const bool *missing, st
     write_status("HTTP/1.1 404 Not Found", out);
 }
 
+/* Only calendars keep any. */
+static const struct xml_element *dead_of(const struct dav_call *call,
+                                         const struct dav_resource *resource)
+{
+    return resource->path.kind == DAV_KIND_CALENDAR && resource->calendar != NULL
+               ? dav_dead_read(call->arena, resource->calendar->props)
+               : NULL;
+}
+
 enum st dav_response_write(const struct dav_call *call, const struct dav_resource *resource,
                            const struct dav_wants *wants, struct buf *out)
 {
     bool *missing = wants->missing;
+    const struct xml_element *dead = dead_of(call, resource);
     size_t missing_count = 0;
 
     xml_write_open(out, XML_DAV, "response");
@@ -131,7 +157,9 @@ enum st dav_response_write(const struct dav_call *call, const struct dav_resourc
     size_t begun = out->len;
     begin_propstat(out);
     for (size_t i = 0; i < wants->count; i++) {
-        enum st st = write_one(call, resource, wants, wants->at[i].prop, out);
+        const struct dav_want *want = &wants->at[i];
+        enum st st = want->prop != NULL ? write_one(call, resource, wants, want->prop, out)
+                                        : write_dead(wants, want, dead, out);
 
         if (st != ST_OK && st != ST_NOT_FOUND)
             return st;

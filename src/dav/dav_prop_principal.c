@@ -39,6 +39,8 @@ enum st dav_prop_displayname(const struct dav_call *call, const struct dav_resou
 
     if (kind == DAV_KIND_PRINCIPAL || kind == DAV_KIND_HOME)
         xml_write_text(out, slice_str(name_of(resource->person)));
+    else if (kind == DAV_KIND_CALENDAR)
+        xml_write_text(out, resource->calendar->title);
     else if (names[kind] != NULL)
         xml_write_text(out, slice_str(names[kind]));
     else
@@ -97,15 +99,25 @@ static void write_privilege(enum xml_ns ns, const char *name, struct buf *out)
 enum st dav_prop_current_user_privilege_set(const struct dav_call *call,
                                             const struct dav_resource *resource, struct buf *out)
 {
-    static const char *const owner[] = {"all",  "write",  "write-properties", "write-content",
-                                        "bind", "unbind", "read-acl"};
+    static const struct {
+        const char *name;
+        enum dav_rights rights;
+    } rows[] = {
+        {"read", DAV_RIGHTS_SEE},
+        {"read-current-user-privilege-set", DAV_RIGHTS_SEE},
+        {"write-content", DAV_RIGHTS_WRITE},
+        {"bind", DAV_RIGHTS_WRITE},
+        {"unbind", DAV_RIGHTS_WRITE},
+        {"write-properties", DAV_RIGHTS_OWN},
+        {"write", DAV_RIGHTS_OWN},
+        {"read-acl", DAV_RIGHTS_OWN},
+        {"all", DAV_RIGHTS_OWN},
+    };
+    bool principal = resource->path.kind == DAV_KIND_PRINCIPAL;
 
-    write_privilege(XML_DAV, "read", out);
-    write_privilege(XML_DAV, "read-current-user-privilege-set", out);
-    if (resource->person != call->me || resource->path.kind == DAV_KIND_PRINCIPAL)
-        return ST_OK;
-    for (size_t i = 0; i < COUNT(owner); i++)
-        write_privilege(XML_DAV, owner[i], out);
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (resource->rights >= rows[i].rights && (!principal || rows[i].rights == DAV_RIGHTS_SEE))
+            write_privilege(XML_DAV, rows[i].name, out);
     return ST_OK;
 }
 
