@@ -11,7 +11,7 @@ struct dav {
     struct http *http;
 };
 
-struct dav *dav_new(const struct dav_context *context)
+struct dav *dav_new(void)
 {
     const struct conf *conf = conf_get();
     const struct http_options options = {.header_bytes_max = HEADER_BYTES_MAX,
@@ -19,7 +19,6 @@ struct dav *dav_new(const struct dav_context *context)
                                          .timeout_ms = conf->http_timeout_ms};
     struct dav *dav = mem_new(struct dav);
 
-    dav->context = *context;
     dav->http = http_new(&options);
     return dav;
 }
@@ -32,7 +31,8 @@ enum st dav_tls_use(struct dav *dav, struct slice certificate_pem, struct slice 
     return http_tls_use(dav->http, &tls, why);
 }
 
-enum st dav_listen(struct dav *dav, int fd, bool tls, struct buf *why)
+enum st dav_listen(struct dav *dav, const struct dav_context *context, int fd, bool tls,
+                   struct buf *why)
 {
     const struct http_service service = {.ctx = &dav->context,
                                          .begin = dav_call_begin,
@@ -41,6 +41,7 @@ enum st dav_listen(struct dav *dav, int fd, bool tls, struct buf *why)
                                          .done = dav_call_done,
                                          .tls = tls};
 
+    dav->context = *context;
     return http_listen(dav->http, fd, &service, why);
 }
 

@@ -212,8 +212,11 @@ void dav_call_begin(void *ctx, struct http_request *request)
     }
     struct dav_call *call = call_new(ctx, request);
     call->method = find_method(http_request_method(request));
-    if (guard(call))
-        http_request_body_max(request, conf_get()->dav_xml_bytes_max);
+    if (!guard(call))
+        return;
+    if (call->method->body == DAV_BODY_DATA)
+        call->body.bytes_max = conf_get()->calendar_object_bytes_max;
+    http_request_body_max(request, UINT64_MAX); /* upload() looks */
 }
 
 void dav_call_upload(void *ctx, struct http_request *request, struct slice bytes)
@@ -221,6 +224,13 @@ void dav_call_upload(void *ctx, struct http_request *request, struct slice bytes
     struct dav_call *call = http_request_mine(request);
 
     buf_put(&call->body, bytes);
+    if (!call->body.over)
+        return;
+    http_request_body_max(request, 0); /* a little of the rest is still read */
+    if (call->method->body == DAV_BODY_DATA)
+        dav_refuse(call, 403, XML_CALDAV, "max-resource-size", "The object is too long");
+    else
+        dav_refuse(call, 413, XML_DAV, NULL, "The request's body is too long");
 }
 
 /* --- the body is in --- */

@@ -1,5 +1,5 @@
 /* DELETE (RFC 4918 section 9.6). */
-#include "dav/dav_call.h"
+#include "dav/dav_put.h"
 
 static enum st remove_calendar(struct store_tx *tx, void *arg)
 {
@@ -12,6 +12,8 @@ static enum st remove_calendar(struct store_tx *tx, void *arg)
 
 enum st dav_method_delete(struct dav_call *call)
 {
+    if (call->target.event != NULL)
+        return dav_delete_object(call);
     if (call->target.rights < DAV_RIGHTS_OWN)
         return dav_refuse_rights(call, &call->target.path, "unbind");
     enum st st = store_write(call->context->store, remove_calendar, call);

@@ -136,7 +136,7 @@ enum st dav_prop_supported_calendar_data(const struct dav_call *call,
 enum st dav_prop_max_resource_size(const struct dav_call *call, const struct dav_resource *resource,
                                    struct buf *out)
 {
-    buf_putf(out, "%llu", (unsigned long long)DAV_OBJECT_BYTES_MAX);
+    buf_putf(out, "%llu", (unsigned long long)conf_get()->calendar_object_bytes_max);
     return ST_OK;
 }
 

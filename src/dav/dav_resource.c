@@ -1,3 +1,4 @@
+#include "calendar/calendar.h"
 #include "dav/dav_call.h"
 #include "sys/sys_time.h"
 
@@ -67,43 +68,34 @@ static enum st find_rights(struct dav_call *call, struct store_tx *tx,
 
 /* --- the calendars everybody has --- */
 
+struct ensuring {
+    struct arena *arena;
+    int64_t account_id;
+};
+
 static enum st make_calendars(struct store_tx *tx, void *arg)
 {
-    const struct directory_person *person = arg;
-    struct store_calendar calendar = {.account_id = person->account_id,
-                                      .name = SLICE("calendar"),
-                                      .title = SLICE("Calendar"),
-                                      .created_ms = sys_now_ms(),
-                                      .components = STORE_COMPONENTS_ALL};
-    struct store_calendar inbox = {.account_id = person->account_id,
-                                   .name = SLICE("inbox"),
-                                   .kind = STORE_CALENDAR_INBOX,
-                                   .created_ms = sys_now_ms(),
-                                   .components = STORE_COMPONENTS_ALL};
-    int64_t id;
-    enum st st = store_calendar_add(tx, &inbox, &id);
+    const struct ensuring *ensuring = arg;
 
-    return st == ST_OK ? store_calendar_add(tx, &calendar, &id) : st;
+    return calendar_ensure(tx, ensuring->arena, ensuring->account_id, sys_now_ms());
 }
 
 static enum st look_for_inbox(struct store_tx *tx, void *arg)
 {
-    const struct directory_person *person = arg;
-    struct arena *arena = arena_new("inbox", MIB);
+    const struct ensuring *ensuring = arg;
     struct store_calendar calendar;
-    enum st st = store_calendar_find(tx, arena, person->account_id, SLICE("inbox"), &calendar);
 
-    arena_free(&arena);
-    return st;
+    return store_calendar_find(tx, ensuring->arena, ensuring->account_id, SLICE("inbox"),
+                               &calendar);
 }
 
 static enum st ensure(struct dav_call *call, const struct directory_person *person)
 {
-    struct directory_person with = *person;
-    enum st st = store_read(call->context->store, look_for_inbox, &with);
+    struct ensuring ensuring = {call->arena, person->account_id};
+    enum st st = store_read(call->context->store, look_for_inbox, &ensuring);
 
     if (st == ST_NOT_FOUND)
-        st = store_write(call->context->store, make_calendars, &with);
+        st = store_write(call->context->store, make_calendars, &ensuring);
     return st == ST_EXISTS ? ST_OK : st;
 }
 
@@ -143,14 +135,13 @@ static enum st find(struct store_tx *tx, void *arg)
     const struct finding *finding = arg;
     struct dav_resource *resource = finding->resource;
     unsigned kind = 1u << resource->path.kind;
-    bool object = (kind & DAV_OBJECTS) != 0;
     enum st st = ST_OK;
 
     resource->calendar = NULL;
     resource->event = NULL;
     if ((kind & DAV_STORED) != 0)
         st = find_calendar(tx, finding);
-    if (st == ST_NOT_FOUND && !object)
+    if (st == ST_NOT_FOUND)
         st = ST_OK;
     /* Who sees nothing of the account is not told what is there. */
     enum st rights = find_rights(finding->call, tx, resource->person,
@@ -158,7 +149,9 @@ static enum st find(struct store_tx *tx, void *arg)
                                  &resource->rights);
     if (rights != ST_OK || resource->rights == DAV_RIGHTS_NOBODY)
         return rights;
-    return st == ST_OK && object ? find_event(tx, finding) : st;
+    return st == ST_OK && (kind & DAV_OBJECTS) != 0 && resource->calendar != NULL
+               ? find_event(tx, finding)
+               : st;
 }
 
 static bool is_open_to_all(enum dav_kind kind)

@@ -7,7 +7,6 @@ struct buf;
 
 #define DAV_COMPONENTS 3
 extern const char *const dav_components[DAV_COMPONENTS]; /* by enum store_event_kind */
-#define DAV_OBJECT_BYTES_MAX (10 * MIB)
 
 /* "123" with its quotes, an entity tag (RFC 9110 section 8.8.3). */
 void dav_etag_write(uint64_t modseq, struct buf *out);

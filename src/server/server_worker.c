@@ -321,13 +321,15 @@ static enum st start_admin(struct worker *worker, const struct server_listeners 
 static enum st start_dav(struct worker *worker, const struct server_listeners *listeners,
                          struct buf *why)
 {
+    const struct dav_context context = {worker->store, &worker->auth, worker->calendar};
     enum st st = ST_OK;
 
     for (size_t i = 0; st == ST_OK && i < listeners->count; i++) {
         enum server_kind kind = listeners->list[i].kind;
 
         if (kind == SERVER_http || kind == SERVER_https)
-            st = dav_listen(worker->dav, listeners->list[i].fd, kind == SERVER_https, why);
+            st =
+                dav_listen(worker->dav, &context, listeners->list[i].fd, kind == SERVER_https, why);
     }
     return st;
 }
@@ -361,7 +363,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     directory_auth_init(&worker->auth);
     worker->net = net_new(&net_options);
     enum st st = open_store(worker, conf, why);
-    worker->dav = dav_new(&(struct dav_context){worker->store, &worker->auth});
+    worker->dav = dav_new();
     if (st == ST_OK)
         st = load_tls(worker, conf, why);
     if (st == ST_OK)
