@@ -80,42 +80,27 @@ static enum st make_calendars(struct store_tx *tx, void *arg)
     return calendar_ensure(tx, ensuring->arena, ensuring->account_id, sys_now_ms());
 }
 
-static enum st look_for_inbox(struct store_tx *tx, void *arg)
-{
-    const struct ensuring *ensuring = arg;
-    struct store_calendar calendar;
-
-    return store_calendar_find(tx, ensuring->arena, ensuring->account_id, SLICE("inbox"),
-                               &calendar);
-}
-
-static enum st ensure(struct dav_call *call, const struct directory_person *person)
-{
-    struct ensuring ensuring = {call->arena, person->account_id};
-    enum st st = store_read(call->context->store, look_for_inbox, &ensuring);
-
-    if (st == ST_NOT_FOUND)
-        st = store_write(call->context->store, make_calendars, &ensuring);
-    return st == ST_EXISTS ? ST_OK : st;
-}
-
 /* --- finding --- */
 
 struct finding {
     struct dav_call *call;
     struct dav_resource *resource;
+    bool unused; /* the account may have no calendars yet */
 };
 
-static enum st find_calendar(struct store_tx *tx, const struct finding *finding)
+/* A home and an outbox have been used when there is an inbox. */
+static enum st find_calendar(struct store_tx *tx, struct finding *finding)
 {
     struct dav_resource *resource = finding->resource;
     struct arena *arena = finding->call->arena;
     struct store_calendar *calendar = arena_one(arena, struct store_calendar);
+    bool stored = ((1u << resource->path.kind) & DAV_STORED) != 0;
     enum st st = store_calendar_find(tx, arena, resource->person->account_id,
-                                     resource->path.calendar, calendar);
+                                     stored ? resource->path.calendar : SLICE("inbox"), calendar);
 
-    resource->calendar = st == ST_OK ? calendar : NULL;
-    return st;
+    finding->unused = st == ST_NOT_FOUND;
+    resource->calendar = st == ST_OK && stored ? calendar : NULL;
+    return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
 static enum st find_event(struct store_tx *tx, const struct finding *finding)
@@ -132,17 +117,14 @@ static enum st find_event(struct store_tx *tx, const struct finding *finding)
 
 static enum st find(struct store_tx *tx, void *arg)
 {
-    const struct finding *finding = arg;
+    struct finding *finding = arg;
     struct dav_resource *resource = finding->resource;
     unsigned kind = 1u << resource->path.kind;
     enum st st = ST_OK;
 
     resource->calendar = NULL;
     resource->event = NULL;
-    if ((kind & DAV_STORED) != 0)
-        st = find_calendar(tx, finding);
-    if (st == ST_NOT_FOUND)
-        st = ST_OK;
+    st = find_calendar(tx, finding);
     /* Who sees nothing of the account is not told what is there. */
     enum st rights = find_rights(finding->call, tx, resource->person,
                                  resource->calendar != NULL ? resource->calendar->calendar_id : 0,
@@ -161,12 +143,16 @@ static bool is_open_to_all(enum dav_kind kind)
 
 static enum st find_in_home(struct dav_call *call, struct dav_resource *resource)
 {
-    struct finding finding = {call, resource};
+    struct finding finding = {call, resource, false};
 
     if (resource->person->account_id == 0)
         return ST_AGAIN;
-    enum st st = ensure(call, resource->person);
-    return st == ST_OK ? store_read(call->context->store, find, &finding) : st;
+    enum st st = store_read(call->context->store, find, &finding);
+    if (st != ST_OK || !finding.unused || resource->rights == DAV_RIGHTS_NOBODY)
+        return st;
+    struct ensuring ensuring = {call->arena, resource->person->account_id};
+    st = store_write(call->context->store, make_calendars, &ensuring);
+    return st == ST_OK || st == ST_EXISTS ? store_read(call->context->store, find, &finding) : st;
 }
 
 enum st dav_resource_find(struct dav_call *call, const struct dav_path *path,
