@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The library guesses the encoding by these; from fewer it guesses otherwise. */
+#define HEAD_BYTES 4
 /* Between namespace and name in what the library tells; no XML text can hold it. */
 #define SEPARATOR '\1'
 /* The library copies it for each element. */
@@ -31,7 +33,9 @@ struct xml_reader {
     struct arena *arena;
     const struct xml_limits *limits;
     struct xml_error error;
-    enum st st; /* ST_OK until it is refused */
+    enum st st;            /* ST_OK until it is refused */
+    char head[HEAD_BYTES]; /* the first bytes, until there are so many */
+    size_t head_len;
     size_t bytes, elements, attributes;
     struct slice *uris;
     size_t uri_count;
@@ -321,6 +325,20 @@ static enum st give(struct xml_reader *reader, struct slice bytes, bool last)
     return reader->st;
 }
 
+/* What is behind the head, which is given to the library when it is full. */
+static struct slice fill_head(struct xml_reader *reader, struct slice bytes)
+{
+    struct slice part = slice_sub(bytes, 0, HEAD_BYTES - reader->head_len);
+
+    if (part.len == 0)
+        return bytes;
+    memcpy(reader->head + reader->head_len, part.ptr, part.len);
+    reader->head_len += part.len;
+    if (reader->head_len == HEAD_BYTES)
+        (void)give(reader, (struct slice){reader->head, HEAD_BYTES}, false);
+    return slice_sub(bytes, part.len, bytes.len);
+}
+
 enum st xml_reader_feed(struct xml_reader *reader, struct slice bytes)
 {
     if (reader->st == ST_OK && bytes.len > reader->limits->bytes_max - reader->bytes)
@@ -328,12 +346,15 @@ enum st xml_reader_feed(struct xml_reader *reader, struct slice bytes)
     if (reader->st != ST_OK || bytes.len == 0)
         return reader->st;
     reader->bytes += bytes.len;
-    return give(reader, bytes, false);
+    bytes = fill_head(reader, bytes);
+    return bytes.len > 0 ? give(reader, bytes, false) : reader->st;
 }
 
 enum st xml_reader_end(struct xml_reader *reader, struct xml_element **root_r)
 {
-    enum st st = give(reader, SLICE(""), true);
+    bool short_of_head = reader->head_len < HEAD_BYTES;
+    enum st st =
+        give(reader, (struct slice){reader->head, short_of_head ? reader->head_len : 0}, true);
 
     assert(!reader->text.over);
     *root_r = st == ST_OK ? reader->root : NULL;

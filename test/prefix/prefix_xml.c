@@ -19,6 +19,8 @@ static const char *const rows[] = {
     "<a>\n\n&none;</a>",
     "<a/>\n<a/>",
     "<a",
+    "<a>",
+    "<a",
 };
 
 static void tell(struct slice text, size_t step, struct buf *out)
