@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "calendar/calendar.h"
 #include "cluster/cluster.h"
 #include "conf/conf.h"
 #include "directory/directory_auth.h"
@@ -38,6 +39,7 @@ struct worker {
     struct net *net;
     struct router_queue *queue;
     struct router_spool *spool;
+    struct calendar *calendar;
     struct directory_auth auth;
     struct smtp_context smtp;
     struct imap_context imap;
@@ -195,6 +197,8 @@ static enum st open_queue(struct worker *worker, const struct conf *conf, struct
     enum st st = router_queue_new(&options, why, &worker->queue);
     if (st == ST_OK && conf->spool && store_is_shared(worker->store))
         st = router_spool_new(conf->data_dir, worker->store, why, &worker->spool);
+    worker->calendar =
+        calendar_new(&(struct calendar_context){worker->store, worker->queue, worker->server_name});
     return st;
 }
 
@@ -340,6 +344,8 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
         router_queue_start(worker->queue);
     if (st == ST_OK && worker->spool != NULL)
         st = router_spool_start(worker->spool, worker->queue);
+    if (st == ST_OK)
+        st = calendar_start(worker->calendar, why);
     return st;
 }
 
@@ -401,9 +407,11 @@ static void stop(struct worker *worker)
     net_stop(worker->net, conf_get()->shutdown_timeout_ms);
     store_hurry(worker->store); /* nobody waits for its answers any more */
     net_join(worker->net, conf_get()->shutdown_timeout_ms);
+    calendar_stop(worker->calendar);
     router_spool_stop(worker->spool);
     router_queue_stop(worker->queue, conf_get()->shutdown_timeout_ms);
     router_shadow_free(&worker->shadow);
+    calendar_free(&worker->calendar);
     router_queue_free(&worker->queue);
     router_spool_free(&worker->spool);
     cluster_free(&worker->cluster);

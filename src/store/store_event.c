@@ -118,10 +118,11 @@ enum st store_event_between(struct store_tx *tx, int64_t calendar_id, int64_t fr
         ctx);
 }
 
-enum st store_event_unexpanded(struct store_tx *tx, int64_t below_s, uint64_t limit,
-                               store_event_fn *fn, void *ctx)
+enum st store_event_unexpanded(struct store_tx *tx, int64_t below_s, int64_t since_s,
+                               uint64_t limit, store_event_fn *fn, void *ctx)
 {
-    return tell(store_rows_open(tx, S_EVENT_UNEXPANDED, SV_I(below_s), SV_I(limit)), fn, ctx);
+    return tell(store_rows_open(tx, S_EVENT_UNEXPANDED, SV_I(below_s), SV_I(since_s), SV_I(limit)),
+                fn, ctx);
 }
 
 /* --- busytime --- */
@@ -256,6 +257,8 @@ enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes, const struct 
     if (st != ST_OK)
         return st;
     event->bytes = event->body.len;
+    if (event->schedule_tag == STORE_SCHEDULE_TAG_NEW)
+        event->schedule_tag = event->modseq;
     st = old != NULL ? update(tx, old, event) : insert(tx, event);
     if (st == ST_OK)
         st = add_rows(tx, event, rows, count);

@@ -20,6 +20,8 @@ enum {
  * or cancelled, so that a late message does not bring them back. */
 #define STORE_EVENT_UNSEEN 0
 
+#define STORE_SCHEDULE_TAG_NEW UINT64_MAX /* for store_event_put(): becomes the modseq */
+
 struct store_event {
     int64_t event_id;
     int64_t calendar_id;
@@ -94,9 +96,10 @@ MUST_USE enum st store_event_gone(struct store_tx *tx, int64_t calendar_id, uint
  * with body. */
 MUST_USE enum st store_event_between(struct store_tx *tx, int64_t calendar_id, int64_t from_s,
                                      int64_t until_s, store_event_fn *fn, void *ctx);
-/* Those of any account whose until_s is below, the lowest first, limit at most; with body. */
-MUST_USE enum st store_event_unexpanded(struct store_tx *tx, int64_t below_s, uint64_t limit,
-                                        store_event_fn *fn, void *ctx);
+/* Those of any account whose until_s is below and whose from_s is before since_s, the lowest first,
+ * limit at most; with body. */
+MUST_USE enum st store_event_unexpanded(struct store_tx *tx, int64_t below_s, int64_t since_s,
+                                        uint64_t limit, store_event_fn *fn, void *ctx);
 
 typedef enum st store_busytime_fn(void *ctx, const struct store_busytime *row);
 /* Rows that touch [from_s, until_s), by start; those of transparent calendars too. */

@@ -1,0 +1,264 @@
+#include "calendar/calendar_keeper.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "calendar/calendar_work.h"
+#include "calendar/calendar_write.h"
+#include "conf/conf.h"
+#include "directory/directory.h"
+#include "log/log.h"
+#include "sys/sys_time.h"
+
+#include <pthread.h>
+
+#define DAY_S INT64_C(86400)
+#define TASKS_AT_ONCE 64
+#define TASK_BYTES_MAX (64 * MIB)
+#define RETRY_MS_MIN 500
+#define RETRY_MS_MAX ((int64_t)HOUR_MS)
+#define LOOK_MS 60000 /* others may have left work without a word */
+#define ROLL_AT_ONCE 20
+#define ROLL_SPARE_DAYS 30 /* rolled so long before the window's end comes near */
+
+struct calendar_keeper {
+    struct calendar *calendar;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool kicked;
+    bool stopping;
+};
+
+static calendar_work_fn *const works[] = {
+    [STORE_TASK_ITIP] = NULL,
+};
+
+/* --- tasks --- */
+
+struct looking {
+    int64_t now_ms;
+    int64_t ids[TASKS_AT_ONCE];
+    size_t count;
+    int64_t next_ms;
+    struct arena *arena;
+    struct store_task task;
+};
+
+static enum st look_body(struct store_tx *tx, void *arg)
+{
+    struct looking *looking = arg;
+
+    return store_task_due(tx, looking->now_ms, looking->ids, COUNT(looking->ids), &looking->count,
+                          &looking->next_ms);
+}
+
+static enum st get_body(struct store_tx *tx, void *arg)
+{
+    struct looking *looking = arg;
+
+    arena_reset(looking->arena);
+    return store_task_get(tx, looking->arena, looking->ids[0], &looking->task);
+}
+
+static enum st later_body(struct store_tx *tx, void *arg)
+{
+    const struct store_task *task = arg;
+    unsigned doublings = task->attempts < 13 ? (unsigned)task->attempts : 13;
+    int64_t wait_ms = RETRY_MS_MIN * (INT64_C(1) << doublings);
+
+    return store_task_later(tx, task->task_id,
+                            sys_now_ms() + (wait_ms < RETRY_MS_MAX ? wait_ms : RETRY_MS_MAX));
+}
+
+/* A task of a kind that this version does not know waits for one that does. */
+static void work(struct calendar_keeper *keeper, struct arena *arena, int64_t task_id)
+{
+    struct store *store = calendar_store(keeper->calendar);
+    struct looking looking = {.ids = {task_id}, .arena = arena};
+
+    if (store_read(store, get_body, &looking) != ST_OK)
+        return;
+    const struct store_task *task = &looking.task;
+    bool known = task->kind < COUNT(works) && works[task->kind] != NULL;
+    enum st st = known ? works[task->kind](keeper->calendar, task) : ST_INVALID;
+    if (st == ST_OK)
+        return;
+    log_event(EV_CALENDAR_TASK_LATER, 0, LOG_I("task", task->task_id), LOG_I("kind", task->kind),
+              LOG_I("attempts", task->attempts));
+    if (store_write(store, later_body, &looking.task) != ST_OK)
+        log_event(EV_STORE_FAILED, 0, LOG_C("what", "a calendar's task"));
+}
+
+/* When the next one is due, at most LOOK_MS from now. */
+static int64_t do_tasks(struct calendar_keeper *keeper, struct arena *arena)
+{
+    struct looking looking = {.now_ms = sys_now_ms(), .next_ms = INT64_MAX};
+
+    if (store_read(calendar_store(keeper->calendar), look_body, &looking) != ST_OK)
+        return looking.now_ms + RETRY_MS_MIN;
+    for (size_t i = 0; i < looking.count; i++)
+        work(keeper, arena, looking.ids[i]);
+    if (looking.count > 0 && looking.next_ms <= sys_now_ms())
+        return 0;
+    return looking.next_ms < looking.now_ms + LOOK_MS ? looking.next_ms : looking.now_ms + LOOK_MS;
+}
+
+/* --- the window of busytime --- */
+
+struct rolling {
+    struct calendar *calendar;
+    const struct directory *directory;
+    struct arena *arena;
+    int64_t below_s;
+    int64_t since_s; /* one that was rolled lately has come as far as it can */
+    int64_t now_ms;
+    struct store_event events[ROLL_AT_ONCE];
+    size_t count;
+};
+
+static enum st note_event(void *ctx, const struct store_event *event)
+{
+    struct rolling *r = ctx;
+    struct store_event *noted = &r->events[r->count++];
+
+    *noted = *event;
+    noted->body = arena_copy(r->arena, event->body);
+    return ST_OK;
+}
+
+static enum st roll_one(struct rolling *r, struct store_tx *tx, const struct store_event *event)
+{
+    const struct ical_limits limits = ical_limits_default;
+    struct store_calendar calendar;
+    struct store_calendar_account account;
+    struct store_account of;
+    struct ical_comp *comps;
+    struct calendar_writing w = {.calendar = r->calendar,
+                                 .tx = tx,
+                                 .arena = r->arena,
+                                 .account_id = event->account_id,
+                                 .calendar_id = event->calendar_id,
+                                 .now_ms = r->now_ms};
+    uint64_t modseq;
+    uint64_t bytes_used;
+    enum st st = store_account_advance(tx, event->account_id, 0, 0, &modseq, &bytes_used);
+
+    if (st == ST_OK)
+        st = store_account_get(tx, event->account_id, &of);
+    if (st == ST_OK)
+        st = store_calendar_get(tx, r->arena, event->calendar_id, &calendar);
+    if (st == ST_OK)
+        st = store_calendar_account_get(tx, r->arena, event->account_id, &account);
+    if (st != ST_OK)
+        return st;
+    w.zone = calendar.zone;
+    w.own_zone = account.zone;
+    const struct directory_person *owner = directory_login(r->directory, slice_str(of.name));
+    if (owner != NULL && ical_parse(r->arena, event->body, &limits, &comps, &w.error) == ST_OK)
+        w.own = calendar_own(r->arena, r->directory, owner, comps, &w.own_count);
+    return calendar_roll(&w, event);
+}
+
+static enum st roll_body(struct store_tx *tx, void *arg)
+{
+    struct rolling *r = arg;
+
+    arena_reset(r->arena);
+    r->count = 0;
+    enum st st = store_event_unexpanded(tx, r->below_s, r->since_s, ROLL_AT_ONCE, note_event, r);
+    for (size_t i = 0; st == ST_OK && i < r->count; i++)
+        st = roll_one(r, tx, &r->events[i]);
+    return st;
+}
+
+static void roll(struct calendar_keeper *keeper, struct arena *arena)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    int64_t ahead_days = (int64_t)conf_get()->busytime_ahead_days;
+    int64_t spare_days = ahead_days / 2 < ROLL_SPARE_DAYS ? ahead_days / 2 : ROLL_SPARE_DAYS;
+    struct rolling r = {.calendar = keeper->calendar,
+                        .directory = directory,
+                        .arena = arena,
+                        .now_ms = sys_now_ms()};
+
+    r.below_s = r.now_ms / 1000 + (ahead_days - spare_days) * DAY_S;
+    r.since_s = r.now_ms / 1000 - ((int64_t)conf_get()->busytime_past_days + 1) * DAY_S;
+    do {
+        if (store_write(calendar_store(keeper->calendar), roll_body, &r) != ST_OK) {
+            log_event(EV_STORE_FAILED, 0, LOG_C("what", "busytime"));
+            return;
+        }
+    } while (r.count == ROLL_AT_ONCE && !keeper->stopping);
+}
+
+/* --- the thread --- */
+
+static void *run(void *arg)
+{
+    struct calendar_keeper *keeper = arg;
+    struct arena *arena = arena_new("calendar keeper", GIB);
+    int64_t roll_ms = 0;
+
+    pthread_mutex_lock(&keeper->lock);
+    while (!keeper->stopping) {
+        keeper->kicked = false;
+        pthread_mutex_unlock(&keeper->lock);
+        if (sys_now_ms() >= roll_ms) {
+            roll_ms = sys_now_ms() + (int64_t)HOUR_MS;
+            roll(keeper, arena);
+        }
+        int64_t next_ms = do_tasks(keeper, arena);
+        arena_reset(arena);
+        pthread_mutex_lock(&keeper->lock);
+        int64_t wait_ms = next_ms - sys_now_ms();
+        if (!keeper->stopping && !keeper->kicked && wait_ms > 0)
+            sys_cond_wait_ms(&keeper->cond, &keeper->lock, (uint64_t)wait_ms);
+    }
+    pthread_mutex_unlock(&keeper->lock);
+    arena_free(&arena);
+    return NULL;
+}
+
+enum st calendar_keeper_new(struct calendar *calendar, struct buf *why,
+                            struct calendar_keeper **keeper_r)
+{
+    struct calendar_keeper *keeper = mem_grow(NULL, 1, sizeof(*keeper));
+
+    *keeper = (struct calendar_keeper){.calendar = calendar};
+    pthread_mutex_init(&keeper->lock, NULL);
+    sys_cond_init(&keeper->cond);
+    if (pthread_create(&keeper->thread, NULL, run, keeper) != 0) {
+        buf_put(why, SLICE("no thread for the calendars"));
+        mem_free(keeper);
+        return ST_IO;
+    }
+    *keeper_r = keeper;
+    return ST_OK;
+}
+
+void calendar_keeper_free(struct calendar_keeper **keeper)
+{
+    struct calendar_keeper *k = *keeper;
+
+    if (k == NULL)
+        return;
+    pthread_mutex_lock(&k->lock);
+    k->stopping = true;
+    pthread_cond_signal(&k->cond);
+    pthread_mutex_unlock(&k->lock);
+    pthread_join(k->thread, NULL);
+    pthread_cond_destroy(&k->cond);
+    pthread_mutex_destroy(&k->lock);
+    mem_free(k);
+    *keeper = NULL;
+}
+
+void calendar_keeper_kick(struct calendar_keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->lock);
+    keeper->kicked = true;
+    pthread_cond_signal(&keeper->cond);
+    pthread_mutex_unlock(&keeper->lock);
+}

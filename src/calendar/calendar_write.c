@@ -1,0 +1,158 @@
+#include "calendar/calendar_write.h"
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "calendar/calendar_busy.h"
+#include "conf/conf.h"
+#include "directory/directory.h"
+#include "ical/ical_recur.h"
+#include "ical/ical_zone.h"
+
+#define DAY_S INT64_C(86400)
+#define ROWS_MAX 4000 /* of one object in the window */
+
+static struct slice without_scheme(struct slice address)
+{
+    return slice_istarts(address, SLICE("mailto:")) ? slice_sub(address, 7, address.len) : address;
+}
+
+static bool owns(const struct directory *directory, const struct directory_person *owner,
+                 struct slice address)
+{
+    struct slice mail = without_scheme(address);
+    size_t at = slice_find_last(mail, '@');
+
+    return at != SIZE_MAX && directory_owns(directory, owner, slice_sub(mail, 0, at),
+                                            slice_sub(mail, at + 1, mail.len));
+}
+
+struct own_list {
+    struct arena *arena;
+    struct slice *at;
+    size_t count;
+    size_t cap;
+};
+
+static void note_own(struct own_list *list, struct slice address)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (slice_ieq(list->at[i], address))
+            return;
+    if (list->count == list->cap)
+        list->at = arena_grow(list->arena, list->at, list->count, &list->cap, sizeof(*list->at));
+    list->at[list->count++] = address;
+}
+
+struct slice *calendar_own(struct arena *arena, const struct directory *directory,
+                           const struct directory_person *owner, const struct ical_comp *vcalendar,
+                           size_t *count_r)
+{
+    struct own_list list = {.arena = arena};
+
+    for (const struct ical_comp *comp = vcalendar->comps; comp != NULL; comp = comp->next)
+        for (const struct ical_prop *prop = comp->props; prop != NULL; prop = prop->next)
+            if ((prop->id == ICAL_ATTENDEE || prop->id == ICAL_ORGANIZER) &&
+                owns(directory, owner, prop->value))
+                note_own(&list, prop->value);
+    *count_r = list.count;
+    return list.at;
+}
+
+/* What repeats is expanded in the window; anything else is known once and for all. */
+static struct calendar_busy_ask ask_of(struct calendar_writing *w, bool repeats)
+{
+    const struct conf *conf = conf_get();
+    int64_t now_s = w->now_ms / 1000;
+
+    return (struct calendar_busy_ask){
+        .from_s = repeats ? now_s - (int64_t)conf->busytime_past_days * DAY_S : ICAL_LOCAL_MIN,
+        .until_s = repeats ? now_s + (int64_t)conf->busytime_ahead_days * DAY_S : ICAL_LOCAL_MAX,
+        .floating = calendar_zone(w->calendar, w->arena, w->zone, w->own_zone),
+        .owners = w->own,
+        .owner_count = w->own_count,
+        .unanswered = CALENDAR_TENTATIVE,
+        .rows_max = ROWS_MAX,
+        .steps_max = ICAL_RECUR_STEPS_MAX,
+    };
+}
+
+/* Sets the event's times; its rows are in the arena. */
+static enum st expand(struct calendar_writing *w, const struct ical_comp *vcalendar,
+                      struct store_event *event, struct store_busytime **rows_r, size_t *count_r)
+{
+    struct ical_tz *tz = ical_tz_new(w->arena, vcalendar, calendar_zones(w->calendar));
+    const struct calendar_busy_ask ask = ask_of(w, (event->flags & STORE_EVENT_REPEATS) != 0);
+    struct calendar_busy_set set;
+    enum st st = calendar_busy_expand(w->arena, vcalendar, tz, &ask, &set, &w->error);
+
+    if (st != ST_OK) {
+        w->fault = CALENDAR_VALID_DATA;
+        return st;
+    }
+    if (set.expanded_s <= ask.from_s) {
+        w->fault = CALENDAR_MAX_INSTANCES;
+        ical_error_set(&w->error, 0, "it repeats so often that nobody could show it");
+        return ST_INVALID;
+    }
+    struct store_busytime *rows = arena_many(w->arena, struct store_busytime, set.count + 1);
+    for (size_t i = 0; i < set.count; i++)
+        rows[i] = (struct store_busytime){.start_s = set.rows[i].start_s,
+                                          .end_s = set.rows[i].end_s,
+                                          .kind = (enum store_busy_kind)set.rows[i].kind,
+                                          .id_s = set.rows[i].id_s};
+    event->first_s = set.first_s;
+    event->last_s = set.last_s;
+    event->from_s = ask.from_s;
+    event->until_s = set.expanded_s;
+    *rows_r = rows;
+    *count_r = set.count;
+    return ST_OK;
+}
+
+enum st calendar_write(struct calendar_writing *w, const struct calendar_object *object,
+                       const struct store_event *old, struct slice name, struct slice body,
+                       uint64_t schedule_tag, struct store_event *event_r)
+{
+    struct store_busytime *rows = NULL;
+    size_t count = 0;
+
+    *event_r = (struct store_event){.calendar_id = w->calendar_id,
+                                    .account_id = w->account_id,
+                                    .name = name,
+                                    .uid = object->uid,
+                                    .kind = object->kind,
+                                    .schedule_tag = schedule_tag,
+                                    .flags = object->flags,
+                                    .modified_ms = w->now_ms,
+                                    .body = body};
+    enum st st = expand(w, object->vcalendar, event_r, &rows, &count);
+    if (st == ST_OK && w->calendar_id == STORE_EVENT_UNSEEN) {
+        count = 0;
+        event_r->until_s = STORE_EVENT_FOREVER;
+    }
+    if (st == ST_OK)
+        st = store_event_put(w->tx, w->quota_bytes, old, event_r, rows, count);
+    if (st == ST_INVALID && w->fault == CALENDAR_FINE) {
+        w->fault = CALENDAR_VALID_OBJECT;
+        ical_error_set(&w->error, 0, "its name or UID cannot be kept");
+    }
+    return st;
+}
+
+enum st calendar_roll(struct calendar_writing *w, const struct store_event *event)
+{
+    const struct ical_limits limits = ical_limits_default;
+    struct store_event next = *event;
+    struct store_busytime *rows = NULL;
+    struct ical_comp *comps;
+    size_t count = 0;
+    enum st st = ical_parse(w->arena, event->body, &limits, &comps, &w->error);
+
+    if (st == ST_OK)
+        st = expand(w, comps, &next, &rows, &count);
+    if (st != ST_OK) { /* it was taken once; what cannot be read now is not asked again */
+        next.until_s = STORE_EVENT_FOREVER;
+        count = 0;
+    }
+    return store_event_expand(w->tx, &next, rows, count);
+}
