@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "calendar/calendar_oof.h"
 #include "calendar/calendar_work.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
@@ -33,6 +34,7 @@ struct calendar_keeper {
 
 static calendar_work_fn *const works[] = {
     [STORE_TASK_ITIP] = NULL,
+    [STORE_TASK_OOF] = calendar_oof_work,
 };
 
 /* --- tasks --- */
