@@ -28,6 +28,12 @@ static enum st show_body(struct store_tx *tx, void *arg)
     return find(tx, arg);
 }
 
+/* Of an account that never set anything there is no text at all. */
+static json_t *text_of(struct slice text)
+{
+    return admin_json_text(text.ptr != NULL ? text : SLICE(""));
+}
+
 static json_t *describe(const struct setting *s)
 {
     const struct store_calendar_account *oof = &s->oof;
@@ -35,8 +41,8 @@ static json_t *describe(const struct setting *s)
     return json_pack("{s:o, s:s, s:I, s:I, s:b, s:o, s:o}", "name", admin_json_text(s->name),
                      "state", states[oof->oof % COUNT(states)], "from_ms",
                      (json_int_t)oof->oof_from_ms, "until_ms", (json_int_t)oof->oof_until_ms,
-                     "external", oof->oof_external, "inside", admin_json_text(oof->oof_inside_text),
-                     "outside", admin_json_text(oof->oof_outside_text));
+                     "external", oof->oof_external, "inside", text_of(oof->oof_inside_text),
+                     "outside", text_of(oof->oof_outside_text));
 }
 
 static enum st tell(struct setting *s, enum st st)
