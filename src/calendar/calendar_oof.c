@@ -38,6 +38,7 @@ const char *calendar_oof_why(enum calendar_oof what)
 struct work {
     struct store *store;
     struct router_queue *queue;
+    const char *host; /* this server */
     const struct store_task *task;
     const struct directory *directory;
     struct arena *arena;
@@ -133,7 +134,7 @@ static enum st write_reply(const struct work *w, const struct directory_person *
                                             .text = inside ? w->settings.oof_inside_text
                                                            : w->settings.oof_outside_text,
                                             .guid = slice_str(message->guid),
-                                            .host = slice_str(router_queue_server_name(w->queue)),
+                                            .host = slice_str(w->host),
                                             .now_ms = w->now_ms};
 
     buf_put(text, SLICE(RETURN_PATH));
@@ -154,7 +155,7 @@ static enum st accept_reply(struct work *w, struct router_message *message,
     mime_scan_feed(scan, text);
     const struct mime_part *root = mime_scan_end(scan);
     mime_structure_write(root, &structure);
-    buf_putf(&message_id, "<%s@%s>", message->guid, router_queue_server_name(w->queue));
+    buf_putf(&message_id, "<%s@%s>", message->guid, w->host);
     message->envelope = root->envelope;
     message->structure = buf_slice(&structure);
     message->message_id = buf_slice(&message_id);
@@ -257,6 +258,7 @@ enum st calendar_oof_work(struct calendar *calendar, const struct store_task *ta
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct work w = {.store = calendar_store(calendar),
                      .queue = calendar_queue(calendar),
+                     .host = calendar_server_name(calendar),
                      .task = task,
                      .directory = directory,
                      .arena = arena_new("out of office", ARENA_BYTES_MAX),
