@@ -13,13 +13,14 @@ enum st ctl_moment_parse(const char *text, bool end, int64_t *ms_r)
 
         if (rest == NULL || *rest != '\0')
             continue;
-        const struct tm given = tm;
-        tm.tm_mday += i == 0 && end;
+        struct tm next = tm;
+        next.tm_mday++;
+        int day = tm.tm_mday;
         time_t at = mktime(&tm);
-        /* mktime() makes 3 March of 31 February, and an hour that a gap leaves out is another. */
-        bool same = (i == 0 && end) || (tm.tm_mday == given.tm_mday && tm.tm_mon == given.tm_mon);
-        if (at == (time_t)-1 || !same)
+        if (at == (time_t)-1 || tm.tm_mday != day) /* 31 February is 3 March to it */
             return ST_INVALID;
+        if (i == 0 && end)
+            at = mktime(&next);
         *ms_r = (int64_t)at * 1000;
         return ST_OK;
     }
