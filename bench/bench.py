@@ -70,7 +70,7 @@ def on_signal(*_: object) -> NoReturn:
 def build_tools(build: Path) -> None:
     if not (build / "build.ninja").exists():
         sys.exit(f"bench: {build} is not built; run make, or name another with --build")
-    done = subprocess.run(["ninja", "-C", str(build), "bench/load", "bench/disk"],
+    done = subprocess.run(["ninja", "-C", str(build), "bench/load", "bench/disk", "bench/recur"],
                           capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"bench: the load cannot be built:\n{done.stdout[-2000:]}")

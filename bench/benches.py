@@ -4,9 +4,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Iterator
 
-from cases import Case
+from cases import Case, OURS
 from mail_on import bench_drain, bench_queued, bench_relay, bench_thousand
-from work import (Plan, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
+from pair import bench_shadow
+from work import (Plan, interleave, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,15 @@ class Bench:
     title: str
     about: str  # one sentence for the reader of the table
     run: Callable[[Plan], Iterator[Case]]
+
+
+def bench_recur(plan: Plan) -> Iterator[Case]:
+    """Both sides are one program, which also sees that they find the same instances."""
+    sides = {OURS: "ours", "libical": "libical"}
+    case = Case("recur", "daily for 2 years, 50 exceptions", "us", more_is_better=False, beside=("libical",), goal_ratio=5)
+    yield interleave(plan, case, {side: lambda word=word: plan.tool("recur", word)["us"]  # type: ignore[misc]
+                                  for side, word in sides.items()
+                                  if ("ours" if side == OURS else "peers") in plan.sides})
 
 
 BENCHES = {
@@ -31,6 +41,10 @@ BENCHES = {
     "drain": Bench("Drain", "From the return of a destination until the last queued message has left.",
                    bench_drain),
     "queued": Bench("A million queued", "To a destination that is away.", bench_queued),
+    "recur": Bench("A recurring event expanded", "Parsed before; one process, nothing is stored.", bench_recur),
     "thousand": Bench("One message to a thousand accounts", "Until it is in all mailboxes.",
                       bench_thousand),
+    "shadow": Bench("A copy on a second server before 250",
+                    "shadow = required beside shadow = off; both servers on this machine and its disk.",
+                    bench_shadow),
 }

@@ -290,6 +290,8 @@ json_t *admin_queue_json(const struct admin_call *call, const struct store_queue
         "bytes", (json_int_t)(envelope->bytes - envelope->body_offset), "message_id",
         admin_json_text(envelope->message_id), "here",
         row->server_id == router_queue_server_id(call->context->queue));
+    if (call->context->cluster != NULL)
+        json_object_set_new(json, "copy", admin_json_text(envelope->shadow));
     if (next_ms != INT64_MAX)
         json_object_set_new(
             json, "next_in_ms",

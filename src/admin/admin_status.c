@@ -216,7 +216,10 @@ static enum st put_shadows(struct admin_call *call)
         [CLUSTER_SHADOW_REQUIRED] = "required",
     };
     struct shadows shadows = {json_array(), json_array(), json_array(), 0};
-    enum st st = store_read(call->context->store, shadows_body, &shadows);
+    enum st st = cluster_shadow_gather(call->context->cluster);
+
+    if (st == ST_OK)
+        st = store_read(call->context->store, shadows_body, &shadows);
 
     json_object_set_new(call->reply, "shadow",
                         json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "mode",

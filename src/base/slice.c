@@ -133,7 +133,7 @@ enum st slice_to_u64(struct slice s, uint64_t *value_r)
 
 char *slice_cstr(struct arena *arena, struct slice s)
 {
-    char *str = arena_alloc(arena, 1, s.len + 1);
+    char *str = arena_text(arena, s.len);
 
     if (s.len > 0)
         memcpy(str, s.ptr, s.len);

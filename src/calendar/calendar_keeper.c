@@ -16,9 +16,7 @@
 
 #define DAY_S INT64_C(86400)
 #define TASKS_AT_ONCE 64
-#define TASK_BYTES_MAX (64 * MIB)
 #define RETRY_MS_MIN 500
-#define RETRY_MS_MAX ((int64_t)HOUR_MS)
 #define LOOK_MS 60000 /* others may have left work without a word */
 #define ROLL_AT_ONCE 20
 #define ROLL_SPARE_DAYS 30 /* rolled so long before the window's end comes near */
@@ -32,11 +30,14 @@ struct calendar_keeper {
     bool stopping;
 };
 
+<<<<<<< HEAD
 static calendar_work_fn *const works[] = {
     [STORE_TASK_ITIP] = NULL,
     [STORE_TASK_OOF] = calendar_oof_work,
 };
 
+=======
+>>>>>>> main
 /* --- tasks --- */
 
 struct looking {
@@ -44,8 +45,6 @@ struct looking {
     int64_t ids[TASKS_AT_ONCE];
     size_t count;
     int64_t next_ms;
-    struct arena *arena;
-    struct store_task task;
 };
 
 static enum st look_body(struct store_tx *tx, void *arg)
@@ -56,43 +55,6 @@ static enum st look_body(struct store_tx *tx, void *arg)
                           &looking->next_ms);
 }
 
-static enum st get_body(struct store_tx *tx, void *arg)
-{
-    struct looking *looking = arg;
-
-    arena_reset(looking->arena);
-    return store_task_get(tx, looking->arena, looking->ids[0], &looking->task);
-}
-
-static enum st later_body(struct store_tx *tx, void *arg)
-{
-    const struct store_task *task = arg;
-    unsigned doublings = task->attempts < 13 ? (unsigned)task->attempts : 13;
-    int64_t wait_ms = RETRY_MS_MIN * (INT64_C(1) << doublings);
-
-    return store_task_later(tx, task->task_id,
-                            sys_now_ms() + (wait_ms < RETRY_MS_MAX ? wait_ms : RETRY_MS_MAX));
-}
-
-/* A task of a kind that this version does not know waits for one that does. */
-static void work(struct calendar_keeper *keeper, struct arena *arena, int64_t task_id)
-{
-    struct store *store = calendar_store(keeper->calendar);
-    struct looking looking = {.ids = {task_id}, .arena = arena};
-
-    if (store_read(store, get_body, &looking) != ST_OK)
-        return;
-    const struct store_task *task = &looking.task;
-    bool known = task->kind < COUNT(works) && works[task->kind] != NULL;
-    enum st st = known ? works[task->kind](keeper->calendar, task) : ST_INVALID;
-    if (st == ST_OK)
-        return;
-    log_event(EV_CALENDAR_TASK_LATER, 0, LOG_I("task", task->task_id), LOG_I("kind", task->kind),
-              LOG_I("attempts", task->attempts));
-    if (store_write(store, later_body, &looking.task) != ST_OK)
-        log_event(EV_STORE_FAILED, 0, LOG_C("what", "a calendar's task"));
-}
-
 /* When the next one is due, at most LOOK_MS from now. */
 static int64_t do_tasks(struct calendar_keeper *keeper, struct arena *arena)
 {
@@ -100,8 +62,12 @@ static int64_t do_tasks(struct calendar_keeper *keeper, struct arena *arena)
 
     if (store_read(calendar_store(keeper->calendar), look_body, &looking) != ST_OK)
         return looking.now_ms + RETRY_MS_MIN;
-    for (size_t i = 0; i < looking.count; i++)
-        work(keeper, arena, looking.ids[i]);
+    for (size_t i = 0; i < looking.count; i++) {
+        struct calendar_round round = {.calendar = keeper->calendar};
+
+        calendar_work(&round, arena, looking.ids[i]);
+        calendar_round_do(&round);
+    }
     if (looking.count > 0 && looking.next_ms <= sys_now_ms())
         return 0;
     return looking.next_ms < looking.now_ms + LOOK_MS ? looking.next_ms : looking.now_ms + LOOK_MS;

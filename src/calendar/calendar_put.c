@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_schedule.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
@@ -19,6 +20,15 @@ struct putting {
     struct arena *arena;          /* what was given */
     struct arena *tx_arena;       /* of one run of the body */
     struct calendar_object given; /* of put->body */
+    struct calendar_round round;  /* what others are to be told */
+    /* of one run of the body */
+    struct store_tx *tx;
+    struct store_calendar at;
+    struct store_calendar_account account;
+    const struct store_event *old; /* NULL: there was nothing */
+    struct calendar_itip_world world;
+    struct calendar_itip_sent sent;
+    struct slice sender;
 };
 
 static enum st check_conditions(struct calendar_put *put, const struct store_event *old)
@@ -41,80 +51,251 @@ static enum st refuse(struct calendar_put *put, enum calendar_fault fault, const
 }
 
 /* The object in the way gets named (RFC 4791 section 5.3.2.1, no-uid-conflict). */
-static enum st tell_conflict(struct putting *p, struct store_tx *tx)
+static enum st tell_conflict(struct putting *p, enum calendar_fault fault)
 {
     struct store_event other;
 
-    if (store_event_find_uid(tx, p->tx_arena, p->put->owner->account_id, p->given.uid, &other) ==
+    if (store_event_find_uid(p->tx, p->tx_arena, p->put->owner->account_id, p->given.uid, &other) ==
         ST_OK)
         snprintf(p->put->conflict, sizeof(p->put->conflict), "%.*s", SLICE_ARG(other.name));
-    return refuse(p->put, CALENDAR_UID_CONFLICT, "another object of the calendar has its UID");
+    return refuse(p->put, fault, "another object has its UID");
 }
 
-static enum st store_given(struct putting *p, struct store_tx *tx, const struct store_event *old,
-                           const struct store_calendar *calendar)
-{
-    struct calendar_put *put = p->put;
-    const struct directory_person *owner = put->owner;
-    struct store_calendar_account account;
-    struct store_event event;
-    struct calendar_writing w = {.calendar = p->calendar,
-                                 .tx = tx,
-                                 .arena = p->tx_arena,
-                                 .account_id = owner->account_id,
-                                 .calendar_id = put->calendar_id,
-                                 .zone = calendar->zone,
-                                 .quota_bytes = owner->quota_bytes != 0 ? owner->quota_bytes
-                                                                        : conf_get()->quota_bytes,
-                                 .now_ms = put->now_ms};
+/* --- what others are told --- */
 
-    if ((calendar->components & (UINT64_C(1) << p->given.kind)) == 0)
-        return refuse(put, CALENDAR_COMPONENT, "the calendar does not hold objects of this kind");
-    if (old != NULL && !slice_eq(old->uid, p->given.uid))
-        return refuse(put, CALENDAR_UID_CONFLICT, "the UID of an object does not change");
-    enum st st = store_calendar_account_get(tx, p->tx_arena, owner->account_id, &account);
+static struct calendar_itip_world world_of(struct putting *p, const struct ical_comp *before,
+                                           const struct ical_comp *after)
+{
+    const struct directory_person *owner = p->put->owner;
+    size_t was = 0;
+    size_t is = 0;
+    const struct slice *own_before =
+        before != NULL ? calendar_own(p->tx_arena, p->directory, owner, before, &was) : NULL;
+    const struct slice *own_after =
+        after != NULL ? calendar_own(p->tx_arena, p->directory, owner, after, &is) : NULL;
+    struct slice *own = arena_many(p->tx_arena, struct slice, was + is + 1);
+
+    for (size_t i = 0; i < is; i++)
+        own[i] = own_after[i];
+    for (size_t i = 0; i < was; i++)
+        own[is + i] = own_before[i];
+    return (struct calendar_itip_world){
+        .arena = p->tx_arena,
+        .zones = calendar_zones(p->calendar),
+        .floating = calendar_zone(p->calendar, p->tx_arena, p->at.zone, p->account.zone),
+        .own = own,
+        .own_count = was + is,
+        .now_s = p->put->now_ms / 1000};
+}
+
+static enum st tell_refusal(struct putting *p)
+{
+    static const enum calendar_fault faults[] = {
+        [CALENDAR_ITIP_FINE] = CALENDAR_VALID_DATA,
+        [CALENDAR_ITIP_BAD_ATTENDEE_CHANGE] = CALENDAR_ATTENDEE_CHANGE,
+        [CALENDAR_ITIP_BAD_ORGANIZER_CHANGE] = CALENDAR_ORGANIZER_CHANGE,
+        [CALENDAR_ITIP_TWO_ORGANIZERS] = CALENDAR_TWO_ORGANIZERS,
+    };
+
+    p->put->fault = faults[p->sent.refusal];
+    return ST_INVALID;
+}
+
+/* "1.2": it lies in the recipient's calendar in a moment; "1.1": it goes by mail. */
+static void note_status(struct putting *p)
+{
+    const struct calendar_itip_messages *messages = &p->sent.messages;
+    struct calendar_itip_delivery *list =
+        arena_many(p->tx_arena, struct calendar_itip_delivery, messages->count + 1);
+
+    for (size_t i = 0; i < messages->count; i++)
+        list[i] = (struct calendar_itip_delivery){
+            messages->at[i].recipient,
+            calendar_schedule_person(p->directory, messages->at[i].recipient) != NULL
+                ? SLICE("1.2")
+                : SLICE("1.1")};
+    if (p->sent.store != NULL)
+        calendar_itip_delivered(p->tx_arena, p->sent.store, list, messages->count);
+}
+
+/* Sets p->sent. before and after may be NULL. */
+static enum st decide(struct putting *p, const struct ical_comp *before,
+                      const struct ical_comp *after)
+{
+    p->sent = (struct calendar_itip_sent){0};
+    p->world = world_of(p, before, after);
+    if (p->world.own_count == 0 || p->put->quiet)
+        return ST_OK;
+    p->sender = p->world.own[0];
+    enum st st = calendar_itip_outgoing(&p->world, before, after, &p->sent, &p->put->error);
+    if (st == ST_DENIED)
+        return tell_refusal(p);
+    if (st != ST_OK)
+        return refuse(p->put, CALENDAR_VALID_DATA, "what changed cannot be worked out");
+    note_status(p);
+    return ST_OK;
+}
+
+static const struct ical_comp *tree_of_old(struct putting *p)
+{
+    struct ical_error none;
+    struct ical_comp *comps = NULL;
+
+    if (p->old == NULL ||
+        ical_parse(p->tx_arena, p->old->body, &ical_limits_default, &comps, &none) != ST_OK)
+        return NULL;
+    return comps;
+}
+
+static enum st tell_others(struct putting *p)
+{
+    return calendar_schedule_send(&p->round, p->tx, p->tx_arena, p->put->owner->account_id,
+                                  p->sender, &p->sent.messages, p->put->now_ms);
+}
+
+/* --- storing --- */
+
+static struct calendar_writing writing_of(struct putting *p, int64_t calendar_id)
+{
+    const struct directory_person *owner = p->put->owner;
+
+    return (struct calendar_writing){
+        .calendar = p->calendar,
+        .tx = p->tx,
+        .arena = p->tx_arena,
+        .account_id = owner->account_id,
+        .calendar_id = calendar_id,
+        .own_zone = p->account.zone,
+        .zone = p->at.zone,
+        .own = p->world.own,
+        .own_count = p->world.own_count,
+        .quota_bytes = owner->quota_bytes != 0 ? owner->quota_bytes : conf_get()->quota_bytes,
+        .now_ms = p->put->now_ms};
+}
+
+/* The text of what scheduling made of the object, where that is another. */
+static enum st text_of(struct putting *p, const struct ical_comp *vcalendar, struct slice *text_r)
+{
+    AUTO(buf) struct buf text = BUF(p->limits.bytes_max + MIB);
+
+    ical_write(vcalendar, &text);
+    if (text.over)
+        return refuse(p->put, CALENDAR_MAX_SIZE, "it is too large");
+    *text_r = arena_copy(p->tx_arena, buf_slice(&text));
+    return ST_OK;
+}
+
+/* A meeting is once in all of an account's calendars (RFC 6638 section 3.2.4.1); what was
+ * remembered of one that was deleted ends where the owner puts it back. */
+static enum st check_alone(struct putting *p)
+{
+    struct store_event other;
+    enum st st =
+        store_event_find_uid(p->tx, p->tx_arena, p->put->owner->account_id, p->given.uid, &other);
+
+    if (st == ST_NOT_FOUND)
+        return ST_OK;
     if (st != ST_OK)
         return st;
-    w.own_zone = account.zone;
-    w.own = calendar_own(p->tx_arena, p->directory, owner, p->given.vcalendar, &w.own_count);
-    st = calendar_write(&w, &p->given, old, put->name, put->body,
-                        p->given.invites ? STORE_SCHEDULE_TAG_NEW : 0, &event);
+    if (other.calendar_id == STORE_EVENT_UNSEEN)
+        return store_event_remove(p->tx, &other);
+    if (other.calendar_id != p->put->calendar_id)
+        return tell_conflict(p, CALENDAR_UNIQUE_SCHEDULING);
+    return ST_OK;
+}
+
+static enum st store_given(struct putting *p)
+{
+    struct calendar_put *put = p->put;
+    struct calendar_object object = p->given;
+    struct slice text = put->body;
+    struct store_event event;
+
+    if ((p->at.components & (UINT64_C(1) << object.kind)) == 0)
+        return refuse(put, CALENDAR_COMPONENT, "the calendar does not hold objects of this kind");
+    if (p->old != NULL && !slice_eq(p->old->uid, object.uid))
+        return refuse(put, CALENDAR_UID_CONFLICT, "the UID of an object does not change");
+    enum st st = decide(p, tree_of_old(p), object.vcalendar);
+    bool scheduled = p->sent.role != CALENDAR_ITIP_NOBODY;
+    if (st == ST_OK && scheduled)
+        st = check_alone(p);
+    if (st == ST_OK && scheduled) {
+        object.vcalendar = p->sent.store;
+        st = text_of(p, object.vcalendar, &text);
+    }
+    if (st != ST_OK)
+        return st;
+    struct calendar_writing w = writing_of(p, put->calendar_id);
+    st = calendar_write(&w, &object, p->old, put->name, text,
+                        scheduled ? STORE_SCHEDULE_TAG_NEW : 0, &event);
     if (st == ST_INVALID) {
         put->fault = w.fault;
         put->error = w.error;
     }
     if (st == ST_CONFLICT)
-        return tell_conflict(p, tx);
-    put->created = old == NULL;
+        return tell_conflict(p, CALENDAR_UID_CONFLICT);
+    if (st == ST_OK && scheduled)
+        st = tell_others(p);
+    put->created = p->old == NULL;
+    put->changed = !slice_eq(text, put->body);
     put->etag = event.modseq;
     put->schedule_tag = event.schedule_tag;
     return st;
+}
+
+/* So that no late message brings a deleted invitation back. */
+static enum st remember(struct putting *p)
+{
+    struct calendar_object object;
+    struct store_event event;
+    struct slice text;
+    char name[32];
+    enum st st = text_of(p, p->sent.memory, &text);
+
+    if (st != ST_OK || calendar_object_read(p->tx_arena, text, &p->limits, &object, &p->put->fault,
+                                            &p->put->error) != ST_OK)
+        return st;
+    struct calendar_writing w = writing_of(p, STORE_EVENT_UNSEEN);
+    snprintf(name, sizeof(name), "%lld", (long long)p->old->event_id);
+    return calendar_write(&w, &object, NULL, slice_str(name), text, 0, &event);
+}
+
+static enum st remove_old(struct putting *p)
+{
+    enum st st = decide(p, tree_of_old(p), NULL);
+
+    if (st == ST_OK)
+        st = store_event_remove(p->tx, p->old);
+    if (st == ST_OK && p->sent.memory != NULL)
+        st = remember(p);
+    return st == ST_OK ? tell_others(p) : st;
 }
 
 static enum st put_body(struct store_tx *tx, void *arg)
 {
     struct putting *p = arg;
     struct calendar_put *put = p->put;
-    struct store_calendar calendar;
     struct store_event old;
 
     arena_reset(p->tx_arena);
+    p->tx = tx;
+    p->round.count = 0;
     put->fault = CALENDAR_FINE;
-    put->task_count = 0;
-    enum st st = store_calendar_get(tx, p->tx_arena, put->calendar_id, &calendar);
-    if (st == ST_OK && calendar.account_id != put->owner->account_id)
+    enum st st = store_calendar_get(tx, p->tx_arena, put->calendar_id, &p->at);
+    if (st == ST_OK && p->at.account_id != put->owner->account_id)
         st = ST_NOT_FOUND;
+    if (st == ST_OK)
+        st = store_calendar_account_get(tx, p->tx_arena, put->owner->account_id, &p->account);
     if (st != ST_OK)
         return st;
     st = store_event_find(tx, p->tx_arena, put->calendar_id, put->name, &old);
     if (st != ST_OK && st != ST_NOT_FOUND)
         return st;
-    const struct store_event *there = st == ST_OK ? &old : NULL;
-    st = check_conditions(put, there);
+    p->old = st == ST_OK ? &old : NULL;
+    st = check_conditions(put, p->old);
     if (st != ST_OK)
         return st;
-    return put->body.ptr == NULL ? store_event_remove(tx, there)
-                                 : store_given(p, tx, there, &calendar);
+    return put->body.ptr == NULL ? remove_old(p) : store_given(p);
 }
 
 static enum st run(struct putting *p)
@@ -146,5 +327,7 @@ enum st calendar_put(struct calendar *calendar, struct calendar_put *put)
         st = run(&p);
     arena_free(&p.tx_arena);
     arena_free(&p.arena);
+    if (st == ST_OK)
+        calendar_round_do(&p.round);
     return st;
 }

@@ -24,7 +24,6 @@ struct calendar_put {
     bool changed; /* it was stored otherwise than it was given */
     uint64_t etag;
     uint64_t schedule_tag; /* 0: it has none */
-    uint64_t task_count;   /* messages that wait to be told */
     enum calendar_fault fault;
     struct ical_error error;                 /* a sentence */
     char conflict[STORE_NAME_BYTES_MAX + 1]; /* of UID_CONFLICT: the other object's name */

@@ -3,11 +3,14 @@
 #include "auth/auth_throttle.h"
 #include "base/mem.h"
 #include "cluster/cluster_keeper.h"
+#include "cluster/cluster_kept.h"
 #include "cluster/cluster_run.h"
 #include "conf/conf.h"
 #include "log/log.h"
 #include "net/net.h"
+#include "store/store_document_seen.h"
 #include "sys/sys_cert.h"
+#include "sys/sys_random.h"
 #include "sys/sys_time.h"
 #include "sys/sys_tls.h"
 
@@ -106,7 +109,7 @@ bool cluster_restricted(const struct cluster *cluster)
     const struct conf *conf = conf_get();
 
     (void)cluster;
-    return conf->server_restricted != 0 ||
+    return conf_restriction() != CONF_OPEN ||
            (conf->server_max_users > 0 && count_of(COUNT_SESSIONS) >= conf->server_max_users);
 }
 
@@ -175,6 +178,7 @@ enum st cluster_open(const struct cluster_context *context, struct buf *why,
     const struct auth_throttle_limits limits = {.window_ms = JOIN_WINDOW_MS,
                                                 .address_failures_max = JOIN_FAILURES_MAX,
                                                 .entries_max = JOIN_ENTRIES_MAX};
+    char path[CLUSTER_PATH_BYTES];
     uint64_t epoch = 0;
     enum st st = check_name(context, why);
 
@@ -193,20 +197,42 @@ enum st cluster_open(const struct cluster_context *context, struct buf *why,
     sys_cond_init(&cluster->changed);
     cluster->opened_ms = sys_mono_ms();
     cluster->shadows = cluster_shadows_new(cluster);
+    cluster_domain_path(context->data_dir, CLUSTER_FILE_COPIES, path);
+    cluster->kept = cluster_kept_new(context->store, path);
     cluster->throttle = auth_throttle_new(&limits);
     *cluster_r = cluster;
     return ST_OK;
+}
+
+static enum st begin_epoch(struct store_tx *tx, void *arg)
+{
+    struct cluster *cluster = arg;
+    uint64_t random;
+
+    sys_random(&random, sizeof(random));
+    cluster->documents_epoch = random / 4 + 1;
+    return store_document_seen_begin(tx, slice_str(cluster->context.server_name),
+                                     (int64_t)cluster->documents_epoch);
 }
 
 enum st cluster_start(struct cluster *cluster, struct buf *why)
 {
     enum st st = cluster_load_tls(cluster, why);
 
+    if (st == ST_OK && cluster_kept_recover(cluster->kept) != ST_OK) {
+        buf_put(why, SLICE("copies of other servers' messages cannot be put into the store"));
+        st = ST_IO;
+    }
     if (st == ST_OK)
         st = health_add(cluster->context.health, slice_str(cluster->context.server_name), true,
                         sys_mono_ms());
     if (st != ST_OK)
         return st;
+    st = store_write(cluster->context.store, begin_epoch, cluster);
+    if (st != ST_OK) {
+        buf_put(why, SLICE("the cluster's documents cannot be read"));
+        return st;
+    }
     cluster->watch = store_watch_new(cluster->context.store, STORE_DOCUMENTS_ACCOUNT,
                                      documents_changed, cluster);
     st = cluster_keeper_start(cluster);
@@ -244,6 +270,7 @@ void cluster_free(struct cluster **cluster)
     sys_tls_server_free(&gone->tls_before);
     auth_throttle_free(&gone->throttle);
     cluster_shadows_free(&gone->shadows);
+    cluster_kept_free(&gone->kept);
     pthread_mutex_destroy(&gone->take_lock);
     pthread_mutex_destroy(&gone->lock);
     pthread_cond_destroy(&gone->changed);

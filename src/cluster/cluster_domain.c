@@ -28,6 +28,7 @@ void cluster_domain_path(const char *data_dir, enum cluster_file file,
         [CLUSTER_FILE_MEMBER] = "/member.pem",
         [CLUSTER_FILE_INVITES] = "/invites",
         [CLUSTER_FILE_EPOCH] = "/epoch",
+        [CLUSTER_FILE_COPIES] = "/copies",
     };
 
     snprintf(path, CLUSTER_PATH_BYTES, "%s/domain%s", data_dir, names[file]);

@@ -21,6 +21,7 @@ enum cluster_file {
     CLUSTER_FILE_MEMBER,
     CLUSTER_FILE_INVITES,
     CLUSTER_FILE_EPOCH,
+    CLUSTER_FILE_COPIES, /* cluster_journal.h */
 };
 void cluster_domain_path(const char *data_dir, enum cluster_file file,
                          char path[CLUSTER_PATH_BYTES]);

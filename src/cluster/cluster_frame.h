@@ -38,6 +38,7 @@ enum cluster_type {
     CLUSTER_DONE, /* with these I am done */
     CLUSTER_SAVE, /* make durable what came since the last one */
     CLUSTER_SAVED,
+    CLUSTER_FROM, /* the documents that follow are behind this number of mine */
     CLUSTER_TYPE_MAX,
 };
 
@@ -45,9 +46,10 @@ enum cluster_type {
 struct cluster_hello {
     uint64_t protocol;
     uint64_t epoch;
-    uint64_t seen;       /* of the receiver's documents, by its own running numbers */
-    uint64_t seen_epoch; /* ... in this epoch of the receiver's; in another one it counts nothing */
-    uint64_t authority;  /* 1: it can sign certificates */
+    uint64_t seen;            /* of the receiver's documents, by its own running numbers */
+    uint64_t seen_epoch;      /* ... in this epoch of the receiver's documents */
+    uint64_t documents_epoch; /* of the sender's (store_document_seen.h); 0: it tells none */
+    uint64_t authority;       /* 1: it can sign certificates */
     struct slice name;
     struct slice version;
 };
@@ -181,6 +183,7 @@ struct cluster_frame {
         struct cluster_done done;
         struct cluster_save save;
         struct cluster_saved saved;
+        struct cluster_seen from;
     };
 };
 

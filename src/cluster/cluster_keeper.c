@@ -4,6 +4,7 @@
 #include "cluster/cluster_text.h"
 #include "conf/conf.h"
 #include "log/log.h"
+#include "store/store_document_seen.h"
 #include "sys/sys_cert.h"
 #include "sys/sys_hash.h"
 #include "sys/sys_load.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #define TICK_MS_MAX 100
+#define PURGE_EVERY_MS HOUR_MS
 #define RENEW_LOOK_MS 1000
 #define RENEW_WARN_MS (10 * MIN_MS) /* how often it is told that nobody renews */
 #define LOOK_DOCUMENTS 1000
@@ -39,7 +41,8 @@ struct reading {
 
 struct keeper {
     struct cluster *cluster;
-    int64_t reached; /* of the documents */
+    int64_t reached;    /* of the documents */
+    uint64_t purged_ms; /* tombstones were looked at */
     unsigned samples[LOAD_SAMPLES];
     size_t sample_count;
     uint64_t sample_ms;
@@ -382,6 +385,47 @@ static void look_at_certificate(struct keeper *keeper, uint64_t now_ms)
     }
 }
 
+/* --- removed documents --- */
+
+/* Up to which of our documents every other server has them. */
+static int64_t seen_by_all(struct cluster *cluster)
+{
+    uint64_t least = atomic_load(&cluster->documents);
+
+    pthread_mutex_lock(&cluster->lock);
+    for (const struct cluster_peer *peer = cluster->peers; peer != NULL; peer = peer->next)
+        if (peer->listed && peer->their_seen < least)
+            least = peer->their_seen;
+    pthread_mutex_unlock(&cluster->lock);
+    return (int64_t)least;
+}
+
+struct purging {
+    int64_t before_ms;
+    int64_t sequence;
+    int64_t count;
+};
+
+static enum st purge(struct store_tx *tx, void *arg)
+{
+    struct purging *purging = arg;
+
+    return store_document_seen_purge(tx, purging->before_ms, purging->sequence, &purging->count);
+}
+
+static void look_at_tombstones(struct keeper *keeper, uint64_t now_ms)
+{
+    uint64_t keep_ms = conf_get()->directory_tombstone_ms;
+    struct purging purging = {.before_ms = sys_now_ms() - (int64_t)keep_ms,
+                              .sequence = seen_by_all(keeper->cluster)};
+
+    if (now_ms < keeper->purged_ms + (keep_ms < PURGE_EVERY_MS ? keep_ms : PURGE_EVERY_MS))
+        return;
+    keeper->purged_ms = now_ms;
+    if (store_write(keeper->cluster->context.store, purge, &purging) == ST_OK && purging.count > 0)
+        log_event(EV_TOMBSTONES_PURGED, 0, LOG_I("count", purging.count));
+}
+
 /* --- the thread --- */
 
 /* False: it is to end. *dirty_r: documents changed. */
@@ -412,6 +456,7 @@ static void *run(void *arg)
             (void)look_at_documents(keeper);
         look_at_self(keeper, now_ms);
         look_at_certificate(keeper, now_ms);
+        look_at_tombstones(keeper, now_ms);
     }
     mem_free(keeper);
     return NULL;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "log/log.h"
+#include "store/store_document_seen.h"
 #include "sys/sys_cert.h"
 #include "sys/sys_hash.h"
 #include "sys/sys_time.h"
@@ -55,19 +56,55 @@ bool cluster_link_allowed(struct cluster_link *link)
 
 /* --- what we say --- */
 
+static enum st read_seen(struct store_tx *tx, void *arg)
+{
+    struct cluster_peer *peer = arg;
+    int64_t epoch = 0;
+    int64_t sequence = 0;
+    enum st st = store_document_seen_get(tx, slice_str(peer->name), &epoch, &sequence);
+
+    if (st != ST_OK)
+        return st;
+    pthread_mutex_lock(&peer->cluster->lock);
+    if (!peer->seen_read && peer->seen_epoch == 0) {
+        peer->seen_epoch = (uint64_t)epoch;
+        peer->seen = (uint64_t)sequence;
+    }
+    pthread_mutex_unlock(&peer->cluster->lock);
+    return ST_OK;
+}
+
+/* What was seen of its documents before this start; where the store fails all are told again. */
+static void remember_seen(struct cluster_link *link)
+{
+    struct cluster *cluster = link->cluster;
+
+    pthread_mutex_lock(&cluster->lock);
+    bool done = link->peer->seen_read;
+    pthread_mutex_unlock(&cluster->lock);
+    if (done)
+        return;
+    enum st st = store_read(cluster->context.store, read_seen, link->peer);
+    pthread_mutex_lock(&cluster->lock);
+    link->peer->seen_read = st == ST_OK || st == ST_NOT_FOUND;
+    pthread_mutex_unlock(&cluster->lock);
+}
+
 void cluster_link_hello(struct cluster_link *link)
 {
     struct cluster *cluster = link->cluster;
     struct cluster_frame frame = {.type = CLUSTER_HELLO,
                                   .hello = {.protocol = CLUSTER_PROTOCOL,
                                             .epoch = cluster->epoch,
+                                            .documents_epoch = cluster->documents_epoch,
                                             .authority = atomic_load(&cluster->authority),
                                             .name = slice_str(cluster->context.server_name),
                                             .version = SLICE(POSTHORSE_VERSION)}};
 
+    remember_seen(link);
     pthread_mutex_lock(&cluster->lock);
     frame.hello.seen = link->peer->seen;
-    frame.hello.seen_epoch = link->peer->epoch;
+    frame.hello.seen_epoch = link->peer->seen_epoch;
     pthread_mutex_unlock(&cluster->lock);
     say(link, &frame);
 }
@@ -111,6 +148,39 @@ enum st cluster_link_push(struct cluster_link *link, bool *more_r)
 
 /* --- what we are told --- */
 
+struct validating {
+    const struct cluster_link *link;
+    const struct cluster_hello *hello;
+    int64_t valid;
+};
+
+static enum st validate(struct store_tx *tx, void *arg)
+{
+    struct validating *v = arg;
+
+    return store_document_seen_valid(tx, slice_str(v->link->cluster->context.server_name),
+                                     (int64_t)v->hello->seen_epoch, (int64_t)v->hello->seen,
+                                     &v->valid);
+}
+
+/* Where our documents go on for it. */
+static enum st begin_telling(struct cluster_link *link, const struct cluster_hello *hello)
+{
+    struct validating v = {.link = link, .hello = hello};
+    const enum st st = store_read(link->cluster->context.store, validate, &v);
+    struct cluster_frame from = {.type = CLUSTER_FROM};
+
+    if (st != ST_OK)
+        return end(link, st, "the store failed");
+    link->sent = v.valid;
+    pthread_mutex_lock(&link->cluster->lock);
+    link->peer->their_seen = (uint64_t)v.valid;
+    pthread_mutex_unlock(&link->cluster->lock);
+    from.from.sequence = (uint64_t)v.valid;
+    say(link, &from);
+    return ST_OK;
+}
+
 static enum st take_hello(struct cluster_link *link, const struct cluster_frame *frame)
 {
     const struct cluster_hello *hello = &frame->hello;
@@ -121,19 +191,27 @@ static enum st take_hello(struct cluster_link *link, const struct cluster_frame 
     if (!slice_eq(hello->name, slice_str(link->name)))
         return end(link, ST_DENIED, "it says another name than its certificate");
     pthread_mutex_lock(&cluster->lock);
-    if (hello->epoch != peer->epoch) /* its numbers may mean other documents now */
-        peer->seen = 0;
     peer->epoch = hello->epoch;
     atomic_store(&peer->authority, hello->authority == 1);
     snprintf(peer->version, sizeof(peer->version), "%.*s", SLICE_ARG(hello->version));
     pthread_mutex_unlock(&cluster->lock);
-    link->sent =
-        hello->seen_epoch == cluster->epoch && hello->seen <= atomic_load(&cluster->documents)
-            ? (int64_t)hello->seen
-            : 0;
+    link->their_epoch = hello->documents_epoch;
     link->greeted = true;
     if (first && !link->client)
         cluster_link_hello(link);
+    return begin_telling(link, hello);
+}
+
+/* Its number for what we have: in another epoch than before it may be less. */
+static enum st take_from(struct cluster_link *link, const struct cluster_frame *frame)
+{
+    struct cluster_peer *peer = link->peer;
+
+    pthread_mutex_lock(&link->cluster->lock);
+    if (peer->seen_epoch != link->their_epoch || peer->seen < frame->from.sequence)
+        peer->seen = frame->from.sequence;
+    peer->seen_epoch = link->their_epoch;
+    pthread_mutex_unlock(&link->cluster->lock);
     return ST_OK;
 }
 
@@ -269,7 +347,7 @@ static const struct {
     [CLUSTER_PONG] = {take_pong, CLIENT},       [CLUSTER_DOCUMENT] = {take_document, BOTH},
     [CLUSTER_SEEN] = {take_seen, BOTH},         [CLUSTER_VIEW] = {take_view, CLIENT},
     [CLUSTER_RENEW] = {take_renew, SERVER},     [CLUSTER_MEMBER] = {take_member, CLIENT},
-    [CLUSTER_REFUSED] = {take_refused, CLIENT},
+    [CLUSTER_REFUSED] = {take_refused, CLIENT}, [CLUSTER_FROM] = {take_from, BOTH},
 };
 
 static bool legal(const struct cluster_link *link, enum cluster_type type)
@@ -287,13 +365,14 @@ static enum st merge(struct cluster_link *link, uint64_t reached)
 
     if (link->batch == NULL || link->batch->count == 0)
         return ST_OK;
+    link->batch->epoch = link->their_epoch;
+    link->batch->reached = reached;
     enum st st =
         cluster_batch_merge(link->cluster->context.store, link->batch, link->name, &new_count);
     if (st != ST_OK)
-        return end(link, st,
-                   st == ST_INVALID ? "it told a document that is none" : "the store failed");
+        return end(link, st, "the store failed");
     pthread_mutex_lock(&link->cluster->lock);
-    if (reached > link->peer->seen)
+    if (reached > link->peer->seen && link->peer->seen_epoch == link->their_epoch)
         link->peer->seen = reached;
     pthread_mutex_unlock(&link->cluster->lock);
     seen.seen.sequence = reached;

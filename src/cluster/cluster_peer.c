@@ -17,6 +17,8 @@
 
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 1000
+#define BACKOFF_FLAPS_MAX_MS 5000
+#define STEADY_MS 3000 /* a connection that stands so long is one */
 #define CONNECT_MIN_MS 500
 #define VIEW_EVERY_MS 1000
 #define INPUT_BYTES_MAX (2 * MIB)
@@ -222,10 +224,26 @@ static void set_connected(struct cluster_peer *peer, bool connected, const char 
                   LOG_C("address", peer->address), LOG_C("why", why));
 }
 
+static void tell_connected(const struct cluster_peer *peer)
+{
+    log_event(EV_CLUSTER_CONNECTED, 0, LOG_C("server", peer->name),
+              LOG_C("address", peer->address));
+}
+
+/* One that ends again and again for the same reason is told of once. */
+static void tell_lost(struct cluster_peer *peer, const char *why, bool steady)
+{
+    if (!peer->flaps || strcmp(peer->lost_why, why) != 0)
+        log_event(EV_CLUSTER_LOST, 0, LOG_C("server", peer->name), LOG_C("why", why));
+    snprintf(peer->lost_why, sizeof(peer->lost_why), "%s", why);
+    peer->flaps = !steady;
+}
+
 /* Until the connection ends. */
 static void converse(struct talk *talk)
 {
     struct cluster_link *link = &talk->link;
+    uint64_t begun_ms = sys_mono_ms();
     bool told = false;
     enum st st = ST_OK;
 
@@ -239,8 +257,12 @@ static void converse(struct talk *talk)
             told = true;
             count_add(COUNT_CLUSTER_LINKS, 1);
             set_connected(talk->peer, true, "");
-            log_event(EV_CLUSTER_CONNECTED, 0, LOG_C("server", talk->peer->name),
-                      LOG_C("address", talk->peer->address));
+            if (!talk->peer->flaps)
+                tell_connected(talk->peer);
+        }
+        if (told && talk->peer->flaps && sys_mono_ms() - begun_ms > STEADY_MS) {
+            talk->peer->flaps = false;
+            tell_connected(talk->peer);
         }
         if (sys_mono_ms() - link->heard_ms > 2 * patience_ms())
             st = fail(talk, ST_AGAIN, "silence", "");
@@ -248,7 +270,7 @@ static void converse(struct talk *talk)
     if (!told)
         return;
     count_add(COUNT_CLUSTER_LINKS, -1);
-    log_event(EV_CLUSTER_LOST, 0, LOG_C("server", talk->peer->name), LOG_C("why", link->why));
+    tell_lost(talk->peer, link->why, sys_mono_ms() - begun_ms > STEADY_MS);
 }
 
 /* Returns whether there was a connection that both had greeted on. */
@@ -278,11 +300,14 @@ static void *run(void *arg)
     uint64_t backoff_ms = BACKOFF_MIN_MS;
 
     while (!stopped(peer, 0)) {
-        if (connect_once(peer))
+        bool greeted = connect_once(peer);
+        uint64_t max_ms = greeted ? BACKOFF_FLAPS_MAX_MS : BACKOFF_MAX_MS;
+
+        if (greeted && !peer->flaps)
             backoff_ms = BACKOFF_MIN_MS;
         if (stopped(peer, backoff_ms))
             break;
-        backoff_ms = 2 * backoff_ms < BACKOFF_MAX_MS ? 2 * backoff_ms : BACKOFF_MAX_MS;
+        backoff_ms = 2 * backoff_ms < max_ms ? 2 * backoff_ms : max_ms;
     }
     return NULL;
 }

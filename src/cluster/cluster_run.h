@@ -34,10 +34,14 @@ struct cluster_peer {
     bool connected;
     atomic_bool authority; /* it can sign certificates */
     char why[CLUSTER_WHY_BYTES];
+    bool flaps;                       /* the thread's: connections end as soon as they stand, ... */
+    char lost_why[CLUSTER_WHY_BYTES]; /* ... for this reason */
     char version[65];
     uint64_t epoch;
     uint64_t documents;
+    bool seen_read; /* what the store has of it */
     uint64_t seen;
+    uint64_t seen_epoch; /* of its documents: what seen counts in */
     uint64_t their_seen;
     uint64_t rtt_us;
     struct buf view;
@@ -52,12 +56,14 @@ struct cluster_revoked {
 };
 
 struct cluster_session;
+struct cluster_kept;
 struct cluster_shadows;
 struct sys_stream;
 
 struct cluster {
     struct cluster_context context;
     uint64_t epoch;
+    uint64_t documents_epoch; /* store_document_seen.h */
     uint64_t opened_ms;
     atomic_bool authority; /* the domain's key is here */
     struct sys_tls_server *tls;
@@ -73,6 +79,7 @@ struct cluster {
     struct cluster_peer *peers;
     struct cluster_session *sessions;
     struct cluster_shadows *shadows;
+    struct cluster_kept *kept; /* copies of others that are not in the store yet */
     pthread_mutex_t take_lock; /* nobody takes copies over while it is held */
     struct cluster_revoked *revoked;
     size_t revoked_count;
@@ -108,11 +115,14 @@ void cluster_view_write(struct health *health, uint64_t now_ms, struct buf *out)
 struct cluster_batch {
     struct store_document documents[CLUSTER_BATCH_MAX];
     enum store_merge verdicts[CLUSTER_BATCH_MAX];
+    bool refused[CLUSTER_BATCH_MAX];
     size_t count;
+    uint64_t epoch; /* of the other's documents; 0: how far they are here is not noted */
+    uint64_t reached;
 };
 
-/* Merges what the batch holds and empties it; reports conflicts. *new_count_r: what was not known.
- */
+/* Merges what the batch holds and empties it; reports conflicts and what is no document, which is
+ * left out. *new_count_r: what was not known. */
 MUST_USE enum st cluster_batch_merge(struct store *store, struct cluster_batch *batch,
                                      const char *from, uint64_t *new_count_r);
 void cluster_batch_add(struct cluster_batch *batch, const struct cluster_document *document);
@@ -132,7 +142,8 @@ struct cluster_link {
     bool greeted;
     char name[CLUSTER_NAME_BYTES_MAX + 1]; /* in its certificate */
     int64_t issued_ms;
-    int64_t sent; /* our documents up to there were told */
+    int64_t sent;         /* our documents up to there were told */
+    uint64_t their_epoch; /* of its documents */
     struct buf out;
     struct cluster_batch *batch;
     uint64_t ping;    /* the last one's number */

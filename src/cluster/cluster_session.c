@@ -231,11 +231,8 @@ static enum net_next input_hold(struct cluster_session *session, struct slice in
     const char *why = session->link.why;
     enum st st = ST_DENIED;
 
-    if (cluster_link_allowed(&session->link)) {
-        net_block_begin();
+    if (cluster_link_allowed(&session->link))
         st = cluster_hold_input(session->hold, in, used_r, out, &why);
-        net_block_end();
-    }
     if (out->len > 0)
         conn_write(session->conn, buf_slice(out));
     buf_clear(out);

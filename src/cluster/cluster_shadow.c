@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "cluster/cluster_kept.h"
 #include "cluster/cluster_shadow_run.h"
 #include "cluster/cluster_shadow_step.h"
 #include "conf/conf.h"
@@ -355,10 +356,24 @@ bool cluster_shadow_is_sure(struct cluster *cluster, struct slice server)
     bool sure =
         cluster_shadow_sure(sys_mono_ms() - shadows->ticked_ms, conf_get()->shadow_takeover_ms);
     for (const struct shadow_partner *p = shadows->partners; p != NULL; p = p->next)
-        if (p->doubtful && slice_eq(slice_str(p->name), server))
+        if ((p->doubtful || p->settling) && slice_eq(slice_str(p->name), server))
             sure = false;
     pthread_mutex_unlock(&shadows->lock);
     return sure;
+}
+
+bool cluster_shadow_is_away(struct cluster *cluster, struct slice server)
+{
+    struct cluster_shadows *shadows = cluster->shadows;
+    uint64_t now_ms = sys_mono_ms();
+    bool away = false;
+
+    pthread_mutex_lock(&shadows->lock);
+    for (const struct shadow_partner *p = shadows->partners; p != NULL; p = p->next)
+        if (!p->ready && slice_eq(slice_str(p->name), server))
+            away = !cluster_shadow_sure(now_ms - p->lost_ms, conf_get()->shadow_takeover_ms);
+    pthread_mutex_unlock(&shadows->lock);
+    return away;
 }
 
 static enum st unsettle_body(struct store_tx *tx, void *arg)
@@ -439,6 +454,12 @@ void cluster_shadow_tick(struct cluster *cluster)
     }
     pthread_mutex_unlock(&shadows->lock);
     shadow_tell(over);
+    cluster_kept_tick(cluster->kept, now_ms);
+}
+
+enum st cluster_shadow_gather(struct cluster *cluster)
+{
+    return cluster != NULL ? cluster_kept_move(cluster->kept) : ST_OK;
 }
 
 void cluster_shadows_stop(struct cluster_shadows *shadows)

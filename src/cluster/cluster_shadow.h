@@ -65,11 +65,17 @@ bool cluster_shadow_ready(struct cluster *cluster);
 /* The server's name, as long as the cluster lives. */
 const char *cluster_shadow_name(struct cluster *cluster, struct slice server);
 /* Nobody can have taken over what the server has copies of: we were not away ourselves since it was
- * settled with. */
+ * settled with, and it is not being settled with anew. */
 bool cluster_shadow_is_sure(struct cluster *cluster, struct slice server);
+/* It is out of touch since so long that it may have taken over what it has copies of, if it lives
+ * and it was us who were cut off. */
+bool cluster_shadow_is_away(struct cluster *cluster, struct slice server);
 /* Time passed: looks who the partners are, ends what waited too long. */
 void cluster_shadow_tick(struct cluster *cluster);
 
+/* Copies of others' messages that came just now are put into the store: before they are read
+ * there. cluster may be NULL. ST_IO: the store failed. */
+MUST_USE enum st cluster_shadow_gather(struct cluster *cluster);
 /* While it is held nobody who has copies here begins to settle. */
 void cluster_shadow_take_lock(struct cluster *cluster);
 void cluster_shadow_take_unlock(struct cluster *cluster);

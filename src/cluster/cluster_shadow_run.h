@@ -28,8 +28,10 @@ struct shadow_partner {
     size_t order; /* in the cluster's document, counted from behind ourselves */
     bool listed;
     bool runs;
-    bool ready;    /* settled with, and connected */
-    bool doubtful; /* we were away: it may have taken over what it has */
+    bool ready;       /* settled with, and connected */
+    bool doubtful;    /* we were away: it may have taken over what it has */
+    bool settling;    /* connected anew: what it took over meanwhile is not known yet */
+    uint64_t lost_ms; /* when it was ready last */
     pthread_t thread;
     int stop_fd; /* readable: the thread is to end */
     int wake_fd; /* there is work */

@@ -330,7 +330,7 @@ static enum st end_listing(struct shadow_partner *partner)
     partner->settled = true;
     pthread_mutex_lock(&shadows->lock);
     partner->ready = true;
-    partner->doubtful = false;
+    partner->doubtful = partner->settling = false;
     shadow_choose(shadows);
     pthread_mutex_unlock(&shadows->lock);
     log_event(EV_SHADOW_SETTLED, 0, LOG_C("server", partner->name));
@@ -518,6 +518,8 @@ static void give_back(struct shadow_partner *partner)
     struct cluster_shadows *shadows = partner->shadows;
 
     pthread_mutex_lock(&shadows->lock);
+    if (partner->ready)
+        partner->lost_ms = sys_mono_ms();
     partner->ready = false;
     buf_clear(&partner->finished);
     for (size_t b = 0; b < SHADOW_BATCHES; b++) {
@@ -548,6 +550,13 @@ static enum st unsettle_body(struct store_tx *tx, void *arg)
     return store_shadow_unsettle_one(tx, slice_str(((const struct shadow_partner *)arg)->name));
 }
 
+static void set_settling(struct shadow_partner *partner, bool settling)
+{
+    pthread_mutex_lock(&partner->shadows->lock);
+    partner->settling = settling;
+    pthread_mutex_unlock(&partner->shadows->lock);
+}
+
 static enum st open_connection(struct shadow_partner *partner)
 {
     struct cluster *cluster = partner->shadows->cluster;
@@ -567,6 +576,7 @@ static enum st open_connection(struct shadow_partner *partner)
     if (st != ST_OK)
         return st;
     partner->lists_anew = true;
+    set_settling(partner, true);
     st = store_write(cluster->context.store, unsettle_body, partner);
     return st == ST_OK ? ask_list(partner) : fail(partner, st, "the store failed");
 }
@@ -579,6 +589,7 @@ static void go_on(struct shadow_partner *partner)
     if (!partner->lists_anew || !partner->settled || is_doubtful(partner))
         return;
     partner->lists_anew = false;
+    set_settling(partner, false);
     if (store_write(shadows->cluster->context.store, settled_body, partner) == ST_OK &&
         shadows->hooks.settled != NULL)
         shadows->hooks.settled(shadows->hooks.ctx, partner->name);

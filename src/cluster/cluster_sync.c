@@ -1,5 +1,8 @@
 #include "cluster/cluster_run.h"
+#include "conf/conf.h"
 #include "log/log.h"
+#include "store/store_document_seen.h"
+#include "sys/sys_time.h"
 
 #include <string.h>
 
@@ -22,13 +25,55 @@ void cluster_batch_add(struct cluster_batch *batch, const struct cluster_documen
                                 .removed = document->removed == 1};
 }
 
+static enum st stop_at_one(void *ctx, const struct store_document *document)
+{
+    (void)ctx;
+    (void)document;
+    return ST_AGAIN;
+}
+
+/* A tombstone that is old enough to have been purged here is not taken again. */
+static enum st was_purged(struct store_tx *tx, const struct store_document *document,
+                          bool *purged_r)
+{
+    int64_t keep_ms = (int64_t)conf_get()->directory_tombstone_ms;
+    enum st st = ST_OK;
+
+    *purged_r = document->removed && document->modified_ms < sys_now_ms() - keep_ms;
+    if (*purged_r)
+        st = store_document_history(tx, document->kind, document->name, stop_at_one, NULL);
+    *purged_r = *purged_r && st == ST_NOT_FOUND;
+    return st == ST_NOT_FOUND || st == ST_AGAIN ? ST_OK : st;
+}
+
+struct merging {
+    struct cluster_batch *batch;
+    struct slice from;
+};
+
+static enum st merge_one(struct store_tx *tx, struct cluster_batch *batch, size_t i)
+{
+    bool purged = false;
+    enum st st = was_purged(tx, &batch->documents[i], &purged);
+
+    batch->verdicts[i] = STORE_MERGE_SAME;
+    if (st == ST_OK && !purged)
+        st = store_document_merge(tx, &batch->documents[i], &batch->verdicts[i]);
+    batch->refused[i] = st == ST_INVALID;
+    return st == ST_INVALID ? ST_OK : st;
+}
+
 static enum st merge_body(struct store_tx *tx, void *arg)
 {
-    struct cluster_batch *batch = arg;
+    const struct merging *merging = arg;
+    struct cluster_batch *batch = merging->batch;
     enum st st = ST_OK;
 
     for (size_t i = 0; st == ST_OK && i < batch->count; i++)
-        st = store_document_merge(tx, &batch->documents[i], &batch->verdicts[i]);
+        st = merge_one(tx, batch, i);
+    if (st == ST_OK && batch->epoch != 0)
+        st = store_document_seen_put(tx, merging->from, (int64_t)batch->epoch,
+                                     (int64_t)batch->reached);
     return st;
 }
 
@@ -49,8 +94,12 @@ enum st cluster_batch_merge(struct store *store, struct cluster_batch *batch, co
     *new_count_r = 0;
     if (batch->count == 0)
         return ST_OK;
-    enum st st = store_write(store, merge_body, batch);
+    struct merging merging = {batch, slice_str(from)};
+    enum st st = store_write(store, merge_body, &merging);
     for (size_t i = 0; st == ST_OK && i < batch->count; i++) {
+        if (batch->refused[i])
+            log_event(EV_DOCUMENT_REFUSED, 0, LOG_S("kind", batch->documents[i].kind),
+                      LOG_S("name", batch->documents[i].name), LOG_C("from", from));
         report(&batch->documents[i], batch->verdicts[i], from);
         *new_count_r += batch->verdicts[i] != STORE_MERGE_SAME;
     }

@@ -298,6 +298,7 @@ struct kept {
 
 static _Atomic(struct kept *) last;
 static _Atomic(const struct conf *) in_force = &conf_defaults;
+static atomic_uint_fast64_t restricted_before; /* at the start, until it is changed */
 
 const struct conf *conf_get(void)
 {
@@ -310,5 +311,24 @@ void conf_use(const struct conf *conf)
 
     kept->conf = *conf;
     kept->before = atomic_exchange(&last, kept);
+    if (conf->server_restricted != atomic_load(&restricted_before))
+        atomic_store(&restricted_before, 0);
     atomic_store_explicit(&in_force, &kept->conf, memory_order_release);
+}
+
+/* --- server_restricted --- */
+
+void conf_begin(void)
+{
+    atomic_store(&restricted_before, conf_get()->server_restricted);
+}
+
+enum conf_restriction conf_restriction(void)
+{
+    uint64_t restricted = conf_get()->server_restricted;
+    bool lasts = restricted == 2 || restricted == 4;
+
+    if (restricted == 0 || (!lasts && restricted == atomic_load(&restricted_before)))
+        return CONF_OPEN;
+    return restricted <= 2 ? CONF_NO_SESSIONS : CONF_NO_MAIL;
 }

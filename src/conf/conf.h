@@ -52,6 +52,16 @@ void conf_keep(struct conf *to, const struct conf *from, const struct conf_field
 MUST_USE enum st conf_file_read(struct conf *conf, const char *path, struct buf *why);
 /* imap_uidvalidity_root as store_set_root() takes it: -1 where it is off. */
 int conf_uidvalidity_root(const struct conf *conf);
+/* What server_restricted comes to; each holds what those before do. */
+enum conf_restriction {
+    CONF_OPEN,
+    CONF_NO_SESSIONS, /* nobody logs in but administrators; other servers pass this one over */
+    CONF_NO_MAIL,     /* nor is mail of other systems taken */
+};
+enum conf_restriction conf_restriction(void);
+/* The server begins with the settings in force: 1 and 3 in server_restricted were for the time
+ * before, and count again once they are changed. */
+void conf_begin(void);
 /* What does not fit together across settings (a listener without its certificate). */
 MUST_USE enum st conf_check(const struct conf *conf, struct buf *why);
 

@@ -61,7 +61,8 @@ struct listing {
     size_t rows; /* in it */
     uint64_t count;
     bool json;
-    bool whole; /* the summary came */
+    bool copies; /* held here for others, in place of the queue */
+    bool whole;  /* the summary came */
     struct ctl_progress progress;
 };
 
@@ -95,22 +96,61 @@ static void write_page(struct listing *listing)
     listing->rows = 0;
 }
 
-static void put_row(struct listing *listing, const json_t *row)
+static const char *sender_of(struct arena *arena, const json_t *row)
+{
+    const char *from = ctl_json_text(arena, row, "from");
+
+    return from[0] != '\0' ? from : "<>";
+}
+
+static void put_queued(struct listing *listing, const json_t *row)
 {
     struct arena *arena = listing->arenas[listing->page];
-    struct ctl_table *table = listing->table;
-    const char *from = ctl_json_text(arena, row, "from");
+    bool copy = json_object_get(row, "copy") != NULL; /* the server is one of several */
     char room[CTL_QUANTITY_BYTES];
+
+    if (listing->table == NULL)
+        listing->table = ctl_table_new(
+            arena, copy ? "ID,AGE,STATE,>TRIES,NEXT,FROM,TO,DESTINATION,COPY,LAST ANSWER"
+                        : "ID,AGE,STATE,>TRIES,NEXT,FROM,TO,DESTINATION,LAST ANSWER");
+    struct ctl_table *table = listing->table;
 
     ctl_table_cell(table, ctl_json_text(arena, row, "id"));
     ctl_table_cell(table, ctl_table_duration(room, ctl_json_number(row, "age_ms")));
     ctl_table_cell(table, ctl_json_text(arena, row, "state"));
     ctl_table_cell(table, ctl_table_number(room, ctl_json_number(row, "attempts")));
     ctl_table_cell(table, ctl_queue_next(arena, row));
-    ctl_table_cell(table, from[0] != '\0' ? from : "<>");
+    ctl_table_cell(table, sender_of(arena, row));
     ctl_table_cell(table, ctl_json_text(arena, row, "to"));
     ctl_table_cell(table, ctl_json_text(arena, row, "destination"));
+    if (copy)
+        ctl_table_cell(table, ctl_json_text(arena, row, "copy"));
     ctl_table_cell(table, ctl_json_text(arena, row, "answer"));
+}
+
+static void put_copy(struct listing *listing, const json_t *row)
+{
+    struct arena *arena = listing->arenas[listing->page];
+    char room[CTL_QUANTITY_BYTES];
+
+    if (listing->table == NULL)
+        listing->table = ctl_table_new(arena, "OF,AGE,>SIZE,>RECIPIENTS,FROM,GUID,MESSAGE-ID");
+    struct ctl_table *table = listing->table;
+    ctl_table_cell(table, ctl_json_text(arena, row, "owner"));
+    ctl_table_cell(table, ctl_table_duration(room, ctl_json_number(row, "age_ms")));
+    ctl_table_cell(table, ctl_table_size(room, ctl_json_number(row, "bytes")));
+    ctl_table_cell(table, ctl_table_number(room, ctl_json_number(row, "recipients")));
+    ctl_table_cell(table, sender_of(arena, row));
+    ctl_table_cell(table, ctl_json_text(arena, row, "guid"));
+    ctl_table_cell(table, ctl_json_text(arena, row, "message_id"));
+}
+
+static void put_row(struct listing *listing, const json_t *row)
+{
+    if (listing->copies)
+        put_copy(listing, row);
+    else
+        put_queued(listing, row);
     if (++listing->rows == PAGE_COUNT)
         write_page(listing);
 }
@@ -128,6 +168,14 @@ static void put_counts(const json_t *counts)
     printf("%s", ctl_table_count(room, ctl_json_number(counts, "recipients"), "recipient"));
     printf(" of %s", ctl_table_count(room, ctl_json_number(counts, "messages"), "message"));
     printf(", %s\n", ctl_table_size(room, ctl_json_number(counts, "bytes")));
+}
+
+static void put_copies_count(const json_t *counts)
+{
+    char room[CTL_QUANTITY_BYTES];
+
+    printf("copies of %s of other servers\n",
+           ctl_table_count(room, ctl_json_number(counts, "messages"), "message"));
 }
 
 static void put_destinations(struct listing *listing, const json_t *destinations)
@@ -162,6 +210,10 @@ static void put_summary(struct listing *listing, const json_t *summary)
     }
     if (listing->rows > 0)
         write_page(listing);
+    if (listing->copies) {
+        put_copies_count(summary);
+        return;
+    }
     put_destinations(listing, json_object_get(summary, "destinations"));
     put_counts(summary);
     if (json_is_true(json_object_get(summary, "more")))
@@ -194,8 +246,9 @@ static int list(struct listing *listing, json_t *query)
 {
     ctl_progress_begin(&listing->progress, "recipients looked at", 0);
     if (listing->json)
-        fputs("{\"recipients\": [", stdout);
-    int exit = ctl_stream_get(listing->ctl, "/v1/queue/list", query, take, listing);
+        fputs(listing->copies ? "{\"copies\": [" : "{\"recipients\": [", stdout);
+    int exit = ctl_stream_get(listing->ctl, listing->copies ? "/v1/queue/copies" : "/v1/queue/list",
+                              query, take, listing);
     if (exit == EX_OK && !listing->whole)
         return ctl_fail(EX_IOERR, "the list broke off: the store cannot be read");
     return exit;
@@ -203,10 +256,14 @@ static int list(struct listing *listing, json_t *query)
 
 int ctl_cmd_queue_list(struct ctl *ctl)
 {
-    struct listing listing = {.ctl = ctl, .json = ctl_has(ctl, CTL_OPT_JSON)};
+    struct listing listing = {
+        .ctl = ctl, .json = ctl_has(ctl, CTL_OPT_JSON), .copies = ctl_has(ctl, CTL_OPT_COPIES)};
     json_t *query = json_object();
     int exit = ctl_queue_filter(ctl, query);
 
+    if (exit == EX_OK && listing.copies &&
+        (json_object_size(query) > 0 || ctl_has(ctl, CTL_OPT_SUMMARY)))
+        exit = ctl_fail(EX_USAGE, "--copies goes with --limit and --json alone");
     put_text(ctl, CTL_OPT_LIMIT, query);
     if (ctl_has(ctl, CTL_OPT_SUMMARY))
         json_object_set_new(query, "summary", json_string("yes"));
@@ -216,8 +273,6 @@ int ctl_cmd_queue_list(struct ctl *ctl)
     }
     for (size_t i = 0; i < COUNT(listing.arenas); i++)
         listing.arenas[i] = arena_new("queue list", PAGE_BYTES_MAX);
-    listing.table = ctl_table_new(listing.arenas[0],
-                                  "ID,AGE,STATE,>TRIES,NEXT,FROM,TO,DESTINATION,LAST ANSWER");
     exit = list(&listing, query);
     for (size_t i = 0; i < COUNT(listing.arenas); i++)
         arena_free(&listing.arenas[i]);

@@ -34,6 +34,7 @@ static void print_envelope(struct ctl *ctl, const json_t *message)
            ctl_table_duration(age, (uint64_t)(sys_now_ms() - accepted_ms)));
     print_field("size", ctl_table_size(age, ctl_json_number(message, "bytes")));
     print_field("priority", ctl_json_text(ctl->arena, message, "priority"));
+    print_field("copy on", ctl_json_text(ctl->arena, message, "copy"));
     print_field("envid", ctl_json_text(ctl->arena, message, "envid"));
     if (json_is_true(json_object_get(message, "report")))
         print_field("kind", "a delivery report of this server's");

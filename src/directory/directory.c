@@ -301,6 +301,8 @@ static void snapshot_end(struct directory *directory)
         directory_names_add_group(&directory->names, directory->arena, &group->document.group,
                                   &group->document.aliases);
     directory_match_end(directory->connections);
+    if (directory->self.len > 0) /* else it does not matter who sees what */
+        directory_elsewhere_guard(&directory->elsewhere, directory->arena, directory->members);
     directory_elsewhere_end(&directory->elsewhere);
     directory->postmaster = find_postmaster(directory);
 }
@@ -641,6 +643,14 @@ size_t directory_foreign_gateway(const struct directory *directory, struct slice
                                  const struct directory_foreign **list_r, size_t max)
 {
     return directory_elsewhere_foreign(directory->elsewhere.gateways, server, list_r, max);
+}
+
+bool directory_foreign_is_seen_by(const struct directory_foreign *foreign, struct slice server)
+{
+    for (size_t i = 0; i < foreign->seen_by_count; i++)
+        if (slice_ieq(foreign->seen_by[i], server))
+            return true;
+    return !foreign->guarded;
 }
 
 bool directory_foreign_rewrite(const struct directory_foreign *foreign, enum directory_way way,

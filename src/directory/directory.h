@@ -118,6 +118,9 @@ struct directory_foreign {
      * are the document's. */
     struct directory_connection connection;
     const struct directory_rules *out, *in; /* for directory_foreign_rewrite() */
+    bool guarded;                           /* not everybody may see it: of the servers these */
+    const struct slice *seen_by;            /* lower case */
+    size_t seen_by_count;
 };
 
 /* The newest snapshot, with a reference; never NULL after directory_open(). */
@@ -189,6 +192,8 @@ size_t directory_foreign_shared(const struct directory *directory, struct slice 
 /* The same for those that name the server as their mail server: it is their gateway. */
 size_t directory_foreign_gateway(const struct directory *directory, struct slice server,
                                  const struct directory_foreign **list_r, size_t max);
+/* Whether the server may see the document too, by the groups and roles that this one knows of. */
+bool directory_foreign_is_seen_by(const struct directory_foreign *foreign, struct slice server);
 enum directory_way {
     DIRECTORY_OUT, /* from our form of an address to the foreign system's */
     DIRECTORY_IN,  /* and back */

@@ -78,6 +78,16 @@ void directory_auth_options(struct directory_auth *auth, struct conn *conn,
     };
 }
 
+bool directory_auth_admits(const struct directory_person *person)
+{
+    uint64_t users_max = conf_get()->server_max_users;
+
+    if (person != NULL && person->admin)
+        return true;
+    return conf_restriction() == CONF_OPEN &&
+           (users_max == 0 || count_of(COUNT_SESSIONS) <= users_max);
+}
+
 void directory_auth_log(struct conn *conn, const char *proto, struct slice mechanism,
                         struct slice name, enum auth_why why)
 {

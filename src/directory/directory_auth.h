@@ -22,6 +22,9 @@ struct directory_auth_room {
 /* The options for a log-in on this connection. */
 void directory_auth_options(struct directory_auth *auth, struct conn *conn,
                             struct directory_auth_room *room, struct auth_options *options_r);
+/* Whether the person may begin a session, by server_restricted and server_max_users, where this
+ * session is counted already. */
+bool directory_auth_admits(const struct directory_person *person);
 /* Writes AUTH_OK, AUTH_FAILED or AUTH_THROTTLED. mechanism: "PLAIN", "LOGIN" and so on. */
 void directory_auth_log(struct conn *conn, const char *proto, struct slice mechanism,
                         struct slice name, enum auth_why why);

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "directory/directory_visible.h"
 #include "log/log.h"
 
 #include <stdlib.h>
@@ -16,7 +17,16 @@ struct directory_placed {
     UT_hash_handle hh;
     struct slice name;
     struct directory_server server;
+    struct directory_texts roles;
     const struct directory_cluster *cluster;
+};
+
+/* A foreign domain's document that names readers or authors. */
+struct directory_guarded {
+    struct directory_guarded *next;
+    struct directory_foreign *foreign;
+    struct directory_common common;
+    struct slice *names; /* what foreign->seen_by points to */
 };
 
 /* The documents for one domain, or of one gateway. */
@@ -67,6 +77,7 @@ void directory_elsewhere_add_server(struct directory_elsewhere *elsewhere, struc
         place(&elsewhere->servers, arena, slice_str(document->server.name));
 
     placed->server = document->server;
+    placed->roles = document->roles;
     placed->server.modified_ms = modified_ms;
     elsewhere->server_count++;
 }
@@ -129,6 +140,42 @@ void directory_elsewhere_add_foreign(struct directory_elsewhere *elsewhere, stru
     if (foreign->mail_server[0] != '\0')
         add_way(&elsewhere->gateways, arena, slice_str(foreign->mail_server), foreign);
     elsewhere->foreign_count++;
+    if (document->common.readers.count == 0 && document->common.authors.count == 0)
+        return;
+    struct directory_guarded *guarded = arena_one(arena, struct directory_guarded);
+    *guarded = (struct directory_guarded){
+        .next = elsewhere->guarded, .foreign = foreign, .common = document->common};
+    elsewhere->guarded = guarded;
+}
+
+/* --- who sees it --- */
+
+static void note_seen(const struct directory_guarded *guarded, struct arena *arena,
+                      const struct directory_who *who)
+{
+    struct directory_foreign *foreign = guarded->foreign;
+
+    if (directory_visible(&guarded->common.readers, &guarded->common.authors, who))
+        guarded->names[foreign->seen_by_count++] = who->name;
+}
+
+void directory_elsewhere_guard(struct directory_elsewhere *elsewhere, struct arena *arena,
+                               const struct directory_members *members)
+{
+    for (struct directory_guarded *g = elsewhere->guarded; g != NULL; g = g->next) {
+        g->foreign->guarded = true;
+        g->names = arena_many(arena, struct slice, elsewhere->server_count);
+        g->foreign->seen_by = g->names;
+    }
+    if (elsewhere->guarded == NULL)
+        return;
+    for (struct directory_placed *p = elsewhere->servers; p != NULL; p = p->hh.next) {
+        struct directory_who who;
+
+        directory_members_who(members, arena, p->name, &p->roles, &who);
+        for (struct directory_guarded *g = elsewhere->guarded; g != NULL; g = g->next)
+            note_seen(g, arena, &who);
+    }
 }
 
 /* --- order --- */

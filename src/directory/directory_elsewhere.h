@@ -5,6 +5,8 @@
 #include "directory/directory_foreign.h"
 #include "directory/directory_server.h"
 
+struct directory_guarded;
+struct directory_members;
 struct directory_placed;
 struct directory_way_list;
 
@@ -14,6 +16,7 @@ struct directory_elsewhere {
     struct directory_way_list *foreigns; /* by domain */
     struct directory_way_list *shared;   /* by domain */
     struct directory_way_list *gateways; /* by mail server */
+    struct directory_guarded *guarded;   /* documents that not everybody may see */
     size_t server_count;
     size_t foreign_count;
 };
@@ -29,6 +32,10 @@ void directory_elsewhere_add_cluster(struct directory_elsewhere *elsewhere, stru
 void directory_elsewhere_add_foreign(struct directory_elsewhere *elsewhere, struct arena *arena,
                                      const struct directory_foreign_document *document,
                                      int64_t modified_ms);
+/* Once all are in, by who is in which groups: notes of each foreign domain's document which servers
+ * may see it. */
+void directory_elsewhere_guard(struct directory_elsewhere *elsewhere, struct arena *arena,
+                               const struct directory_members *members);
 /* Once all are in: sorts. */
 void directory_elsewhere_end(struct directory_elsewhere *elsewhere);
 

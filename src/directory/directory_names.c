@@ -1,24 +1,29 @@
 #include "directory/directory_names.h"
 
 #include "base/arena.h"
+#include "base/mem.h"
+#include "base/slice.h"
 #include "log/log.h"
 
 #include <string.h>
 #include <utlist.h>
 
 #define KEY_BYTES_MAX 400
+#define ROWS_MIN 64
 
-struct directory_alias {
-    UT_hash_handle hh;
-    const char *key; /* "local@domain", or "local" for every domain */
+/* A name or an alias and whose it is; names and aliases share the table, not the space. */
+struct directory_row {
+    const char *key; /* a name; "local@domain", or "local" for every domain; NULL: free */
     struct directory_entry *entry;
+    uint32_t hash;
+    uint16_t len;
+    bool alias;
 };
 
 void directory_names_clear(struct directory_names *names)
 {
-    HASH_CLEAR(hh, names->entries);
-    HASH_CLEAR(hh, names->aliases);
-    *names = (struct directory_names){.entries = NULL};
+    mem_free(names->rows);
+    *names = (struct directory_names){.rows = NULL};
     names->tail = &names->first;
 }
 
@@ -28,36 +33,81 @@ static void refuse(const struct directory_entry *entry, struct slice alias, cons
               LOG_C("name", entry->name), LOG_S("alias", alias), LOG_C("why", why));
 }
 
-static void add_alias(struct directory_names *names, struct arena *arena, struct slice key,
-                      struct directory_entry *entry)
+/* FNV-1a; who writes documents of the domain needs no collisions to slow its servers. */
+static uint32_t hash_of(struct slice key)
 {
-    struct directory_alias *alias;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-    HASH_FIND(hh, names->aliases, key.ptr, key.len, alias);
-    if (alias != NULL) {
-        refuse(entry, key, "another one has it");
-        return;
-    }
-    alias = arena_one(arena, struct directory_alias);
-    alias->key = slice_cstr(arena, key);
-    alias->entry = entry;
-    HASH_ADD_KEYPTR(hh, names->aliases, alias->key, key.len, alias);
+    for (size_t i = 0; i < key.len; i++)
+        hash = (hash ^ (unsigned char)key.ptr[i]) * UINT64_C(0x100000001b3);
+    return (uint32_t)(hash ^ hash >> 32);
 }
 
-static bool add(struct directory_names *names, struct arena *arena, struct directory_entry *entry,
+/* The key's row, or the free one where it belongs. */
+static struct directory_row *row_of(const struct directory_names *names, uint32_t hash,
+                                    struct slice key, bool alias)
+{
+    size_t at = hash & (names->row_max - 1);
+    struct directory_row *row = &names->rows[at];
+
+    while (row->key != NULL && (row->hash != hash || row->alias != alias || row->len != key.len ||
+                                memcmp(row->key, key.ptr, key.len) != 0)) {
+        at = (at + 1) & (names->row_max - 1);
+        row = &names->rows[at];
+    }
+    return row;
+}
+
+static struct directory_entry *find(const struct directory_names *names, struct slice key,
+                                    bool alias)
+{
+    return names->row_count > 0 && key.len > 0 ? row_of(names, hash_of(key), key, alias)->entry
+                                               : NULL;
+}
+
+/* Twice as many rows; three quarters of them are used at most. */
+static void grow(struct directory_names *names)
+{
+    struct directory_names larger = *names;
+
+    larger.row_max = names->row_max > 0 ? 2 * names->row_max : ROWS_MIN;
+    larger.rows = mem_alloc(larger.row_max * sizeof(*larger.rows));
+    for (size_t i = 0; i < names->row_max; i++) {
+        const struct directory_row *row = &names->rows[i];
+
+        if (row->key != NULL)
+            *row_of(&larger, row->hash, (struct slice){row->key, row->len}, row->alias) = *row;
+    }
+    mem_free(names->rows);
+    names->rows = larger.rows;
+    names->row_max = larger.row_max;
+}
+
+/* The key is the arena's; false: somebody has it. */
+static bool add_key(struct directory_names *names, struct slice key, bool alias,
+                    struct directory_entry *entry)
+{
+    if (names->row_count >= names->row_max / 4 * 3)
+        grow(names);
+    uint32_t hash = hash_of(key);
+    struct directory_row *row = row_of(names, hash, key, alias);
+    if (row->key != NULL)
+        return false;
+    *row = (struct directory_row){key.ptr, entry, hash, (uint16_t)key.len, alias};
+    names->row_count++;
+    return true;
+}
+
+static bool add(struct directory_names *names, struct directory_entry *entry,
                 const struct directory_aliases *aliases)
 {
-    struct directory_entry *other;
-    size_t len = strlen(entry->name);
-
-    HASH_FIND(hh, names->entries, entry->name, len, other);
-    if (other != NULL) {
+    if (!add_key(names, slice_str(entry->name), false, entry)) {
         refuse(entry, SLICE(""), "a person has the name");
         return false;
     }
-    HASH_ADD_KEYPTR(hh, names->entries, entry->name, len, entry);
     for (size_t i = 0; i < aliases->count; i++)
-        add_alias(names, arena, aliases->at[i], entry);
+        if (!add_key(names, aliases->at[i], true, entry))
+            refuse(entry, aliases->at[i], "another one has it");
     return true;
 }
 
@@ -70,7 +120,7 @@ bool directory_names_add_person(struct directory_names *names, struct arena *are
     entry->name = person->name;
     entry->person = arena_one(arena, struct directory_person);
     *entry->person = *person;
-    if (!add(names, arena, entry, aliases))
+    if (!add(names, entry, aliases))
         return false;
     *names->tail = entry;
     names->tail = &entry->next;
@@ -89,7 +139,7 @@ bool directory_names_add_group(struct directory_names *names, struct arena *aren
     entry->name = group->name;
     entry->group = copy;
     names->group_count++;
-    return add(names, arena, entry, aliases);
+    return add(names, entry, aliases);
 }
 
 static int compare_names(const struct directory_entry *a, const struct directory_entry *b)
@@ -125,21 +175,15 @@ static struct slice key_of(char key[KEY_BYTES_MAX], struct slice local, struct s
 
 struct directory_entry *directory_names_find(const struct directory_names *names, struct slice name)
 {
-    struct directory_entry *entry;
     char room[KEY_BYTES_MAX];
-    struct slice key = key_of(room, name, SLICE(""));
 
-    HASH_FIND(hh, names->entries, key.ptr, key.len, entry);
-    return entry;
+    return find(names, key_of(room, name, SLICE("")), false);
 }
 
 struct directory_entry *directory_names_find_alias(const struct directory_names *names,
                                                    struct slice local, struct slice domain)
 {
-    struct directory_alias *alias;
     char room[KEY_BYTES_MAX];
-    struct slice key = key_of(room, local, domain);
 
-    HASH_FIND(hh, names->aliases, key.ptr, key.len, alias);
-    return alias != NULL ? alias->entry : NULL;
+    return find(names, key_of(room, local, domain), true);
 }

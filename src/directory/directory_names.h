@@ -4,30 +4,28 @@
 #pragma once
 #include "directory/directory_text.h"
 
-#include <uthash.h>
-
 /* A person or a group. */
 struct directory_entry {
-    UT_hash_handle hh;                   /* key: name */
     const char *name;                    /* lower case */
     const struct directory_group *group; /* NULL: a person */
     struct directory_person *person;     /* NULL: a group */
     struct directory_entry *next;        /* of the persons, in the order of names */
 };
 
-struct directory_alias;
+struct directory_row;
 
 struct directory_names {
-    struct directory_entry *entries;
-    struct directory_alias *aliases;
+    struct directory_row *rows; /* open addressing; row_max is a power of 2 */
+    size_t row_max;
+    size_t row_count;
     struct directory_entry *first, **tail; /* persons */
     size_t person_count;
     size_t group_count;
 };
 
 void directory_names_clear(struct directory_names *names);
-/* Both live in the arena, as their copies do; false, logged: the name is taken. Aliases that are
- * taken are logged and left out. */
+/* Both live in the arena, as their copies and all their texts do; false, logged: the name is taken.
+ * Aliases that are taken are logged and left out. */
 bool directory_names_add_person(struct directory_names *names, struct arena *arena,
                                 const struct directory_person *person,
                                 const struct directory_aliases *aliases);

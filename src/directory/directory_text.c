@@ -194,22 +194,6 @@ static enum st take_line(void *ctx, const char *section, const char *name, const
     return directory_text_refuse(reading, "%s is not a field of a %s", name, reading->kind);
 }
 
-/* What INI would take for more of the line before, or for a name that nobody sees. */
-static enum st check_lines(struct directory_reading *reading, struct slice body)
-{
-    struct slice line;
-
-    if (slice_starts(body, SLICE("\xef\xbb\xbf")))
-        return directory_text_refuse(reading, "line 1: begins with a byte order mark");
-    for (int number = 1; slice_split(&body, '\n', &line); number++) {
-        struct slice text = slice_trim(line);
-
-        if (text.len > 0 && text.ptr != line.ptr && text.ptr[0] != '#' && text.ptr[0] != ';')
-            return directory_text_refuse(reading, "line %d: begins with a blank", number);
-    }
-    return ST_OK;
-}
-
 enum st directory_text_read(struct directory_reading *reading, struct slice name, struct slice body)
 {
     AUTO(buf) struct buf sentence = BUF(1 * KIB);
@@ -220,11 +204,10 @@ enum st directory_text_read(struct directory_reading *reading, struct slice name
         return directory_text_refuse(
             reading, "the name may hold a-z, 0-9, dot, hyphen and underscore, 64 at most");
     *reading->common = (struct directory_common){.priority = DIRECTORY_PRIORITY};
-    enum st st = check_lines(reading, body);
-    if (st != ST_OK)
-        return st;
+    if (slice_starts(body, SLICE("\xef\xbb\xbf")))
+        return directory_text_refuse(reading, "line 1: begins with a byte order mark");
     reading->why = &sentence;
-    st = conf_ini_each(body, take_line, reading, &line, &sentence);
+    enum st st = conf_ini_each(body, take_line, reading, &line, &sentence);
     reading->why = why;
     if (st != ST_OK)
         buf_putf(why, "line %d: %.*s", line, SLICE_ARG(buf_slice(&sentence)));

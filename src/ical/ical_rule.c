@@ -229,6 +229,19 @@ static const struct part *find_part(struct slice name)
     return NULL;
 }
 
+/* RFC 7529: of its scales and ways to skip those are understood that are meant without it. */
+static enum st read_scale(struct slice name, struct slice value, struct ical_error *error)
+{
+    bool scale = slice_ieq(name, SLICE("RSCALE"));
+
+    if (slice_ieq(value, scale ? SLICE("GREGORIAN") : SLICE("OMIT")))
+        return ST_OK;
+    ical_error_set(error, 0, "%s=%.*s (RFC 7529) is not supported, only %s.",
+                   scale ? "RSCALE" : "SKIP", value.len > 40 ? 40 : (int)value.len, value.ptr,
+                   scale ? "GREGORIAN" : "OMIT");
+    return ST_INVALID;
+}
+
 static enum st read_part(struct ical_rule *rule, struct slice text, unsigned *seen,
                          struct ical_error *error)
 {
@@ -236,10 +249,8 @@ static enum st read_part(struct ical_rule *rule, struct slice text, unsigned *se
     struct slice name = slice_sub(text, 0, at);
     const struct part *part = find_part(name);
 
-    if (slice_ieq(name, SLICE("RSCALE")) || slice_ieq(name, SLICE("SKIP"))) {
-        ical_error_set(error, 0, "%.*s (RFC 7529) is not supported.", SLICE_ARG(name));
-        return ST_INVALID;
-    }
+    if (slice_ieq(name, SLICE("RSCALE")) || slice_ieq(name, SLICE("SKIP")))
+        return read_scale(name, slice_sub(text, at + 1, text.len), error);
     if (part == NULL || at == SIZE_MAX) {
         ical_error_set(error, 0, "\"%.*s\" is no part of a recurrence rule.",
                        text.len > 40 ? 40 : (int)text.len, text.ptr);

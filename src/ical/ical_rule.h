@@ -55,8 +55,8 @@ struct ical_rule {
 };
 
 /* ST_INVALID, and why in *error_r (line 0): not of the grammar, a combination that RFC 5545
- * forbids, or RSCALE and SKIP (RFC 7529), which would mean other days. An empty part (a ';' too
- * many) is passed over. */
+ * forbids, or RSCALE and SKIP (RFC 7529) other than GREGORIAN and OMIT, which would mean other
+ * days. An empty part (a ';' too many) is passed over. */
 MUST_USE enum st ical_rule_parse(struct slice text, struct ical_rule *rule_r,
                                  struct ical_error *error_r);
 void ical_rule_write(const struct ical_rule *rule, struct buf *out);

@@ -48,11 +48,11 @@ MUST_USE enum st ical_zone_vtimezone(struct arena *arena, const struct ical_comp
  * and kept. Any thread may ask. */
 struct ical_zones *ical_zones_new(const char *folder);
 void ical_zones_free(struct ical_zones **zones);
-/* By a name of the tz database, by what Windows calls a zone, and by either with something before
- * it
+/* By a name of the tz database, by what Windows calls a zone or shows people of it ("(UTC+01:00)
+ * Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna"), and by any with something before it
  * ("/example.org/20250101_1/Europe/Berlin"). NULL: nobody knows it. */
 const struct ical_zone *ical_zones_find(struct ical_zones *zones, struct slice tzid);
-/* The name of the tz database for a Windows one; the empty slice: there is none. */
+/* The name of the tz database for either of Windows'; the empty slice: there is none. */
 struct slice ical_zones_windows(struct slice name);
 
 /* The zones of one object: its VTIMEZONEs first (ICAL_TZ_MAX of them), then zones, which may be

@@ -37,6 +37,12 @@ static const struct row windows[] = {
 #include "ical/ical_windows.def"
 };
 
+/* What people are shown, and what Windows calls it. */
+static const struct row places[] = {
+#define ICAL_PLACES(text, name) {{text, sizeof(text) - 1}, {name, sizeof(name) - 1}},
+#include "ical/ical_places.def"
+};
+
 struct ical_zones *ical_zones_new(const char *folder)
 {
     struct ical_zones *zones = mem_new(struct ical_zones);
@@ -58,8 +64,24 @@ void ical_zones_free(struct ical_zones **zones)
     *zones = NULL;
 }
 
+/* "(UTC+01:00) Amsterdam, Berlin", also with GMT: what stands behind; else the empty slice. */
+static struct slice shown_places(struct slice text)
+{
+    size_t end = slice_find(text, ')');
+
+    if ((!slice_istarts(text, SLICE("(UTC")) && !slice_istarts(text, SLICE("(GMT"))) ||
+        end == SIZE_MAX)
+        return SLICE("");
+    return slice_trim(slice_sub(text, end + 1, text.len));
+}
+
 struct slice ical_zones_windows(struct slice name)
 {
+    struct slice shown = shown_places(name);
+
+    for (size_t i = 0; shown.len > 0 && i < COUNT(places); i++)
+        if (slice_ieq(places[i].name, shown))
+            name = places[i].zone;
     for (size_t i = 0; i < COUNT(windows); i++)
         if (slice_ieq(windows[i].name, name))
             return windows[i].zone;

@@ -47,7 +47,7 @@ static bool is_off(struct imap_session *session)
 
     if (store_away(store) || !atomic_exchange(&account->stale, false))
         return false;
-    enum st st = store_read(store, read_body, &reading);
+    enum st st = store_read_soon(store, read_body, &reading);
     if (st == ST_IO)
         atomic_store(&account->stale, true);
     return st == ST_OK && reading.row.imap_off;

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 #define HEADER_BYTES_MAX (8 * MIB) /* looked at for HEADER.FIELDS */
-#define LABEL_BYTES_MAX (2 * MIB)
 
 struct extent {
     uint64_t start;
@@ -54,7 +53,8 @@ static struct extent extent_of(const struct store_message *message, const struct
 
 struct stream {
     struct imap_session *session;
-    struct buf label;
+    struct buf *label; /* and what stands before it */
+    size_t label_at;
     uint64_t len;
     uint64_t sent;
 };
@@ -62,8 +62,8 @@ struct stream {
 /* The announcement waits for the first bytes: a body that is gone is then still NIL. */
 static void announce(struct stream *stream)
 {
-    buf_putf(&stream->label, " {%" PRIu64 "}\r\n", stream->len);
-    imap_session_send(stream->session, &stream->label);
+    buf_putf(stream->label, " {%" PRIu64 "}\r\n", stream->len);
+    imap_session_send(stream->session, stream->label);
 }
 
 /* No NUL may stand in a literal (CHAR8 of RFC 3501 section 9); what has one was broken before. */
@@ -92,15 +92,16 @@ static enum st pass(void *ctx, struct slice bytes)
 
 static enum st ended(struct stream *stream, enum st st)
 {
+    if (stream->sent == 0 && st == ST_IO) {
+        stream->label->len = stream->label_at;
+        return st;
+    }
     if (stream->sent == 0 && (stream->len > 0 || st != ST_OK)) {
-        buf_put(&stream->label, SLICE(" NIL"));
-        imap_session_send(stream->session, &stream->label);
+        buf_put(stream->label, SLICE(" NIL"));
         return st != ST_OK ? st : ST_NOT_FOUND;
     }
-    if (stream->sent == 0) {
-        buf_put(&stream->label, SLICE(" \"\""));
-        imap_session_send(stream->session, &stream->label);
-    }
+    if (stream->sent == 0)
+        buf_put(stream->label, SLICE(" \"\""));
     if (stream->sent < stream->len)
         stream->session->mute = true;
     return st;
@@ -148,17 +149,16 @@ static enum st write_fields(struct stream *stream, const struct store_message *m
 }
 
 enum st imap_body_write(struct imap_session *session, const struct store_message *message,
-                        const struct mime_part *root, const struct imap_section *section)
+                        const struct mime_part *root, const struct imap_section *section,
+                        struct buf *out)
 {
     struct extent extent = extent_of(message, root, section);
-    struct stream stream = {.session = session};
+    struct stream stream = {.session = session, .label = out, .label_at = out->len};
     enum st st = ST_OK;
 
-    buf_init(&stream.label, LABEL_BYTES_MAX);
-    imap_section_write(section, &stream.label);
+    imap_section_write(section, out);
     if (!extent.found) {
-        buf_put(&stream.label, SLICE(" NIL"));
-        imap_session_send(session, &stream.label);
+        buf_put(out, SLICE(" NIL"));
     } else if (section->fields.count > 0) {
         st = write_fields(&stream, message, extent, section);
     } else {
@@ -169,6 +169,5 @@ enum st imap_body_write(struct imap_session *session, const struct store_message
                            &stream);
         st = ended(&stream, st);
     }
-    buf_fini(&stream.label);
     return st;
 }

@@ -6,9 +6,11 @@
 #include "mime/mime_part.h"
 #include "store/store_message.h"
 
-/* " BODY[1.2] {123}\r\n...", the space unless first. root may be NULL where imap_body_wants_root()
- * says no. ST_NOT_FOUND: the body is gone, NIL was sent; ST_IO likewise. Where it breaks off in the
- * middle the session is mute and ends. */
+/* "BODY[1.2] {123}\r\n...", sent with what stands in out before it. root may be NULL where
+ * imap_body_wants_root() says no. ST_NOT_FOUND: the body is gone, and NIL was sent. ST_IO: it
+ * cannot be had now, out is as it was; where it breaks off in the middle the session is mute and
+ * ends. */
 MUST_USE enum st imap_body_write(struct imap_session *session, const struct store_message *message,
-                                 const struct mime_part *root, const struct imap_section *section);
+                                 const struct mime_part *root, const struct imap_section *section,
+                                 struct buf *out);
 bool imap_body_wants_root(const struct imap_section *section);

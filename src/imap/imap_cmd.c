@@ -148,7 +148,8 @@ void imap_cmd_finish(struct imap_session *session, struct imap_run *run, enum st
 {
     bool hold = run->cmd != NULL && (run->cmd->flags & IMAP_HOLD) != 0 && !run->uid;
 
-    if (session->folder != NULL && !session->mute && !session->ending)
+    /* Where the store is away the command has waited for it already. */
+    if (session->folder != NULL && !session->mute && !session->ending && st != ST_IO)
         imap_folder_sync(session, &(struct imap_sync){.hold = hold, .uid = run->uid});
     reply(session, run, st);
     buf_fini(&run->code);

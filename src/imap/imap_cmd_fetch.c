@@ -165,6 +165,25 @@ static void put_head(struct fetch *f, uint32_t seqno)
     f->begun = cheap != 0;
 }
 
+/* Where the store goes away nothing is said of the section: NIL would be a wrong answer. */
+static void put_section(struct fetch *f, const struct store_message *message,
+                        const struct mime_part *root, const struct imap_section *section)
+{
+    bool begun = f->begun;
+    size_t before = f->out.len;
+
+    if (root == NULL && imap_body_wants_root(section))
+        return;
+    put_gap(f);
+    enum st st = imap_body_write(f->session, message, root, section, &f->out);
+    if (st == ST_IO && !f->session->mute) {
+        f->out.len = before;
+        f->begun = begun;
+    }
+    if (st != ST_OK && (f->st == ST_OK || st == ST_IO))
+        f->st = st;
+}
+
 static void write_message(struct fetch *f, const struct store_message *message)
 {
     const struct view *view = f->session->folder->view;
@@ -174,21 +193,16 @@ static void write_message(struct fetch *f, const struct store_message *message)
 
     put_head(f, seqno);
     put_items(f, message, root);
-    for (const struct imap_section *s = f->items.sections; s != NULL; s = s->next) {
-        enum st st = ST_OK;
-
-        put_gap(f);
-        imap_session_send(f->session, &f->out);
-        if (root != NULL || !imap_body_wants_root(s))
-            st = imap_body_write(f->session, message, root, s);
-        if (st != ST_OK && f->st == ST_OK)
-            f->st = st;
-    }
-    buf_put(&f->out, SLICE(")\r\n"));
+    for (const struct imap_section *s = f->items.sections; s != NULL && f->st != ST_IO; s = s->next)
+        put_section(f, message, root, s);
+    if (f->begun)
+        buf_put(&f->out, SLICE(")\r\n"));
+    else
+        buf_clear(&f->out);
     if (f->out.len > 16 * KIB || f->items.sections != NULL)
         imap_session_send(f->session, &f->out);
     f->sent++;
-    if (f->items.sets_seen && (view_at(view, seqno)->flags & STORE_SEEN) == 0)
+    if (f->st != ST_IO && f->items.sets_seen && (view_at(view, seqno)->flags & STORE_SEEN) == 0)
         imap_numbers_add(&f->seen, seqno);
     arena_free(&arena);
 }
@@ -204,6 +218,7 @@ static enum st fetch_batches(struct fetch *f)
             if (conn_broken(f->session->conn) || f->session->mute)
                 return ST_OK; /* nobody hears the rest */
             write_message(f, &f->batch[i]);
+            st = f->st == ST_IO ? ST_IO : ST_OK;
         }
         if (f->more && st == ST_OK)
             batch_advance(f);

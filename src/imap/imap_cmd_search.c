@@ -115,7 +115,7 @@ static enum st by_store(struct finding *f, struct imap_numbers *hits)
     f->more = f->open.set.count > 0;
     while (f->more && st == ST_OK && f->st == ST_OK && !conn_broken(f->session->conn)) {
         st = store_read(imap_store(f->session), batch_body, f);
-        for (size_t i = 0; i < f->batch_count && st == ST_OK; i++)
+        for (size_t i = 0; i < f->batch_count && st == ST_OK && f->st == ST_OK; i++)
             judge(f, &f->batch[i], hits);
         if (f->more && st == ST_OK)
             batch_advance(f);

@@ -153,7 +153,7 @@ static enum st change(struct storing *storing, struct imap_run *run)
 enum st imap_cmd_store(struct imap_session *session, struct imap_run *run)
 {
     struct storing storing = {.session = session, .arena = run->arena};
-    struct view *newest;
+    struct view *newest = NULL;
     enum st st = imap_parse_space(&run->args);
 
     if (st == ST_OK)
@@ -168,15 +168,16 @@ enum st imap_cmd_store(struct imap_session *session, struct imap_run *run)
         return st;
     session->condstore |= storing.conditional;
     st = change(&storing, run);
-    if (st == ST_OK)
-        st = view_latest(imap_store(session), session->folder->view, &newest);
     if (st != ST_OK)
         return st;
-    imap_folder_learn(session, storing.flagging.flags);
-    if (!storing.own.silent && !storing.conditional)
+    tell_failed(&storing, run);
+    /* It is stored; what cannot be told of it now is told with the next command. */
+    if (view_latest(imap_store(session), session->folder->view, &newest) != ST_OK)
+        return ST_OK;
+    st = imap_folder_learn(session, storing.flagging.flags);
+    if (st == ST_OK && !storing.own.silent && !storing.conditional)
         tell_unchanged(&storing, run->uid, newest);
     view_unref(&newest);
-    tell_failed(&storing, run);
     storing.own.modseq = storing.flagging.modseq;
     storing.own.op = storing.flagging.op;
     storing.own.flags = storing.flagging.flags;

@@ -32,38 +32,49 @@ static enum st keywords_body(struct store_tx *tx, void *arg)
     return store_keywords_get(tx, read->account_id, read->keywords);
 }
 
-static bool learn(struct imap_session *session, struct imap_folder *folder)
+static enum st learn(struct imap_session *session, struct imap_keywords *keywords, bool *more_r)
 {
     struct keywords_read read = {session->account_id, mem_new(struct store_keywords)};
-    bool more = false;
+    enum st st = store_read(imap_store(session), keywords_body, &read);
 
-    if (store_read(imap_store(session), keywords_body, &read) == ST_OK)
-        more = imap_keywords_learn(&folder->keywords, read.keywords);
+    *more_r = st == ST_OK && imap_keywords_learn(keywords, read.keywords);
     mem_free(read.keywords);
-    return more;
+    return st;
 }
 
-void imap_folder_learn(struct imap_session *session, uint64_t flags)
+enum st imap_folder_learn(struct imap_session *session, uint64_t flags)
 {
     struct imap_folder *folder = session->folder;
     uint64_t keywords = flags & ~(uint64_t)STORE_SYSTEM_FLAGS;
+    bool more = false;
+    enum st st = ST_OK;
 
-    if ((keywords & ~folder->keywords.known) != 0 && learn(session, folder))
+    if ((keywords & ~folder->keywords.known) != 0)
+        st = learn(session, &folder->keywords, &more);
+    if (more)
         imap_folder_tell_flags(session);
+    return st;
 }
 
 enum st imap_folder_open(struct imap_session *session, const struct store_folder *from,
                          bool writable)
 {
+    struct imap_keywords keywords = {.known = 0};
     struct view *view;
+    bool more;
     enum st st = view_open(imap_store(session), session->account_id, from->folder_id, &view);
 
-    if (st != ST_OK)
+    if (st == ST_OK)
+        st = learn(session, &keywords, &more);
+    if (st != ST_OK) {
+        view_unref(&view);
         return st;
+    }
 
     struct imap_folder *folder = mem_new(struct imap_folder);
     folder->folder_id = from->folder_id;
     folder->view = view;
+    folder->keywords = keywords;
     folder->writable = writable;
     folder->recent_uid = from->recent_uid;
     folder->claimed_uid = writable ? view_uidnext(view) - 1 : UINT32_MAX;
@@ -72,7 +83,6 @@ enum st imap_folder_open(struct imap_session *session, const struct store_folder
     folder->watch = store_watch_new(imap_store(session), session->account_id, changed, folder);
     session->folder = folder;
     session->state = IMAP_SELECTED;
-    (void)learn(session, folder);
     return ST_OK;
 }
 
@@ -95,7 +105,7 @@ static void claim_recent(struct imap_session *session, const struct imap_folder 
     struct claim claim = {folder->folder_id, view_uidnext(folder->view) - 1};
 
     if (folder->writable && claim.uid > folder->claimed_uid && !view_folder_gone(folder->view))
-        if (store_write(imap_store(session), claim_body, &claim) != ST_OK)
+        if (store_write_soon(imap_store(session), claim_body, &claim) != ST_OK)
             return;
 }
 

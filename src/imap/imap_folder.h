@@ -26,8 +26,9 @@ MUST_USE enum st imap_folder_open(struct imap_session *session, const struct sto
                                   bool writable);
 void imap_folder_close(struct imap_session *session);
 bool imap_folder_writable(const struct imap_folder *folder);
-/* Reads the keywords again if flags hold a bit without a name; tells the client of new ones. */
-void imap_folder_learn(struct imap_session *session, uint64_t flags);
+/* Reads the keywords again if flags hold a bit without a name; tells the client of new ones. ST_IO:
+ * the bits have no names yet, and are not to be told. */
+MUST_USE enum st imap_folder_learn(struct imap_session *session, uint64_t flags);
 uint32_t imap_folder_recent_count(const struct imap_folder *folder);
 /* "* FLAGS (...)" and "* OK [PERMANENTFLAGS (...)]". */
 void imap_folder_tell_flags(struct imap_session *session);

@@ -4,6 +4,7 @@
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "directory/directory_auth.h"
 #include "imap/imap_account.h"
 #include "imap/imap_capability.h"
 #include "imap/imap_limit.h"
@@ -24,6 +25,8 @@ enum st imap_login_done(struct imap_session *session, struct imap_run *run, stru
 
     if (person == NULL || person->account_id == 0)
         return refuse(run, ST_NOT_FOUND, "UNAVAILABLE", "The account is not on this server");
+    if (!directory_auth_admits(person))
+        return refuse(run, ST_DENIED, "UNAVAILABLE", "This server takes no new sessions now");
     if (imap_account_open(session, person->account_id) != ST_OK)
         return refuse(run, ST_DENIED, "CONTACTADMIN", "IMAP is off for this account");
     if (!imap_limit_take(person->account_id, conf->imap_connections_per_account_max)) {

@@ -110,9 +110,12 @@ static enum st find(struct imap_session *session, struct opening *opening, bool 
 {
     enum st st = store_read(imap_store(session), find_body, opening);
 
-    if (st == ST_OK && writable && opening->folder.recent_uid + 1 < opening->folder.uidnext)
-        st = store_write(imap_store(session), claim_body, opening);
-    return st == ST_IO ? store_read(imap_store(session), find_body, opening) : st;
+    if (st != ST_OK || !writable || opening->folder.recent_uid + 1 >= opening->folder.uidnext)
+        return st;
+    st = store_write(imap_store(session), claim_body, opening);
+    return st == ST_IO && !store_away(imap_store(session))
+               ? store_read(imap_store(session), find_body, opening)
+               : st;
 }
 
 static uint32_t first_unseen(const struct view *view)

@@ -126,7 +126,6 @@ static void tell(struct telling *t)
                      view_count(t->newer), imap_folder_recent_count(folder));
     }
     imap_session_send(t->session, &t->out);
-    imap_folder_learn(t->session, t->flags);
     view_diff(t->older, t->newer, &(struct view_diff_fns){.changed = tell_changed}, t);
     imap_session_send(t->session, &t->out);
 }
@@ -150,7 +149,8 @@ void imap_folder_sync(struct imap_session *session, const struct imap_sync *how)
         t.items = imap_folder_entry_items(session, how->uid);
         view_diff(t.older, t.newer, &counting, &t);
         t.adopt = !how->hold || t.expunged == 0;
-        tell(&t);
+        if (imap_folder_learn(session, t.flags) == ST_OK)
+            tell(&t);
         buf_fini(&t.out);
         imap_numbers_fini(&t.vanished);
         view_unref(&t.older);

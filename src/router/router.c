@@ -305,16 +305,36 @@ struct router_question router_question_now(const struct router_queue *queue,
 }
 
 void router_plan_now(const struct router_queue *queue, const struct directory *directory,
-                     struct slice address, struct slice origin, struct arena *arena,
+                     const struct router_asked *asked, struct arena *arena,
                      struct router_plan *plan_r)
 {
     struct health *health = router_queue_servers(queue);
     const struct health_view *servers = health != NULL ? health_view_ref(health) : NULL;
-    const struct router_question question =
-        router_question_now(queue, directory, address, origin, servers);
+    struct router_question question =
+        router_question_now(queue, directory, asked->address, asked->origin, servers);
 
+    question.queued_as = asked->queued_as;
     router_plan(&question, arena, plan_r);
     health_view_unref(&servers);
+}
+
+bool router_ends_here(const struct router_queue *queue, const struct router_targets *targets,
+                      struct slice origin)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    bool ends = true;
+
+    for (size_t i = 0; ends && i < targets->count; i++) {
+        const struct router_target *target = targets->list[i];
+        struct router_plan plan;
+
+        if (target->kind == ROUTER_LOCAL)
+            continue;
+        router_plan_now(queue, directory, &(struct router_asked){target->address, origin, NULL},
+                        targets->arena, &plan);
+        ends = router_plan_ends(&plan);
+    }
+    return ends;
 }
 
 static void add_remote(struct router_work *work, const struct directory *directory,
@@ -324,7 +344,8 @@ static void add_remote(struct router_work *work, const struct directory *directo
     struct row *row = &work->rows[work->row_count++];
     struct router_plan plan;
 
-    router_plan_now(work->queue, directory, target->address, work->message->origin,
+    router_plan_now(work->queue, directory,
+                    &(struct router_asked){target->address, work->message->origin, NULL},
                     work->message->targets->arena, &plan);
     row->rcpt = (struct store_rcpt){.address = target->address,
                                     .orcpt = given->orcpt,

@@ -102,9 +102,17 @@ struct router_question router_question_now(const struct router_queue *queue,
                                            const struct directory *directory, struct slice address,
                                            struct slice origin, const struct health_view *servers);
 /* router_plan() of that, with how the servers are now. */
+struct router_asked {
+    struct slice address;
+    struct slice origin;
+    const char *queued_as; /* NULL: it is new */
+};
 void router_plan_now(const struct router_queue *queue, const struct directory *directory,
-                     struct slice address, struct slice origin, struct arena *arena,
+                     const struct router_asked *asked, struct arena *arena,
                      struct router_plan *plan_r);
+/* Whether the message goes on from here to none of the domain's servers, as things are now. */
+bool router_ends_here(const struct router_queue *queue, const struct router_targets *targets,
+                      struct slice origin);
 struct store_rcpt;
 /* One way for all who queue: the event that says which way a recipient's message goes, and why. */
 void router_log_queued(uint64_t sid, const char *guid, const struct store_rcpt *rcpt,

@@ -30,6 +30,8 @@ struct local {
     int64_t now_ms;
     bool imip;
     bool left; /* tasks */
+    /* Who had it handed it over before it died: it was taken then, and this is the copy of it. */
+    bool new;
 };
 
 static enum st deliver(struct store_tx *tx, struct local *local, const struct router_target *target)
@@ -55,10 +57,14 @@ static enum st deliver(struct store_tx *tx, struct local *local, const struct ro
 static enum st local_body(struct store_tx *tx, void *arg)
 {
     struct local *local = arg;
-    struct store_settle done = {.what = STORE_SETTLE_DONE, .rcpt = local->item->row.rcpt};
-    enum st st = ST_OK;
+    const struct store_queued *row = &local->item->row;
+    struct store_settle done = {.what = STORE_SETTLE_DONE, .rcpt = row->rcpt};
+    enum st st = store_handed_claim(tx, slice_str(row->envelope.guid), row->rcpt.address,
+                                    local->now_ms, &local->new);
 
     local->left = false;
+    if (st == ST_OK && !local->new)
+        return store_queue_settle(tx, &done, 1);
     for (size_t i = 0; st == ST_OK && i < local->targets.count; i++)
         if (local->targets.list[i]->kind == ROUTER_LOCAL)
             st = deliver(tx, local, local->targets.list[i]);
@@ -75,7 +81,8 @@ static void add_remote(struct local *local, const struct directory *directory,
 {
     struct router_plan plan;
 
-    router_plan_now(local->queue, directory, target->address, local->item->row.envelope.origin,
+    router_plan_now(local->queue, directory,
+                    &(struct router_asked){target->address, local->item->row.envelope.origin, NULL},
                     local->targets.arena, &plan);
     local->keys[local->rcpt_count] = plan.key;
     local->whys[local->rcpt_count] = plan.why;
@@ -106,6 +113,8 @@ static void conclude(struct local *local, enum st st)
     struct router_queue *queue = local->queue;
     struct router_item *item = local->item;
 
+    if (!local->new)
+        local->targets.count = local->rcpt_count = 0;
     if (st == ST_OK)
         tell(local);
     if (st == ST_OK && local->left)

@@ -202,11 +202,14 @@ static bool plan_elsewhere(struct router_planning *p, struct slice local, struct
         return true;
     }
     size_t count = directory_foreign_shared(directory, domain, list, COUNT(list));
-    if (count > 0)
+    if (count > 0) {
         router_plan_foreign(
             p, list, count,
             router_plan_text(p->arena, ROUTER_KEY_FOREIGN " shared %s", p->plan->domain));
-    return count > 0;
+        return true;
+    }
+    p->plan->nobody = true;
+    return router_plan_back(p);
 }
 
 static void plan_away(struct router_planning *p)
@@ -221,6 +224,8 @@ static void plan_away(struct router_planning *p)
                             router_plan_text(p->arena, ROUTER_KEY_FOREIGN " %s", p->plan->domain));
         return;
     }
+    if (router_plan_back(p))
+        return;
     p->plan->key = router_plan_text(p->arena, "domain %s", p->plan->domain);
     count = directory_connections(p->question->directory, domain, connections, COUNT(connections));
     if (count > 0)

@@ -31,10 +31,11 @@ struct router_question {
     const struct health_view *servers; /* how the domain's servers are; NULL: nothing is known */
     uint64_t mono_ms;                  /* now, of servers' clock */
     enum router_failover failover;
-    bool pass_busy;    /* a busy server is passed over as long as there is another */
-    struct slice from; /* the server of the domain that handed it over; empty: none */
-    bool again;        /* it was here before: a gateway sends it itself */
-    bool explain;      /* the candidates are wanted too */
+    bool pass_busy;        /* a busy server is passed over as long as there is another */
+    struct slice from;     /* the server of the domain that handed it over; empty: none */
+    bool again;            /* it was here before: a gateway sends it itself */
+    const char *queued_as; /* the key that it waits under; NULL: it is new */
+    bool explain;          /* the candidates are wanted too */
 };
 
 enum router_way {
@@ -77,12 +78,21 @@ struct router_plan {
     size_t candidate_count;
     bool fixed;               /* the hops are hosts by name, of a document */
     bool gateway;             /* to a foreign system, by this server */
+    bool nobody;              /* HERE, and nobody has the address */
     uint64_t connections_max; /* 0: the setting's */
     const char *why;
 };
 
 /* Whether the key is of a way that goes by servers of the domain: to accounts, or to gateways. */
 bool router_plan_key_is_inside(const char *key);
+
+/* Whether another server of the domain can mean this one for mail to the domain: it is served here,
+ * or a foreign-domain document says what to do. Where not, the document is on its way here, or not
+ * for this server to see: the other one keeps the mail for now. */
+bool router_plan_knows(const struct directory *directory, struct slice domain);
+/* Here ends the message's way through the domain's servers: it goes into mailboxes, or to another
+ * system. False: another server is to have it. */
+bool router_plan_ends(const struct router_plan *plan);
 
 /* "none", "opportunistic", "required", "verified"; what is none of them counts as the second. */
 enum router_tls router_tls_find(const char *name);

@@ -123,6 +123,19 @@ void router_plan_person(struct router_planning *p, const struct directory_person
 
 /* --- a foreign domain --- */
 
+/* One that may not see the document would not know what to do. */
+static void add_mate(struct router_planning *p, const struct directory_foreign *foreign,
+                     struct slice mate)
+{
+    const struct router_hop blind = {.why = "passed over: it may not see the document"};
+    const char *name = name_of(p, "mate", mate, foreign->mail_server);
+
+    if (directory_foreign_is_seen_by(foreign, mate))
+        (void)add_server(p, mate, true, name, "in the cluster of a gateway that does not answer");
+    else
+        router_plan_add(p, &blind, ROUTER_RANK_PASSED, name, "");
+}
+
 /* Those of its cluster route on what a gateway that does not answer should have had; what one of
  * them was given waits there for the gateway, or two that miss it hand it to each other for ever.
  */
@@ -133,9 +146,7 @@ static void add_mates(struct router_planning *p, const struct directory_foreign 
 
     for (size_t i = 0; cluster != NULL && i < cluster->server_count; i++)
         if (!slice_ieq(cluster->servers[i], gateway) && !is_here(p, cluster->servers[i]))
-            (void)add_server(p, cluster->servers[i], true,
-                             name_of(p, "mate", cluster->servers[i], foreign->mail_server),
-                             "in the cluster of a gateway that does not answer");
+            add_mate(p, foreign, cluster->servers[i]);
 }
 
 static void add_gateway(struct router_planning *p, const struct directory_foreign *foreign)
@@ -192,4 +203,34 @@ bool router_plan_key_is_inside(const char *key)
 {
     return slice_starts(slice_str(key), SLICE(KEY_SERVERS " ")) ||
            slice_starts(slice_str(key), SLICE(ROUTER_KEY_FOREIGN " "));
+}
+
+bool router_plan_back(struct router_planning *p)
+{
+    const char *key = p->question->queued_as;
+    struct router_plan *plan = p->plan;
+
+    if (p->question->from.len == 0 || key == NULL ||
+        !slice_starts(slice_str(key), SLICE(ROUTER_KEY_FOREIGN " ")))
+        return false;
+    plan->key = key;
+    plan->fixed = true;
+    plan->nobody = false;
+    plan->why = "no document for it is seen here any more";
+    (void)add_server(p, p->question->from, false, name_of(p, "server", p->question->from, ""),
+                     "it handed the message over, and saw a document");
+    return true;
+}
+
+bool router_plan_ends(const struct router_plan *plan)
+{
+    return plan->way == ROUTER_WAY_HERE || plan->gateway || !router_plan_key_is_inside(plan->key);
+}
+
+bool router_plan_knows(const struct directory *directory, struct slice domain)
+{
+    const struct directory_foreign *first;
+
+    return directory_domain_is_local(directory, domain) ||
+           directory_foreign(directory, domain, &first, 1) > 0;
 }

@@ -43,6 +43,9 @@ void router_plan_hosts(struct router_planning *p, const struct directory_connect
 
 /* To the servers that hold the person's account. */
 void router_plan_person(struct router_planning *p, const struct directory_person *person);
+/* What was handed over for a foreign system, and no document that is seen here is for it any more,
+ * goes back to who gave it. False: this is not such a message. */
+bool router_plan_back(struct router_planning *p);
 /* To a foreign system by the documents in list, which is in their order. */
 void router_plan_foreign(struct router_planning *p, const struct directory_foreign **list,
                          size_t count, const char *key);

@@ -205,6 +205,14 @@ static void take_found(struct resolving *r, const struct directory_found *found,
                      (struct way){via(r, "group", found->group->name), true, way->forwarded});
 }
 
+/* Whoever of the domain is not here lives in a foreign system that has it too. */
+static bool is_shared(const struct resolving *r, struct slice domain)
+{
+    const struct directory_foreign *first;
+
+    return domain.len > 0 && directory_foreign_shared(r->directory, domain, &first, 1) > 0;
+}
+
 /* A group's member or a person's forward: a name or an address. */
 static void take_text(struct resolving *r, struct slice text, const struct way *way)
 {
@@ -222,7 +230,8 @@ static void take_text(struct resolving *r, struct slice text, const struct way *
                                  : directory_find(r->directory, local, domain, &found);
     if (known)
         take_found(r, &found, way);
-    else if (domain.len == 0 || directory_domain_is_local(r->directory, domain))
+    else if (domain.len == 0 ||
+             (directory_domain_is_local(r->directory, domain) && !is_shared(r, domain)))
         lose(r, text);
     else
         take_address(r, local, domain, way);
@@ -264,10 +273,11 @@ static enum router_verdict look_up(struct resolving *r, struct slice local, stru
         follow_all(r);
         return ROUTER_OK;
     }
-    if (directory_domain_is_local(r->directory, domain))
+    bool ours = directory_domain_is_local(r->directory, domain);
+    if (ours && !is_shared(r, domain))
         return ROUTER_NOBODY;
     take_address(r, local, domain, &way);
-    return ROUTER_FOREIGN;
+    return ours ? ROUTER_OK : ROUTER_FOREIGN;
 }
 
 static enum router_verdict judge(const struct resolving *r, enum router_verdict verdict)

@@ -2,10 +2,11 @@
  * directory's snapshot.
  *
  * In this order: the rules that rewrite recipients; names and aliases of persons and groups, with
- * and without +detail; postmaster, who always reaches somebody; a catch-all. Groups are expanded,
- * those in groups too, and forwards followed, through everything that the directory knows; each
- * document is looked at once, so circles end by themselves. Members and forwards are taken as they
- * stand: no rule rewrites them. */
+ * and without +detail; postmaster, who always reaches somebody; a catch-all; a foreign system that
+ * shares the domain and has all others. Groups are expanded, those in groups too, and forwards
+ * followed, through everything that the directory knows; each document is looked at once, so
+ * circles end by themselves. Members and forwards are taken as they stand: no rule rewrites them.
+ */
 #pragma once
 #include "base/base.h"
 

@@ -33,6 +33,7 @@ struct router_item {
     struct router_item *next; /* of a window, or of a batch */
     struct router_dest *dest;
     bool noted;              /* in the journal: another server has it */
+    bool given_up;           /* another server took the message over while it was being tried */
     bool over;               /* durable already; kept while its destination's rows are being read */
     struct store_queued row; /* its texts lie in text */
     /* what comes of it */
@@ -60,7 +61,8 @@ struct router_dest {
     unsigned refs;
     int64_t due_ms; /* when the next of its rows comes due; STORE_NEVER_MS */
     int64_t used_ms;
-    bool waiting; /* for a sender: in queue->waiting */
+    uint64_t held_ms; /* when it came back last while a copy's holder was out of touch */
+    bool waiting;     /* for a sender: in queue->waiting */
     struct router_dest *next_waiting;
 };
 

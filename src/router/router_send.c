@@ -28,6 +28,9 @@
 /* A server known to be down is only tried where nobody else is left: not long, for it is tried
  * again as soon as it is up. */
 #define DOWN_CONNECT_MS 2000
+#define SLOW_MS 1000 /* a connection that took so long may have begun in another world */
+#define HELD_MS 3000 /* by then who has copies is back in touch, or dead */
+#define HELD_EVERY_MS 60000
 
 /* One attempt for one message. */
 struct attempt {
@@ -35,6 +38,7 @@ struct attempt {
     struct router_queue *queue;
     struct router_dest *dest;
     struct arena *arena;
+    uint64_t began_ms;
     struct router_plan plan;
     /* The connection leads to a foreign system, and this server is its gateway; NULL: not so. */
     const struct directory_foreign *foreign;
@@ -290,6 +294,48 @@ static void note_taken(struct attempt *a)
         router_journal_note(a->queue->journal, list, count);
 }
 
+/* Lock held. A destination that was away comes back, and who has a copy is out of touch: it was us
+ * who were cut off, and that one may say in a moment that it took the message over. Once in a
+ * while, and not for long: it may as well be dead. */
+static bool wait_for_holder(struct attempt *a)
+{
+    uint64_t now_ms = sys_mono_ms();
+    bool was_away = a->dest->pace.attempts > 0 || now_ms - a->began_ms >= SLOW_MS;
+
+    if (!was_away || !router_shadow_away(a->queue, &a->items[0]->row.envelope))
+        return false;
+    if (a->dest->held_ms == 0 || now_ms - a->dest->held_ms > HELD_EVERY_MS)
+        a->dest->held_ms = now_ms;
+    return now_ms - a->dest->held_ms < HELD_MS;
+}
+
+/* While the connection was made another server may have taken the message over. False: nothing is
+ * left to be sent now. */
+static bool still_ours(struct attempt *a)
+{
+    struct router_queue *queue = a->queue;
+    bool sure = router_shadow_sure(queue, &a->items[0]->row.envelope);
+    size_t left = 0;
+
+    pthread_mutex_lock(&queue->lock);
+    bool waits = !sure || wait_for_holder(a);
+    for (size_t i = 0; i < a->count; i++) {
+        struct router_item *item = a->items[i];
+
+        if (item->given_up)
+            router_item_over(queue, item);
+        else if (waits)
+            router_item_forget(queue, item);
+        else
+            a->items[left++] = item;
+    }
+    a->count = left;
+    if (waits)
+        router_dest_due(queue, a->dest, sys_now_ms() + (int64_t)SEC_MS);
+    pthread_mutex_unlock(&queue->lock);
+    return left > 0;
+}
+
 /* Sends on the connection there is; who is decided on is done with. */
 static void send_on(struct attempt *a)
 {
@@ -297,6 +343,8 @@ static void send_on(struct attempt *a)
     const char *host = slice_cstr(a->arena, slice_str(a->sender->client_host));
     size_t left = 0;
 
+    if (!still_ours(a))
+        return;
     transact(a, results);
     feel(a, results);
     for (size_t i = 0; i < a->count; i++) {
@@ -593,8 +641,10 @@ static void sort_out(struct attempt *a, const struct directory *directory,
         struct router_plan plan;
 
         next = item->next;
-        router_plan_now(a->queue, directory, item->row.rcpt.address, item->row.envelope.origin,
-                        a->arena, &plan);
+        router_plan_now(
+            a->queue, directory,
+            &(struct router_asked){item->row.rcpt.address, item->row.envelope.origin, a->dest->key},
+            a->arena, &plan);
         if (plan.way == ROUTER_WAY_SEND && strcmp(plan.key, a->dest->key) == 0) {
             if (a->count == 0)
                 a->plan = plan;
@@ -631,7 +681,11 @@ void router_send(struct router_sender *sender, struct router_dest *dest, struct 
         return;
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct arena *arena = arena_new("send", 16 * MIB);
-    struct attempt a = {.sender = sender, .queue = sender->queue, .dest = dest, .arena = arena};
+    struct attempt a = {.sender = sender,
+                        .queue = sender->queue,
+                        .dest = dest,
+                        .arena = arena,
+                        .began_ms = sys_mono_ms()};
 
     a.done_tail = &a.done;
     a.items = arena_many(arena, struct router_item *, ROUTER_BATCH_MAX);

@@ -107,7 +107,8 @@ static enum st destine(struct store_tx *tx, const struct taking *t, struct slice
     rcpt->destination_id = queue->report_id;
     if (rcpt->state > STORE_RCPT_HELD)
         return ST_OK;
-    router_plan_now(queue, t->directory, rcpt->address, origin, t->arena, &plan);
+    router_plan_now(queue, t->directory, &(struct router_asked){rcpt->address, origin, NULL},
+                    t->arena, &plan);
     return store_destination_need(tx, queue->server_id, slice_str(plan.key), &rcpt->destination_id);
 }
 
@@ -169,7 +170,10 @@ static void take_over(struct router_shadow *shadow, const struct owner *owner)
         t->directory = directory;
         t->count = 0;
         cluster_shadow_take_lock(shadow->cluster);
-        if (takes(shadow, owner))
+        bool now = takes(shadow, owner);
+        if (now)
+            st = cluster_shadow_gather(shadow->cluster);
+        if (now && st == ST_OK)
             st = store_write(shadow->queue->store, take_body, t);
         cluster_shadow_take_unlock(shadow->cluster);
         if (st != ST_OK)
@@ -391,8 +395,11 @@ static void given_up(void *ctx, int64_t envelope_id, const char *guid, const cha
 
     pthread_mutex_lock(&queue->lock);
     HASH_ITER(hh, queue->items, item, next)
-    if (item->key.envelope_id == envelope_id && !item->over && router_window_leave(item))
-        router_item_over(queue, item);
+    if (item->key.envelope_id == envelope_id && !item->over) {
+        item->given_up = true;
+        if (router_window_leave(item))
+            router_item_over(queue, item);
+    }
     pthread_mutex_unlock(&queue->lock);
     log_event(EV_SHADOW_GIVEN_UP, 0, LOG_C("guid", guid), LOG_C("server", server));
 }
@@ -506,4 +513,10 @@ bool router_shadow_sure(struct router_queue *queue, const struct store_envelope 
 {
     return queue->shadow == NULL || envelope->shadow.len == 0 ||
            cluster_shadow_is_sure(queue->shadow->cluster, envelope->shadow);
+}
+
+bool router_shadow_away(struct router_queue *queue, const struct store_envelope *envelope)
+{
+    return queue->shadow != NULL && envelope->shadow.len > 0 &&
+           cluster_shadow_is_away(queue->shadow->cluster, envelope->shadow);
 }

@@ -26,3 +26,5 @@ void router_shadow_done(struct router_queue *queue, const struct store_envelope 
                         int64_t rcpt_no);
 /* Whether this message may go on: nobody can have taken it over. */
 bool router_shadow_sure(struct router_queue *queue, const struct store_envelope *envelope);
+/* Who has a copy of the message is out of touch for so long that it may have taken it over. */
+bool router_shadow_away(struct router_queue *queue, const struct store_envelope *envelope);

@@ -29,6 +29,7 @@
 #define READY_MS_MAX 60000
 #define END_MS_MAX 30000 /* a server's own time to end is less */
 #define TICK_MS 50
+#define SERVER_NAME "mail%u.example.test"
 #define OTHER_ADDRESS "127.0.0.100"
 #define OTHER_DOMAIN "exchange.example"
 #define MORE \
@@ -90,7 +91,7 @@ static void name_members(struct domain *d, const char *where)
         member->ready_fd = -1;
         member->server = (struct sandbox_server){
             .dir = text(d, "%s/%s", d->options->dir, member->short_name),
-            .name = other ? "mail." OTHER_DOMAIN : text(d, "mail%u.example.test", i + 1),
+            .name = other ? "mail." OTHER_DOMAIN : text(d, SERVER_NAME, i + 1),
             .domain = other ? OTHER_DOMAIN : "example.test",
             .address = other ? OTHER_ADDRESS : text(d, "127.0.0.%u", i + 1),
             .base_port = d->base_port,
@@ -140,6 +141,10 @@ static void write_documents(struct domain *d)
             text(d, "address = %s\nsmtp = %s:%u\ncluster = %s:%u\n", address, address,
                  port(d, "transfer"), address, port(d, "cluster"))};
     }
+    /* Those of a time when there were more: their own folders stay, they may come back. */
+    for (unsigned i = servers; i < SANDBOX_SERVERS_MAX; i++)
+        d->documents[count++] =
+            (struct sandbox_document){"server", text(d, SERVER_NAME, i + 1), NULL};
     d->documents[count++] = (struct sandbox_document){
         "cluster", "pair", text(d, "member = %s\nmember = %s\n", d->names[0], d->names[1])};
     for (size_t i = 0; i < 2; i++)
@@ -270,13 +275,21 @@ static void hear(struct member *member)
     member->ready_fd = -1;
 }
 
+/* Whoever read what is told has gone: `posthorse sandbox | head`. */
+static bool nobody_reads(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+
+    return poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
+}
+
 /* Lets at most ms pass. */
 static void tick(struct domain *d, uint64_t ms)
 {
     struct timespec wait = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
     int signal = sigtimedwait(&d->signals, NULL, &wait);
 
-    if (signal == SIGINT || signal == SIGTERM)
+    if (signal == SIGINT || signal == SIGTERM || nobody_reads())
         d->ending = true;
     for (size_t i = 0; i < d->count; i++) {
         hear(&d->members[i]);
@@ -431,6 +444,7 @@ int sandbox_domain_run(const struct sandbox_options *options, const char *where)
     sigaddset(&d->signals, SIGTERM);
     sigaddset(&d->signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &d->signals, &d->signals_before);
+    signal(SIGPIPE, SIG_IGN); /* servers are ended in order; see nobody_reads() */
     int code = sandbox_join_ports(options->dir, options->base_port, options->servers, &d->base_port,
                                   &d->moved);
     if (code == EX_OK) {

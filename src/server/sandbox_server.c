@@ -145,6 +145,8 @@ static enum st put_document(struct store_tx *tx, void *arg)
     struct comparing comparing = {.body = document->body};
     enum st st = store_document_get(tx, document->kind, document->name, compare, &comparing);
 
+    if (document->removed)
+        return st == ST_OK ? store_document_delete(tx, document) : ST_OK;
     if (st == ST_NOT_FOUND || (st == ST_OK && putting->replace && !comparing.same))
         return store_document_put(tx, document);
     return st;
@@ -158,6 +160,7 @@ static enum st put_documents(struct store *store, const struct sandbox_server *s
         const struct store_document document = {.kind = slice_str(server->documents[i].kind),
                                                 .name = slice_str(server->documents[i].name),
                                                 .body = slice_str(server->documents[i].body),
+                                                .removed = server->documents[i].body == NULL,
                                                 .modified_ms = sys_now_ms()};
 
         st = store_write(store, put_document,
@@ -177,7 +180,35 @@ struct adding {
     int64_t now_ms;
 };
 
-/* What is there stays as it is: the folder may be used again. */
+/* Which of the servers that persons are dealt out to a document names. */
+struct held {
+    const struct sandbox_server *server;
+    bool named;     /* any */
+    bool somewhere; /* one that is started */
+    bool here;
+};
+
+static enum st see_holders(void *ctx, const struct store_document *document)
+{
+    struct held *held = ctx;
+    struct slice rest = document->body;
+    struct slice line;
+
+    while (slice_split(&rest, '\n', &line)) {
+        bool names = slice_starts(line, SLICE("server = "));
+
+        held->named |= names;
+        for (size_t i = 0; names && i < held->server->holder_count; i++)
+            if (slice_eq(slice_sub(line, 9, line.len), slice_str(held->server->holders[i]))) {
+                held->somewhere = true;
+                held->here |= strcmp(held->server->holders[i], held->server->name) == 0;
+            }
+    }
+    return ST_OK;
+}
+
+/* What is there stays as it is: the folder may be used again, and then the person's document says
+ * who has the account. Only one whose servers are no longer started is dealt out anew. */
 static enum st add_account(struct store_tx *tx, void *arg)
 {
     const struct adding *adding = arg;
@@ -185,14 +216,19 @@ static enum st add_account(struct store_tx *tx, void *arg)
                                             .name = adding->name,
                                             .modified_ms = adding->now_ms,
                                             .body = adding->body};
+    struct held held = {.server = adding->server};
     struct store_account account;
-    enum st st = adding->here ? store_account_find(tx, adding->name, &account) : ST_OK;
+    enum st st = store_document_get(tx, document.kind, document.name, see_holders, &held);
+    bool here = held.somewhere ? held.here : adding->here;
 
+    if (st == ST_OK || st == ST_NOT_FOUND)
+        st = here ? store_account_find(tx, adding->name, &account) : ST_OK;
     if (st == ST_NOT_FOUND)
         st = store_account_add(tx, adding->name, adding->guid, adding->now_ms, &account.account_id);
     if (st != ST_OK || !adding->server->directory)
         return st;
-    return put_document(tx, &(struct putting){.document = &document});
+    return put_document(
+        tx, &(struct putting){.document = &document, .replace = held.named && !held.somewhere});
 }
 
 /* The verifiers of a password; those of the one before serve again where it is the same. */

@@ -11,7 +11,7 @@ struct store;
     "alice " SANDBOX_PASSWORD "\nbob " SANDBOX_PASSWORD "\ncarol " SANDBOX_PASSWORD "\n"
 #define SANDBOX_PATH_BYTES 4096
 
-/* A document that is to be there. */
+/* A document that is to be there, or, where body is NULL, is not. */
 struct sandbox_document {
     const char *kind;
     const char *name;

@@ -321,6 +321,9 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
 
     raise_file_limit();
     use_log_level(conf);
+    conf_begin();
+    if (conf->server_restricted != 0 && conf_restriction() == CONF_OPEN)
+        log_event(EV_RESTRICTION_ENDED, 0, LOG_U("server_restricted", conf->server_restricted));
     open_trace(conf);
     name_server(worker, conf);
     directory_auth_init(&worker->auth);

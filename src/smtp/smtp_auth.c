@@ -29,6 +29,13 @@ static void refuse(struct smtp_session *session, enum st st)
         smtp_reply(session, 535, "5.7.8", "Authentication credentials invalid");
 }
 
+static bool admitted(const struct smtp_session *session)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+
+    return directory_auth_admits(directory_login(directory, auth_sasl_name(session->sasl)));
+}
+
 static void take(struct smtp_session *session, struct slice bytes)
 {
     AUTO(buf) struct buf out = BUF(SASL_BYTES_MAX);
@@ -44,6 +51,11 @@ static void take(struct smtp_session *session, struct slice bytes)
     }
     if (st != ST_OK) {
         refuse(session, st);
+        return;
+    }
+    if (!admitted(session)) {
+        end_auth(session);
+        smtp_reply(session, 454, "4.3.2", "This server takes no new sessions now");
         return;
     }
     session->login = mem_copy(auth_sasl_name(session->sasl));

@@ -158,6 +158,16 @@ static bool server_ok(struct smtp_session *session)
     return false;
 }
 
+/* RFC 3463: X.3.2 system not accepting network messages. */
+static bool wants_mail(struct smtp_session *session)
+{
+    if (conf_restriction() != CONF_NO_MAIL || session->login != NULL ||
+        session->kind == SMTP_KIND_TRANSFER)
+        return true;
+    smtp_reply(session, 451, "4.3.2", "This server takes no mail now");
+    return false;
+}
+
 void smtp_cmd_mail(struct smtp_session *session, struct slice args)
 {
     struct params params = {0};
@@ -167,7 +177,7 @@ void smtp_cmd_mail(struct smtp_session *session, struct slice args)
         smtp_reply(session, 501, "5.5.4", "Write MAIL FROM:<address>");
         return;
     }
-    if (!server_ok(session))
+    if (!server_ok(session) || !wants_mail(session))
         return;
     if (!read_mail(session, args, &path, &params) || !sender_ok(session, &path, &params))
         return;

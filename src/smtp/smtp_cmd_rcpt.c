@@ -4,6 +4,7 @@
 #include "directory/directory.h"
 #include "log/log.h"
 #include "mime/mime_utf8.h"
+#include "router/router_plan.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_dsn.h"
 #include "smtp/smtp_foreign.h"
@@ -86,6 +87,14 @@ static void refuse(struct smtp_session *session, const struct smtp_path *path,
                SLICE_ARG(path->text), refusals[verdict].text);
 }
 
+/* Another server of the domain gave it for a reason: a document that is not here yet, or not for
+ * this server to see. It keeps the message, and makes its plan anew (RFC 3463 section 3.5). */
+static void refuse_unknown(struct smtp_session *session, const struct smtp_path *path)
+{
+    smtp_reply(session, 451, "4.4.3", "<%.*s>: no document that this server sees knows it; later",
+               SLICE_ARG(path->text));
+}
+
 /* Whether the peer may send to other domains at all. */
 static bool may_relay(const struct smtp_session *session)
 {
@@ -108,6 +117,13 @@ static bool resolve(struct smtp_session *session, const struct smtp_path *path,
     enum router_verdict verdict =
         router_resolve(directory, path->local, domain, targets, &rcpt->reach);
 
+    if (session->kind == SMTP_KIND_TRANSFER &&
+        (verdict == ROUTER_NOBODY || !router_plan_knows(directory, domain))) {
+        if (verdict == ROUTER_OK || verdict == ROUTER_FOREIGN)
+            router_resolve_undo(targets);
+        refuse_unknown(session, path);
+        return false;
+    }
     if (verdict != ROUTER_OK && verdict != ROUTER_FOREIGN) {
         refuse(session, path, verdict);
         return false;

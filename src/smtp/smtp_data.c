@@ -145,12 +145,22 @@ static uint64_t flags_of(const struct smtp_mail *mail)
 }
 
 /* RFC 5321 section 6.3: too many servers, or this one too often (the line it just wrote is one). */
-static bool loops(const struct mime_facts *facts)
+static enum st check_loop(const struct smtp_session *session)
 {
+    const struct smtp_mail *mail = session->mail;
+    const struct mime_facts *facts = mime_scan_facts(mail->scan);
     const struct conf *conf = conf_get();
 
-    return facts->received_count > conf->smtp_received_max ||
-           facts->received_own_count > conf->smtp_received_own_max + 1;
+    if (facts->received_count > conf->smtp_received_max)
+        return ST_DENIED;
+    if (facts->received_own_count <= conf->smtp_received_own_max + 1)
+        return ST_OK;
+    if (session->kind != SMTP_KIND_TRANSFER)
+        return ST_DENIED;
+    /* Servers of the domain send it in a circle while their documents differ. */
+    return router_ends_here(session->context->queue, &mail->targets, buf_slice(&mail->origin))
+               ? ST_OK
+               : ST_CONFLICT;
 }
 
 /* Who gives it, what it is known by, and whether a copy is kept. */
@@ -187,11 +197,12 @@ static enum st end_text(struct smtp_session *session)
     if (mail->failed || blob_writer_end(mail->body) != ST_OK)
         return ST_IO;
     const struct mime_part *root = mime_scan_end(mail->scan);
-    if (loops(mime_scan_facts(mail->scan)))
-        return ST_DENIED;
+    put_origin(session, &mail->origin);
+    enum st st = check_loop(session);
+    if (st != ST_OK)
+        return st;
     buf_init(&mail->structure, STRUCTURE_BYTES_MAX);
     mime_structure_write(root, &mail->structure);
-    put_origin(session, &mail->origin);
     mail->message = (struct router_message){.body = mail->body,
                                             .envelope = root->envelope,
                                             .structure = buf_slice(&mail->structure),
@@ -238,6 +249,8 @@ static void reply_all(struct smtp_session *session, enum st st)
     for (size_t i = 0; i < replies; i++) {
         if (st == ST_DENIED)
             smtp_reply(session, 554, "5.4.6", "Too many Received lines: the message loops");
+        else if (st == ST_CONFLICT)
+            smtp_reply(session, 451, "4.4.6", "The message was here too often; later");
         else if (st == ST_INVALID)
             smtp_reply(session, 554, "5.6.0", "The message has a NUL byte; mail text must not");
         else if (st == ST_AGAIN)

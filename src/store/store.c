@@ -71,7 +71,12 @@ void store_close(struct store **store)
 
 enum st store_read(struct store *store, store_body *body, void *arg)
 {
-    return store->engine->read(store, body, arg);
+    return store->engine->read(store, body, arg, 0);
+}
+
+enum st store_read_soon(struct store *store, store_body *body, void *arg)
+{
+    return store->engine->read(store, body, arg, STORE_SOON_MS);
 }
 
 bool store_write_begin(struct store *store, struct store_job *job)
@@ -100,11 +105,12 @@ static void tell_waiter(struct store_job *job)
     pthread_mutex_unlock(&waiter->lock);
 }
 
-enum st store_write(struct store *store, store_body *body, void *arg)
+static enum st write_within(struct store *store, store_body *body, void *arg, uint64_t patience_ms)
 {
-    struct waiter waiter = {.job = {.body = body, .arg = arg, .done = tell_waiter},
-                            .lock = PTHREAD_MUTEX_INITIALIZER,
-                            .told = PTHREAD_COND_INITIALIZER};
+    struct waiter waiter = {
+        .job = {.body = body, .arg = arg, .done = tell_waiter, .patience_ms = patience_ms},
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .told = PTHREAD_COND_INITIALIZER};
 
     if (store_write_begin(store, &waiter.job))
         return waiter.job.st;
@@ -115,6 +121,16 @@ enum st store_write(struct store *store, store_body *body, void *arg)
     pthread_mutex_unlock(&waiter.lock);
     net_block_end();
     return waiter.job.st;
+}
+
+enum st store_write(struct store *store, store_body *body, void *arg)
+{
+    return write_within(store, body, arg, 0);
+}
+
+enum st store_write_soon(struct store *store, store_body *body, void *arg)
+{
+    return write_within(store, body, arg, STORE_SOON_MS);
 }
 
 bool store_away(const struct store *store)

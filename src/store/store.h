@@ -31,6 +31,9 @@ void store_close(struct store **store);
 
 /* One consistent view of the store. Short: nothing that waits for a peer belongs into body. */
 MUST_USE enum st store_read(struct store *store, store_body *body, void *arg);
+/* The same for what may be left for later: ST_IO after STORE_SOON_MS where PostgreSQL is away. */
+#define STORE_SOON_MS 500
+MUST_USE enum st store_read_soon(struct store *store, store_body *body, void *arg);
 /* Returns ST_OK once the body's changes are durable; then the watchers have been told too.
  * SQLite: bodies of several threads share one commit, each undone alone if it fails.
  * ST_IO: the disk or the database failed or stayed away; nothing was changed. (PostgreSQL lost in
@@ -38,6 +41,8 @@ MUST_USE enum st store_read(struct store *store, store_body *body, void *arg);
  * that long, ST_IO leaves it open.) ST_FULL here, from the engine, never; quota is the records'
  * business. */
 MUST_USE enum st store_write(struct store *store, store_body *body, void *arg);
+/* The same for what may be left undone, as store_read_soon(). */
+MUST_USE enum st store_write_soon(struct store *store, store_body *body, void *arg);
 
 /* The same for a thread that has better things to do than to wait. */
 struct store_job {

@@ -129,7 +129,8 @@ struct store_engine {
     bool (*away)(const struct store *store);                   /* NULL: never */
     void (*hurry)(struct store *store);                        /* NULL: it never waits */
     void (*set_retry)(struct store *store, uint64_t retry_ms); /* NULL: nothing to retry */
-    enum st (*read)(struct store *store, store_body *body, void *arg);
+    /* patience_ms: as a job's. */
+    enum st (*read)(struct store *store, store_body *body, void *arg, uint64_t patience_ms);
     /* As store_write_begin(). */
     bool (*write)(struct store *store, struct store_job *job);
     /* changed_r NULL: nobody waits for it; a failure may be told by a later statement or the end.

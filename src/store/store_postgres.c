@@ -112,11 +112,12 @@ static enum pg_fault pool_connect(struct pg *pg, struct pg_conn *conn)
 
 /* --- trying --- */
 
-static void trying_init(struct trying *trying, struct pg *pg)
+static void trying_init(struct trying *trying, struct pg *pg, uint64_t patience_ms)
 {
-    *trying = (struct trying){.pg = pg,
-                              .backoff_ms = BACKOFF_FIRST_MS,
-                              .deadline_ms = sys_mono_ms() + atomic_load(&pg->retry_ms)};
+    uint64_t retry_ms = patience_ms != 0 ? patience_ms : atomic_load(&pg->retry_ms);
+
+    *trying = (struct trying){
+        .pg = pg, .backoff_ms = BACKOFF_FIRST_MS, .deadline_ms = sys_mono_ms() + retry_ms};
 }
 
 /* Waits before the next try; false when there is to be none. Half of the wait is chance, so that
@@ -162,14 +163,14 @@ static enum st read_once(struct store *store, struct pg_conn *conn, struct tryin
     return st;
 }
 
-static enum st pg_read(struct store *store, store_body *body, void *arg)
+static enum st pg_read(struct store *store, store_body *body, void *arg, uint64_t patience_ms)
 {
     struct pg *pg = store->handle;
     struct trying trying;
     enum pg_fault fault;
     enum st st;
 
-    trying_init(&trying, pg);
+    trying_init(&trying, pg, patience_ms);
     do {
         struct pg_conn *conn = pool_take(pg, trying.deadline_ms);
         st = ST_IO;
@@ -269,9 +270,7 @@ static bool pg_write(struct store *store, struct store_job *job)
     enum pg_fault fault;
     enum st st;
 
-    trying_init(&trying, pg);
-    if (job->patience_ms != 0)
-        trying.deadline_ms = sys_mono_ms() + job->patience_ms;
+    trying_init(&trying, pg, job->patience_ms);
     do {
         struct pg_conn *conn = pool_take(pg, trying.deadline_ms);
         st = ST_IO;

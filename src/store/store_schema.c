@@ -158,8 +158,15 @@ static const char migration_7[] =
     "CREATE TABLE oof_replied (account_id BIGINT NOT NULL, sender @TEXT@ NOT NULL, "
     " at_ms BIGINT NOT NULL, PRIMARY KEY (account_id, sender)) @END@;";
 
+/* How far servers have each other's documents. */
+static const char migration_8[] =
+    "CREATE TABLE document_epoch (number BIGINT NOT NULL PRIMARY KEY, epoch BIGINT NOT NULL, "
+    " server @TEXT@ NOT NULL, seq BIGINT NOT NULL);"
+    "CREATE TABLE document_seen (server @TEXT@ NOT NULL PRIMARY KEY, epoch BIGINT NOT NULL, "
+    " seq BIGINT NOT NULL) @END@;";
+
 static const char *const migrations[] = {migration_1, migration_2, migration_3, migration_4,
-                                         migration_5, migration_6, migration_7};
+                                         migration_5, migration_6, migration_7, migration_8};
 
 static const char meta_table[] =
     "CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)";

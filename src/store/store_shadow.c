@@ -80,6 +80,27 @@ enum st store_shadow_done(struct store_tx *tx, struct slice owner, struct slice 
     return st == ST_OK && left == 0 ? drop(tx, blob_id) : st;
 }
 
+enum st store_shadow_drop(struct store_tx *tx, struct slice owner, struct slice guid)
+{
+    int64_t blob_id = 0;
+    enum st st = store_get_i64(tx, S_SHADOW_FIND, &blob_id, SV_T(owner), SV_T(guid));
+
+    return st == ST_OK ? drop(tx, blob_id) : st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum st store_shadow_has(struct store_tx *tx, struct slice owner, bool *held_r, bool *taken_r)
+{
+    int64_t count = 0;
+    enum st st = store_get_i64(tx, S_SHADOW_HAS, &count, SV_T(owner));
+
+    *held_r = count > 0;
+    count = 0;
+    if (st == ST_OK)
+        st = store_get_i64(tx, S_SHADOW_HAS_TAKEN, &count, SV_T(owner));
+    *taken_r = count > 0;
+    return st;
+}
+
 enum st store_shadow_each(struct store_tx *tx, struct slice owner, struct slice after_guid,
                           uint64_t limit, store_shadow_fn *fn, void *ctx)
 {
@@ -118,6 +139,23 @@ static void read_envelope(struct store_rows *rows, struct arena *arena, struct s
                                  .body_offset = (uint64_t)store_rows_i64(rows, 10),
                                  .shadow = SLICE("")};
     store_text_copy(e->guid, sizeof(e->guid), store_rows_bytes(rows, 1));
+}
+
+enum st store_shadow_list(struct store_tx *tx, int64_t after_id, uint64_t limit,
+                          struct arena *arena, store_shadow_list_fn *fn, void *ctx)
+{
+    struct store_rows *rows = store_rows_open(tx, S_SHADOW_LIST, SV_I(after_id), SV_I(limit));
+    enum st told = ST_OK;
+
+    while (told == ST_OK && store_rows_next(rows)) {
+        struct store_envelope envelope;
+
+        read_envelope(rows, arena, &envelope);
+        told = fn(ctx, &envelope, arena_copy(arena, store_rows_bytes(rows, 11)),
+                  (uint64_t)store_rows_i64(rows, 12));
+    }
+    enum st st = store_rows_close(&rows);
+    return st != ST_OK ? st : told;
 }
 
 static enum st read_rcpts(struct store_tx *tx, enum store_stmt stmt, struct arena *arena,

@@ -23,6 +23,11 @@ MUST_USE enum st store_shadow_put(struct store_tx *tx, struct slice owner,
  * there is passed over. */
 MUST_USE enum st store_shadow_done(struct store_tx *tx, struct slice owner, struct slice guid,
                                    int64_t rcpt_no);
+/* The copy goes; what is remembered of its having been taken over stays. */
+MUST_USE enum st store_shadow_drop(struct store_tx *tx, struct slice owner, struct slice guid);
+/* Whether there are copies of the owner's, and whether some are remembered as taken over. */
+MUST_USE enum st store_shadow_has(struct store_tx *tx, struct slice owner, bool *held_r,
+                                  bool *taken_r);
 /* What there is of the owner's, in the order of the guids from behind after_guid, at most limit;
  * fn's status other than ST_OK ends it. */
 typedef enum st store_shadow_fn(void *ctx, struct slice guid, bool taken);
@@ -31,6 +36,13 @@ MUST_USE enum st store_shadow_each(struct store_tx *tx, struct slice owner, stru
 /* How many copies of each owner; open: recipients in them that may have to be taken over. */
 typedef enum st store_shadow_owner_fn(void *ctx, struct slice owner, int64_t count, int64_t open);
 MUST_USE enum st store_shadow_owners(struct store_tx *tx, store_shadow_owner_fn *fn, void *ctx);
+
+/* Each copy whose body's id is behind after_id, in that order, at most limit, with its owner and
+ * how many recipients are open; texts live in arena. fn's status other than ST_OK ends it. */
+typedef enum st store_shadow_list_fn(void *ctx, const struct store_envelope *envelope,
+                                     struct slice owner, uint64_t rcpt_count);
+MUST_USE enum st store_shadow_list(struct store_tx *tx, int64_t after_id, uint64_t limit,
+                                   struct arena *arena, store_shadow_list_fn *fn, void *ctx);
 
 struct store_shadow_copy {
     struct store_envelope envelope; /* envelope_id: the body's */

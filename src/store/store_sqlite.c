@@ -245,7 +245,7 @@ static enum st run_control(struct lite_conn *conn, enum control control)
 
 /* --- reading --- */
 
-static enum st lite_read(struct store *store, store_body *body, void *arg)
+static enum st lite_read(struct store *store, store_body *body, void *arg, uint64_t patience_ms)
 {
     struct lite *lite = store->handle;
 

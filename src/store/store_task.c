@@ -45,6 +45,15 @@ enum st store_task_done(struct store_tx *tx, const struct store_task *task)
     return st;
 }
 
+enum st store_task_rest(struct store_tx *tx, const struct store_task *task, struct slice rest)
+{
+    int64_t changed = 0;
+    enum st st = store_exec(tx, S_TASK_REST, &changed, SV_I(task->task_id),
+                            store_text_value(rest), store_text_value(task->rcpt));
+
+    return st == ST_OK && changed == 0 ? ST_NOT_FOUND : st;
+}
+
 enum st store_task_later(struct store_tx *tx, int64_t task_id, int64_t next_ms)
 {
     return store_exec(tx, S_TASK_LATER, NULL, SV_I(task_id), SV_I(next_ms));

@@ -6,11 +6,12 @@
 struct arena;
 
 enum store_task_kind {
-    STORE_TASK_ITIP = 1, /* an iTIP message (body) from sender, for the account */
-    STORE_TASK_IMIP = 2, /* an iTIP message (body) of the account, to be mailed to rcpt */
+    /* An iTIP message (body) of the account, from sender to rcpt, addresses with a line end between
+     * them. */
+    STORE_TASK_ITIP = 1,
     /* A delivered mail (blob_id; body: its guid) of sender to the address rcpt: may be iMIP, */
-    STORE_TASK_MAIL = 3,
-    STORE_TASK_OOF = 4, /* may want an out of office reply. */
+    STORE_TASK_MAIL = 2,
+    STORE_TASK_OOF = 3, /* may want an out of office reply. */
 };
 
 struct store_task {
@@ -32,6 +33,9 @@ MUST_USE enum st store_task_get(struct store_tx *tx, struct arena *arena, int64_
 /* Ends it, in the transaction that does its work, before the work: from then on nobody else does
  * it. ST_NOT_FOUND: somebody did it. */
 MUST_USE enum st store_task_done(struct store_tx *tx, const struct store_task *task);
+/* The same for a part of it: rest is left to be done of its rcpt. */
+MUST_USE enum st store_task_rest(struct store_tx *tx, const struct store_task *task,
+                                 struct slice rest);
 MUST_USE enum st store_task_later(struct store_tx *tx, int64_t task_id, int64_t next_ms);
 /* Ids of those due at now_ms, the longest due first; when the next one is: INT64_MAX: none. */
 MUST_USE enum st store_task_due(struct store_tx *tx, int64_t now_ms, int64_t *ids, size_t cap,

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -39,13 +40,28 @@ enum st sys_user_become(const struct sys_user *user, struct buf *why)
     return ST_OK;
 }
 
-bool sys_user_own(const struct sys_user *user, const char *path)
+/* Whether that user can write there. */
+static bool can_write(const struct sys_user *user, const char *path)
 {
-    if (!user->change)
-        return access(path, W_OK) == 0;
-    if (chown(path, user->uid, user->gid) != 0 || setegid(user->gid) != 0 ||
-        seteuid(user->uid) != 0)
+    if (setegid(user->gid) != 0 || seteuid(user->uid) != 0)
         return false;
     bool writes = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
     return seteuid(0) == 0 && setegid(0) == 0 && writes;
+}
+
+/* Another effective user clears the signal that the parent's death is to bring (prctl(2)); a parent
+ * that died meanwhile brings it now. */
+bool sys_user_own(const struct sys_user *user, const char *path)
+{
+    pid_t parent = getppid();
+    int death = 0;
+
+    if (!user->change)
+        return access(path, W_OK) == 0;
+    prctl(PR_GET_PDEATHSIG, &death);
+    bool writes = chown(path, user->uid, user->gid) == 0 && can_write(user, path);
+    prctl(PR_SET_PDEATHSIG, death);
+    if (death != 0 && getppid() != parent)
+        raise(death);
+    return writes;
 }

@@ -1,5 +1,5 @@
 """A domain of three servers: joining, health, documents that reach all, and who is refused."""
-import http.client, json, os, signal, socket, ssl, statistics, struct, subprocess, time
+import http.client, json, os, re, signal, socket, ssl, statistics, struct, subprocess, time, urllib.request
 
 import pytest
 
@@ -127,6 +127,14 @@ def ready(domain):
     return domain
 
 
+@pytest.fixture
+def two():
+    members = make_domain(("a.test", "b.test"), listen=("admin",))
+    yield members
+    for member in members:
+        member.remove()
+
+
 # --- documents ---
 
 def test_an_edit_reaches_all_servers_within_a_second(ready):
@@ -168,6 +176,74 @@ def test_after_a_partition_the_newest_wins_and_the_loser_is_reported(ready):
     wait_until(lambda: any("event=document_conflict" in line and "it=lost" in line for line in b.lines))
     history = a.run("store", "check")
     assert "no faults" in history.stdout
+
+
+def sent(member):
+    with urllib.request.urlopen(f"http://{member.ports['admin']}/metrics", timeout=20) as answer:
+        return int(re.search(r"^posthorse_documents_sent (\d+)", answer.read().decode(), re.M)[1])
+
+
+def test_after_a_restart_only_what_is_new_is_told(two):
+    a, b = two
+    for n in range(30):
+        a.edit(f"many{n}", "x")
+    wait_until(lambda: all(b.text(f"many{n}") for n in range(30)))
+    before = sent(a)
+    b.stop()
+    a.edit("new", "made while b was away")
+    b.start()
+    wait_until(lambda: b.text("new"))
+    await_all_up(two)
+    assert sent(a) - before < 10  # its own document, and the new one
+    a.stop()
+    b.edit("newer", "made while a was away")
+    a.start()
+    wait_until(lambda: a.text("newer"))
+    await_all_up(two)
+    assert sent(a) < 10
+
+
+def test_a_store_that_was_put_back_gets_what_it_had_told_and_tells_what_is_new(two):
+    a, b = two
+    a.edit("old", "x")
+    a.stop()
+    kept = {path: path.read_bytes() for path in a.data.glob("*") if path.is_file()}
+    a.start()
+    for n in range(5):
+        a.edit(f"lost{n}", "x")
+    wait_until(lambda: b.text("lost4"))
+    a.stop()
+    for path in a.data.glob("*"):
+        if path.is_file() and path not in kept:
+            path.unlink()
+    for path, content in kept.items():
+        path.write_bytes(content)
+    a.start()
+    a.edit("after", "made by the one that was put back")
+    wait_until(lambda: b.text("after"))
+    wait_until(lambda: all(a.text(f"lost{n}") for n in range(5)))
+
+
+def test_a_removed_document_is_forgotten_when_all_have_seen_it(two):
+    a, b = two
+    a.edit("brief", "x")
+    wait_until(lambda: b.text("brief"))
+    b.stop()
+    assert a.api("/v1/directory/remove", {"kind": "group", "name": "brief"})[0] == 200
+    for member in two:
+        member.config.write_text(member.config.read_text() + "directory_tombstone_ms = 1 s\n")
+    a.reload()
+    since = time.monotonic()
+    wait_until(lambda: time.monotonic() > since + 2.5, what="more than two looks")
+    assert a.count("tombstones_purged") == 0 and a.run("directory", "history", "group", "brief").returncode == 0
+    b.start()
+    for member in two:
+        wait_until(lambda: member.run("directory", "history", "group", "brief", check=False).returncode != 0, 30,
+                   f"{member.name} forgetting it")
+    assert a.text("brief") is None and b.text("brief") is None
+    for member in two:
+        member.stop()
+        assert "no faults" in member.run("store", "check").stdout
 
 
 # --- health ---
@@ -269,7 +345,7 @@ def ends(port, data, cert=None):
     return said
 
 
-HELLO_FRAME = frame(HELLO, 1, 5, 0, 0, 0, b"b.test", b"0")
+HELLO_FRAME = frame(HELLO, 1, 5, 0, 0, 0, 0, b"b.test", b"0")
 EVIL = frame(DOCUMENT, 1, 10**15, 0, 0, b"group", b"evil", b"b.test", b"", b"", b"full_name = evil\n")
 
 
@@ -319,14 +395,12 @@ def test_a_certificate_of_another_domain_is_refused(ready):
 
 
 @pytest.mark.parametrize("what, data", [
-    ("another name than the certificate's", frame(HELLO, 1, 5, 0, 0, 0, b"c.test", b"0") + EVIL),
+    ("another name than the certificate's", frame(HELLO, 1, 5, 0, 0, 0, 0, b"c.test", b"0") + EVIL),
     ("a document before a greeting", EVIL),
     ("a pong that nobody asked for", HELLO_FRAME + frame(PONG, 1, 5, 100, 0, 0, 9)),
     ("a certificate that nobody asked for", HELLO_FRAME + frame(MEMBER, b"x")),
     ("a frame over the limit", HELLO_FRAME + struct.pack(">I", 1 << 24) + b"\x04"),
     ("garbage", HELLO_FRAME + b"\xff" * 100),
-    ("a document that is no UTF-8", HELLO_FRAME + frame(DOCUMENT, 1, 5, 0, 0, b"group", b"evil", b"b.test", b"", b"",
-                                                        b"\xff\xfe")),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_a_member_that_talks_nonsense_is_cut_off(ready, what, data):
     before = ready[0].count("cluster_refused")
@@ -334,6 +408,51 @@ def test_a_member_that_talks_nonsense_is_cut_off(ready, what, data):
     wait_until(lambda: ready[0].count("cluster_refused") > before, what="a line in the log")
     assert ready[0].text("evil") is None
     await_all_up(ready)
+
+
+def test_a_document_that_is_none_is_left_out_and_what_comes_with_it_is_taken(ready):
+    a, b, _ = ready
+    before = a.count("document_refused")
+    good = frame(DOCUMENT, 2, 10**12, 0, 0, b"group", b"beside", b"b.test", b"", b"", b"full_name = good\n")
+    bad = frame(DOCUMENT, 1, 10**12, 0, 0, b"group", b"evil", b"b.test", b"", b"", b"\xff\xfe")
+    with dial(a.cluster_port, b.data / "domain" / "member.pem") as sock:
+        sock.sendall(HELLO_FRAME + bad + good)
+        wait_until(lambda: a.text("beside"), what="the good one")
+    assert a.count("document_refused") == before + 1 and a.text("evil") is None
+    wait_until(lambda: b.text("beside"))
+
+
+def test_an_ended_certificate_is_refused():
+    members = make_domain(("a.test", "b.test"), {"cluster_certificate_ms": "6 s"})
+    a, b = members
+    try:
+        old = b.dir / "old.pem"
+        old.write_bytes((b.data / "domain" / "member.pem").read_bytes())
+        ends_ms = json.loads(b.run("domain", "show", "--json").stdout)["ends_ms"]
+        wait_until(lambda: time.time() * 1000 > ends_ms + 1000)  # certificates count seconds
+        before = refusals(a)
+        assert ends(a.cluster_port, HELLO_FRAME + EVIL, old) == b""
+        wait_until(lambda: refusals(a) > before)
+        assert a.text("evil") is None
+    finally:
+        for member in members:
+            member.remove()
+
+
+def test_a_document_that_names_itself_a_reader_is_refused_and_nothing_changes(ready):
+    """A server that the readers keep out cannot write itself in."""
+    a, b, _ = ready
+    def put(member, kind, name, text):
+        return member.api("/v1/directory/edit", {"kind": kind, "name": name, "text": text})
+    secret = "full_name = secret\nreader = a.test\nreader = chosen\nreader = [keepers]\n"
+    assert put(a, "group", "chosen", "member = a.test\n")[0] == 200
+    assert put(a, "group", "secret", secret)[0] == 200
+    show = "/v1/directory/show?kind=group&name=secret"
+    wait_until(lambda: b.api(show)[0] == 200 and b.api("/v1/directory/show?kind=group&name=chosen")[0] == 200)
+    for text in (secret + "reader = b.test\n", secret + "author = b.test\n", "full_name = secret\n"):
+        status, answer = put(b, "group", "secret", text)
+        assert status >= 400 and "may see" in json.dumps(answer), (text, status, answer)
+    assert b.api(show)[1]["text"] == a.api(show)[1]["text"] == secret
 
 
 def test_a_flood_of_strangers_does_not_make_a_server_down(ready):

@@ -1,5 +1,5 @@
 """Days when something breaks, is missing or is replaced."""
-import contextlib, os, re, signal, socket, ssl, subprocess, time
+import base64, contextlib, os, re, signal, socket, ssl, subprocess, time
 
 import pytest
 
@@ -32,6 +32,60 @@ def make_certificate(folder, name, days=30):
 
 def certificate_of(port):
     return ssl.get_server_certificate(("127.0.0.1", port))
+
+
+# --- restricted ---
+
+def restrict(server, value):
+    server.settings.write_text(f"server_restricted = {value}\n")  # the sandbox's file is made anew at each start
+    server.set(server_restricted=value)
+
+
+def logs_in(server, user):
+    with Imap(server.port("imap")) as imap:
+        answer, _ = imap.command(f"LOGIN {user} horse")
+        assert answer.startswith("OK") or answer.startswith("NO [UNAVAILABLE]"), answer
+        return answer.startswith("OK")
+
+
+def auth_code(server, user):
+    plain = base64.b64encode(f"\0{user}\0horse".encode()).decode()
+    with Smtp(server.port("submission")) as smtp:
+        return smtp.command(f"AUTH PLAIN {plain}")[0]
+
+
+@pytest.mark.parametrize("value,mail,lasts", [(1, 250, False), (2, 250, True), (3, 451, False), (4, 451, True)])
+def test_a_restricted_server_takes_no_new_sessions_but_of_administrators(sqlite, value, mail, lasts):
+    sqlite.start()
+    with Imap(sqlite.port("imap"), "bob") as before:
+        restrict(sqlite, value)
+        before.ok("SELECT INBOX")  # goes on
+    assert not logs_in(sqlite, "bob") and logs_in(sqlite, "alice")
+    assert (auth_code(sqlite, "bob"), auth_code(sqlite, "alice")) == (454, 235)
+    assert deliver_code(sqlite) == mail
+    sqlite.stop()
+    sqlite.start()
+    assert logs_in(sqlite, "bob") != lasts
+    assert bool(sqlite.seen("event=restriction_ended")) != lasts
+    restrict(sqlite, 0)
+    assert logs_in(sqlite, "bob") and deliver_code(sqlite) == 250
+    restrict(sqlite, value)
+    assert not logs_in(sqlite, "bob")
+
+
+def deliver_code(server):
+    with Smtp(server.port("smtp")) as smtp:
+        code = smtp.command("MAIL FROM:<>")[0]
+        return deliver(server) if code == 250 else code
+
+
+def test_server_max_users_leaves_room_for_administrators(sqlite):
+    sqlite.start()
+    sqlite.set(server_max_users=2)
+    with Imap(sqlite.port("imap"), "bob"), Imap(sqlite.port("imap"), "bob"):
+        assert not logs_in(sqlite, "bob") and logs_in(sqlite, "alice")
+        assert auth_code(sqlite, "bob") == 454
+    wait_until(lambda: logs_in(sqlite, "bob"), 10, "a log-in when one has left")
 
 
 # --- reload ---

@@ -4,14 +4,14 @@ import itertools, json, os, pathlib, re, signal, sys, time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from server import Imap, Smtp, wait_until
+from server import Imap, Smtp, free_base_port, wait_until
 from sink import Sink
-from test_cluster import await_all_up, make_domain
+from test_cluster import Member, await_all_up, make_domain
 
 A, B, C = "a.test", "b.test", "c.test"
 FAST = {"relay_networks": "127.0.0.0/8", "queue_retry_min_ms": 200, "queue_retry_max_ms": 1000, "queue_probe_ms": 200, "listen_transfer": "127.0.0.1:0",
         "smtp_out_connect_timeout_ms": 1000, "smtp_out_timeout_ms": 3000,
-        "auth_plain_without_tls": "yes"}
+        "auth_plain_without_tls": "yes", "domains": "example.test example.net"}
 
 
 def put(member, kind, name, text):
@@ -324,3 +324,69 @@ def test_mail_that_waited_through_a_restart_goes_when_its_server_is_back(ready):
         wait_until(lambda: subjects(a, "alice", ident) == 1, 10, "the mail in alice's inbox")
     finally:
         c.set(queue_retry_min_ms=200, queue_retry_max_ms=1000, queue_probe_ms=200)
+
+
+# --- one SMTP domain of two systems: who lives where is decided for each address ---
+
+@pytest.fixture
+def other_system(ready):
+    """It has carl@example.net, and gives what it does not know to ours (b); a and b are the gateways there."""
+    base = free_base_port(3)
+    other = Member("other.test", base, {**FAST, "domains": "example.net", "listen_cluster": "", "listen_transfer": "",
+                                        "listen_smtp": f"127.0.0.1:{base + 1}", "listen_imap": f"127.0.0.1:{base + 2}"})
+    other.ports = {"smtp": f"127.0.0.1:{base + 1}", "imap": f"127.0.0.1:{base + 2}"}
+    other.start()
+    assert other.api("/v1/account/add", {"name": "carl", "password": "horse"})[0] == 200
+    put(other, "foreign-domain", "ours", f"domain = Ours\nmail_server = other.test\nshared_domain = example.net\n"
+        f"host = 127.0.0.1:{ready[1].port('smtp')}\n")
+    for name, server in (("net-b", B), ("net-a", A)):
+        everywhere(ready, "foreign-domain", name, f"domain = Other\nmail_server = {server}\nshared_domain = example.net\n"
+                   f"host = 127.0.0.1:{base + 1}\n")
+    yield other
+    for name in ("net-a", "net-b"):
+        status, answer = ready[2].api("/v1/directory/remove", {"kind": "foreign-domain", "name": name})
+        assert status == 200, answer
+    assert other.remove() == 0
+
+
+def inbox(member, user):
+    with Imap(member.port("imap"), user) as imap:
+        imap.ok("SELECT INBOX")
+        return [text for text in imap.ok("UID FETCH 1:* BODY.PEEK[]") if "BODY[]" in text]
+
+
+def passed(member, ident):
+    return sum("event=smtp_accepted " in l and f"message_id={ident} " in l for l in member.lines)
+
+
+def test_a_domain_of_two_systems_each_has_its_own_people(ready, other_system):
+    for member in (*ready, other_system):
+        ours, theirs = give(member, "alice@example.net"), give(member, "carl@example.net")
+        wait_until(lambda: subjects(ready[0], "alice", ours) == 1, 20, f"alice's mail, given to {member.name}")
+        wait_until(lambda: subjects(other_system, "carl", theirs) == 1, 20, f"carl's mail, given to {member.name}")
+        assert passed(other_system, ours) == (member is other_system)   # who is here gets it here
+    assert servers_of(route(ready[2], "carl@example.net")) == [A, B]
+
+
+def test_the_second_gateway_takes_what_the_domain_shares_when_the_first_is_down(ready, other_system):
+    ready[0].kill()
+    ident = give(ready[2], "carl@example.net")
+    wait_until(lambda: subjects(other_system, "carl", ident) == 1, 20, "the mail by the second gateway")
+    assert passed(ready[1], ident) == 1
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 3])
+def test_what_nobody_has_in_either_system_comes_back_and_does_not_go_round(ready, other_system, at):
+    members = (*ready, other_system)
+    ident = give(members[at], "nowhere@example.net", sender="alice@example.net")
+
+    def reports():
+        return [text for text in inbox(ready[0], "alice") if "multipart/report" in text and ident in text]
+    wait_until(reports, 30, "the report")
+    for member in members:
+        wait_until(lambda: not json.loads(member.run("queue", "list", "--json").stdout)["summary"]["recipients"], 20,
+                   f"an empty queue on {member.name}")
+    assert len(reports()) == 1 and "5.4.6" in reports()[0]
+    rounds = [passed(member, ident) for member in members]
+    print(f"given to {members[at].name}: taken {rounds} times by {[m.name for m in members]}")
+    assert max(rounds) <= 6 and sum(rounds) <= 18   # smtp_received_own_max is 4

@@ -1,5 +1,6 @@
 """`posthorse sandbox --servers 3`: one domain, another mail system beside it, and a picture of them."""
-import fcntl, json, os, pty, select, signal, smtplib, struct, subprocess, termios, time
+import fcntl, json, os, pathlib, pty, select, signal, smtplib, struct, subprocess, termios, time
+import xml.dom.minidom
 
 import pytest
 
@@ -7,14 +8,16 @@ import server as servers
 from server import wait_until
 
 NAMES = [f"mail{n}.example.test" for n in (1, 2, 3)]
+DEMO = pathlib.Path(__file__).resolve().parent.parent.parent / "tools" / "demo.py"
 FOLDERS = ("mail1", "mail2", "mail3", "exchange")
 
 
 class Sandbox(servers.Server):
     """With several servers: what it says of each."""
+    count = 3
 
     def command(self):
-        return [servers.BINARY, "sandbox", "--servers", "3", "--dir", str(self.dir), "--store", self.store,
+        return [servers.BINARY, "sandbox", "--servers", str(self.count), "--dir", str(self.dir), "--store", self.store,
                 "--base-port", "0", "--revive", "2"]
 
     def start(self, wait=True):
@@ -128,6 +131,79 @@ def test_it_ends_all_processes_and_starts_again_on_its_folder():
         sandbox.await_all_up()
     finally:
         sandbox.remove()
+
+
+def processes_of(folder):
+    """All whose command line names the folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            line = pathlib.Path("/proc", pid, "cmdline").read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(folder) in line.split(b"\0"):
+            found.append(int(pid))
+    return found
+
+
+@pytest.mark.parametrize("until", ["server_start", "store_opened", "worker_ready", "\nready"])
+def test_it_ends_with_all_servers_when_its_reader_goes_away(until):
+    folder = servers.make_dir()
+    command = [servers.BINARY, "sandbox", "--servers", "3", "--dir", str(folder), "--base-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as sandbox:
+        try:
+            heard = b"\n"
+            while until.encode() not in heard:
+                more = os.read(sandbox.stdout.fileno(), 65536)
+                assert more, f"it ended before it said {until}"
+                heard += more
+            assert processes_of(folder)
+            sandbox.stdout.close()
+            wait_until(lambda: sandbox.poll() is not None and not processes_of(folder), 40, "the end of all")
+        finally:
+            for pid in processes_of(folder):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_with_fewer_servers_than_before_the_documents_name_those_that_are_there():
+    sandbox = Sandbox()
+    try:
+        sandbox.start()
+        sandbox.signal(signal.SIGTERM)
+        sandbox.wait(40)
+        sandbox.count = 2
+        sandbox.start()
+        listed = sandbox.run("mail1", "directory", "list")
+        assert NAMES[1] in listed and NAMES[2] not in listed
+        assert NAMES[2] not in sandbox.run("mail1", "directory", "export")
+        host, port = sandbox.each["mail1"]["submission"].rsplit(":", 1)
+        with smtplib.SMTP(host, int(port), timeout=20) as smtp:  # carol's account was on the third
+            smtp.login("alice", servers.PASSWORD)
+            smtp.sendmail("alice@example.test", ["carol@example.test"], "Subject: moved\r\n\r\nmoved\r\n")
+        wait_until(lambda: "moved" in inbox_of(sandbox, "mail1", "carol"), 20, "the message")
+        sandbox.signal(signal.SIGTERM)
+        sandbox.wait(40)
+        sandbox.count = 3
+        sandbox.start()
+        sandbox.await_all_up()
+    finally:
+        sandbox.remove()
+
+
+def inbox_of(sandbox, folder, user):
+    return sandbox.run(folder, "account", "export", user, "--mbox", "-")
+
+
+def test_the_demo_breaks_servers_and_its_ledger_is_even(tmp_path):
+    drawing = tmp_path / "demo.svg"
+    demo = subprocess.run(["/usr/bin/python3", DEMO, "--seconds", "6", "--binary", servers.BINARY, "--svg", drawing],
+                          capture_output=True, text=True, timeout=120)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "killed" in demo.stdout
+    total = next(line for line in demo.stdout.splitlines() if line.startswith("all ")).split()
+    sent, acknowledged, arrived, twice, returned, waiting, lost = map(int, total[1:8])
+    assert arrived == acknowledged > 20 and sent >= acknowledged and (twice, returned, waiting, lost) == (0, 0, 0, 0)
+    assert xml.dom.minidom.parse(str(drawing)).documentElement.tagName == "svg"
 
 
 def test_on_a_terminal_it_shows_a_picture():

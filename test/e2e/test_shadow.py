@@ -1,6 +1,6 @@
 """Two servers of one cluster: a copy on the second one before 250, what happens when the first dies, and when it
 returns."""
-import os, signal, time
+import json, os, signal, time
 
 import pytest
 
@@ -102,6 +102,28 @@ def test_a_message_has_its_copy_before_250_and_none_when_it_is_done(pair):
 
 
 @REQUIRED
+def test_the_queue_tells_who_has_a_copy_and_whose_copies_are_here(pair):
+    pair.sink.down()
+    assert pair.send(pair.a, [out(1), out(2)], b"Subject: t\r\nMessage-ID: <one@a.test>\r\n\r\nText\r\n") == 250
+    listed = pair.a.run("queue", "list").stdout.splitlines()
+    column = listed[0].index("COPY")
+    assert [line[column:].split()[0] for line in listed[1:3]] == ["b.test", "b.test"]
+    shown = json.loads(pair.a.run("queue", "list", "--json").stdout)["recipients"]
+    assert [r["copy"] for r in shown] == ["b.test", "b.test"]
+    assert ["copy", "on", "b.test"] in [line.split() for line in pair.a.run("queue", "show", shown[0]["id"]).stdout.splitlines()]
+    held = json.loads(pair.b.run("queue", "list", "--copies", "--json").stdout)
+    assert held["summary"]["messages"] == 1
+    copy = held["copies"][0]
+    assert (copy["owner"], copy["guid"], copy["recipients"], copy["message_id"], copy["from"]) == (
+        "a.test", shown[0]["guid"], 2, "<one@a.test>", ALICE)
+    text = pair.b.run("queue", "list", "--copies").stdout
+    assert text.splitlines()[1].split()[0] == "a.test" and "copies of 1 message of other servers" in text
+    assert "copies of 0 messages" in pair.a.run("queue", "list", "--copies").stdout
+    pair.sink.up()
+    sent(pair, 1)
+
+
+@REQUIRED
 def test_without_the_partner_required_says_451_and_preferred_250(pair):
     pair.b.kill()
     assert pair.send(pair.a, [out(1)]) == 451
@@ -152,6 +174,25 @@ def test_the_partner_delivers_what_a_dead_server_had_queued_and_nothing_comes_tw
         member.run("store", "check")
 
 
+def test_a_partner_that_was_killed_too_delivers_once_it_is_back(pair):
+    """Its copies are only in its journal when it dies."""
+    pair.sink.down()
+    for n in range(20):
+        assert pair.send(pair.a, [out(n)]) == 250
+    pair.a.kill()
+    pair.b.kill()
+    pair.sink.up()
+    pair.b.start()
+    assert sorted(sent(pair, 20)) == sorted(out(n) for n in range(20))
+    pair.a.start()
+    pair.await_settled(pair.a)
+    wait_until(lambda: rows(pair.a) == rows(pair.b) == 0, what="empty queues")
+    assert len(pair.sink.messages()) == 20
+    for member in pair.members:
+        assert member.stop() == 0
+        member.run("store", "check")
+
+
 def test_a_server_that_is_back_soon_goes_on_itself(pair):
     pair.sink.down()
     for n in range(5):
@@ -187,6 +228,21 @@ def test_a_server_that_was_stopped_does_not_send_what_was_taken_over(pair):
     os.kill(pair.a.worker(), signal.SIGCONT)
     wait_until(lambda: rows(pair.a) == 0, what="an empty queue")
     assert len(pair.sink.messages()) == 5
+
+
+def test_a_server_that_was_stopped_in_the_middle_of_a_try_does_not_go_on_with_it(pair):
+    pair.sink.fault("ehlo", "wait 6000", times=1)
+    assert pair.send(pair.a, [out(1)]) == 250
+    wait_until(lambda: pair.sink.seen("fault"), what="the try")
+    session = pair.sink.seen("fault")[0]["session"]
+    os.kill(pair.a.worker(), signal.SIGSTOP)
+    try:
+        assert sent(pair, 1) == [out(1)]   # by the partner
+    finally:
+        os.kill(pair.a.worker(), signal.SIGCONT)
+    wait_until(lambda: pair.sink.seen("closed", session=session), 30, "the end of the first connection")
+    assert pair.a.count("shadow_given_up") == 1 and rows(pair.a) == 0
+    assert len(pair.sink.messages()) == 1
 
 
 def test_what_was_taken_alone_gets_its_copy_later(pair):

@@ -111,7 +111,8 @@ def pair(sink):
     members = make_domain(("a.test", "b.test"), SETTINGS)
     a, b = members
     add_account(a, "ann")
-    put(a, "connection", "out", f"domain = example.net\nhost = 127.0.0.1:{sink.port}\ntls = none\n")
+    for name in ("a.test", "b.test"):
+        put(a, "foreign-domain", name, f"domain = example.net\nmail_server = {name}\nhost = 127.0.0.1:{sink.port}\ntls = none\n")
     wait_until(lambda: all(document(m, n.name) for m in members for n in members))
     yield members
     for member in members:
@@ -441,3 +442,32 @@ def test_a_swallowed_answer_makes_no_second_copy(both, bea, killed):
         assert inbox(b, "bea") == before + 1
     finally:
         swallower.close()
+
+
+def test_what_a_server_handed_over_before_it_died_is_not_delivered_from_its_copy_too(both, bea):
+    """b took it and a never heard so; then a dies, and b, who has the copy of it, takes over."""
+    a, b = both
+    for member in both:
+        member.set_conf(shadow_takeover_ms=1500)
+    put(a, "cluster", "pair", "member = a.test\nmember = b.test\n")
+    for member in both:
+        member.await_line("event=shadow_settled")
+    text, ident, before, since = document(a, "b.test"), new_id(), inbox(b, "bea"), len(b.lines)
+    swallower = Swallower(transfer_port(b))
+    put(a, "server", "b.test", re.sub(r"^smtp = .*$", f"smtp = 127.0.0.1:{swallower.port_here()}", text, flags=re.M))
+    wait_until(lambda: document(b, "b.test") == document(a, "b.test"))
+    try:
+        hand_over(a, b, [bea], ident, lines=10000)
+        b.await_line(f"{ident}@e2e", since=since)
+        a.kill()
+        b.await_line("event=shadow_takeover", 30, since=since)
+        wait_until(lambda: b.api("/v1/status")[1]["queue"]["recipients"] == 0, what="an empty queue")
+        assert inbox(b, "bea") == before + 1
+    finally:
+        swallower.close()
+        if a.process.poll() is not None:
+            a.start()
+        put(a, "server", "b.test", text)
+        assert a.api("/v1/directory/remove", {"kind": "cluster", "name": "pair"})[0] == 200
+    await_all_up(both)
+    assert inbox(b, "bea") == before + 1

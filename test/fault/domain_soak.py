@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """domain_soak: three servers of a domain, each in a network namespace, faults at random moments, and an exact ledger.
 
-    domain_soak.py [--rounds N] [--messages N] [--seed N] [--rate N] [--hold S] [--faults NAME,...]
+    domain_soak.py [--rounds N] [--messages N] [--seed N] [--rate N] [--hold S] [--faults NAME,...] [--takeover MS]
 
-Servers a, b and c; a and b are gateways of the foreign domain BTEx, whose mail system is a sink. Senders give mail to each of the
+Servers a, b and c are a cluster, each keeps copies of what the others have queued and takes over; a and b are gateways of the foreign domain BTEx, whose mail system is a sink. Senders give mail to each of the
 servers: for BTEx, for accounts on one server, and for accounts on b and c. One after the other servers are killed, stopped
-(SIGSTOP), cut off both ways or one way, slowed, made to lose packets, or find their disk full. In the end:
+(SIGSTOP), cut off both ways or one way, slowed, made to lose packets, or find their disk full; some of them while the foreign
+system is away, so that they have mail queued: what they had said 250 to is delivered by another one before they come back.
+In the end:
 
 * each message answered with 250 is there: in the account's inbox or at the sink, or a report of its failure came; one refused
   is not there; one whose answer was lost is there once or not at all;
@@ -39,20 +41,31 @@ WAYS = {"BTEx": "ab", "bc": "bc", "cb": "cb"}   # first the servers that have it
 ANSWER_S = 3               # a client's patience: another connection, another message
 CUT_S = (-1.0, 5.0)        # around a fault, when answers may be lost
 DRAIN_S = 120
+LOAD = 20                # messages that a server has queued when it is at fault
+TAKEN_S = 60
 SECOND_WAY_MS = 9000     # a message in a link that was cut is taken back and sent another way
 
 
 class NetMember(Member):
     """A server in a namespace of its own, its data on a small disk of its own."""
 
-    def __init__(self, letter, number):
+    def __init__(self, letter, number, takeover_ms):
         self.machine = Machine(number)
+        self.lines = self.earlier = []
         address = self.machine.address
         super().__init__(f"{letter}.test", PORTS["cluster"],
-                         {**SETTINGS, **{f"listen_{kind}": f"{address}:{port}" for kind, port in PORTS.items()}})
-        self.letter, self.address = letter, address
+                         {**SETTINGS, "shadow_takeover_ms": takeover_ms, **{f"listen_{kind}": f"{address}:{port}" for kind, port in PORTS.items()}})
+        self.letter, self.address, self.earlier = letter, address, []
         netspace.run("mount", "-t", "tmpfs", "-o", f"size={DISK},mode=755,uid={self.data.stat().st_uid}", "none", self.data)
         self.fall_count = 0
+
+    def start(self, wait=True):
+        self.earlier += self.lines
+        return super().start(wait)
+
+    def count(self, event):
+        """Of all its lives."""
+        return sum(f"event={event} " in line for line in self.earlier + self.lines)
 
     def command(self):
         return [*self.machine.inside, *super().command()]
@@ -75,10 +88,10 @@ class NetMember(Member):
 
 
 class Message:
-    __slots__ = "flow", "begun", "told", "came"
+    __slots__ = "flow", "begun", "answered", "told", "came"
 
     def __init__(self, flow):
-        self.flow, self.begun, self.told, self.came = flow, time.time(), "lost", []
+        self.flow, self.begun, self.answered, self.told, self.came = flow, time.time(), 0, "lost", []
 
 
 class Sender(threading.Thread):
@@ -109,6 +122,7 @@ class Sender(threading.Thread):
             ("x" * 70 + "\r\n") * self.random.choice((1, 10, 50, 140))
         message = self.soak.ledger[ident] = Message(flow)
         code = smtp.mail("carol@example.test", [rcpt], body.encode())[-1]
+        message.answered = time.time()
         message.told = "250" if code == 250 else "refused"
         self.soak.answered += code == 250
         self.answered_at = time.time()
@@ -141,8 +155,9 @@ class Watcher(threading.Thread):
             self.last_uid = max(self.last_uid, uid)
 
     def idle(self, imap):
-        tag = imap.begin("IDLE")
-        while not self.soak.over_watching.is_set():
+        """Not for ever: what came during the FETCH was announced with it, and is not again."""
+        tag, until = imap.begin("IDLE"), time.monotonic() + 2
+        while not self.soak.over_watching.is_set() and time.monotonic() < until:
             try:
                 if "EXISTS" in imap.line(timeout=0.5):
                     break
@@ -193,7 +208,7 @@ class DomainSoak:
         self.sink.start()
         self.sink_machine = machine
         for number, letter in enumerate("abc", 1):
-            self.members.append(NetMember(letter, number))
+            self.members.append(NetMember(letter, number, self.args.takeover))
         a = self.members[0]
         a.run("domain", "init")
         a.start()
@@ -213,6 +228,10 @@ class DomainSoak:
                 wait_until(lambda: self.ways(member, rcpt) == ways, 20, f"the way from {member.name} to {rcpt}")
             for name in [n for n, l in ACCOUNTS.items() if member.letter in l]:
                 wait_until(lambda: f"{name} " in member.run("account", "list").stdout, 20, f"{name} on {member.name}")
+
+        self.put("/v1/directory/edit", kind="cluster", name="all", text="".join(f"member = {m.name}\n" for m in self.members))
+        for member in self.members:
+            wait_until(lambda: member.count("shadow_settled") == 2, 20, f"{member.name} settled with both others")
 
     def put(self, path, **args):
         status, answer = self.members[0].api(path, args)
@@ -272,7 +291,41 @@ class DomainSoak:
         member.await_line("disk is full", 20, since)
         return path.unlink
 
-    KINDS = ("kill_server", "stop_worker", "cut", "full_disk", "cut_in", "kill_worker", "cut_out", "slow", "lossy")
+    # --- the same of a server that has mail queued for the foreign system ---
+
+    def loaded(self, member, fault):
+        self.sink_machine.drop("drop", "drop")
+        wait_until(lambda: self.queued(member) >= LOAD, 30, f"mail queued on {member.name}")
+        return self.by_others(member, fault(member))
+
+    def by_others(self, member, end):
+        at = time.time()
+        self.sink_machine.mend()
+
+        def end_when_delivered():
+            # What was answered later may have been heard before it was said.
+            wait_until(lambda: not self.left(at - 0.1), TAKEN_S, f"all mail for the foreign system, {member.name} being away")
+            print(f"  all that {member.name} had queued came by others, {time.time() - at:.1f} s after the fault", flush=True)
+            end()
+        return end_when_delivered
+
+    def left(self, since):
+        """What the domain had taken for the foreign system before, and nobody delivered."""
+        self.collect()
+        return [i for i, m in list(self.ledger.items())
+                if m.flow[1] == "BTEx" and m.told == "250" and m.answered < since and not m.came]
+
+    def kill_loaded(self, member):
+        return self.loaded(member, self.kill_server)
+
+    def stop_loaded(self, member):
+        return self.loaded(member, self.stop_worker)
+
+    def cut_loaded(self, member):
+        return self.loaded(member, self.cut)
+
+    KINDS = ("kill_server", "stop_worker", "cut", "full_disk", "kill_loaded", "cut_in", "kill_worker", "cut_out", "cut_loaded",
+             "slow", "lossy", "stop_loaded")
 
     def one_round(self, number):
         kinds = self.args.faults.split(",") if self.args.faults else self.KINDS
@@ -283,7 +336,10 @@ class DomainSoak:
         wait_until(lambda: self.answered >= target, 120, "messages after the last fault")
         self.over.wait(self.random.uniform(0, 0.2))
         # All kinds in turn; the servers so that in three turns each meets each.
-        fault = Fault(kinds[number % len(kinds)], self.members[(number + number // len(kinds) + self.shift) % 3])
+        kind, member = kinds[number % len(kinds)], self.members[(number + number // len(kinds) + self.shift) % 3]
+        if kind.endswith("_loaded"):
+            member = self.members[0]   # the first gateway has what is queued for the foreign system
+        fault = Fault(kind, member)
         end = getattr(self, fault.name)(fault.member)
         fault.at = time.time()
         self.rounds.append(fault)
@@ -365,7 +421,7 @@ class DomainSoak:
             wait_until(lambda: not self.missing() or self.over.wait(0.2) is None, DRAIN_S, "all that was promised")
             wait_until(lambda: not any(self.queued(m) for m in self.members), DRAIN_S, "empty queues")
         except TimeoutError as why:
-            self.bad.append(str(why))
+            self.bad.append(f"{why}: {[(i, self.ledger[i].flow, self.ledger[i].begun) for i in self.missing()]}")
         print(f"domain soak: the last came {time.monotonic() - begun:.1f} s after the last was taken", flush=True)
 
     def queued(self, member):
@@ -422,6 +478,7 @@ class DomainSoak:
         if again > 0:
             self.again["sink" if at_sink else "two servers' copies"] += again
             first = at_sink[0]["at"] if at_sink else min(c for c, _ in message.came)
+            print(f"  {told} came again: {[(round(e['at'], 2), self.by(e)) for e in at_sink] or message.came}")
             if not self.near_fault(first):
                 self.bad.append(f"{told} came again, and no fault had swallowed the answer: {places or at_sink}")
         if failed:
@@ -452,6 +509,8 @@ class DomainSoak:
     def end(self):
         told = collections.Counter(m.told for m in self.ledger.values())
         self.figures()
+        copies = {k: sum(m.count(f"shadow_{k}") for m in self.members) for k in ("taken", "takeover", "given_up", "lost")}
+        print(f"domain soak: copies: {' '.join(f'{k}={n}' for k, n in copies.items())}")
         print(f"domain soak: {' '.join(f'{k}={told[k]}' for k in ('250', 'refused', 'lost'))} came again: "
               f"{dict(self.again) or 'none'} differing={len(self.bad)}")
         print("\n".join(self.bad[:50]))
@@ -470,12 +529,13 @@ class DomainSoak:
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--senders", type=int, default=9)
     parser.add_argument("--rate", type=float, default=100, help="messages a second, about")
     parser.add_argument("--hold", type=float, default=1.5, help="seconds that a fault lasts, about")
+    parser.add_argument("--takeover", type=int, default=1000, help="shadow_takeover_ms")
     parser.add_argument("--faults", default="", help="these kinds alone")
     parser.add_argument("--logs", help="folder for the servers' logs, if it fails")
     args = parser.parse_args()

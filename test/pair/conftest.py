@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
-from pairing import PairServer, Proxy, new_postgres, where
+from pairing import USERS, PairServer, Proxy, new_postgres, where
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,7 @@ def pair_of_all(database):
     for server in pair:
         server.start()
     pair[0].add_users()
+    pair[1].await_user(USERS[-1])
     yield pair
     for server in pair:
         server.remove()

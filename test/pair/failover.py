@@ -1,20 +1,23 @@
 #!/usr/bin/python3
 """failover: kills the primary of a Patroni cluster under load, and checks that nothing that was answered is lost.
 
-    failover.py [--rounds N] [--seed N] [--senders N] [--clients N]
+    failover.py [--rounds N] [--seed N] [--senders N] [--clients N] [--hold SECONDS]
 
 etcd, two PostgreSQL under Patroni (synchronous_mode), two posthorse servers on them by one connection string with both
-hosts and target_session_attrs=read-write. One of them has a spool. Senders give mail to both servers, IMAP clients stay logged in to both. In each
-round the primary's Patroni and PostgreSQL are killed with -9; Patroni promotes the standby; the killed node
-comes back as the standby of the next round. Then:
+hosts and target_session_attrs=read-write. One of them has a spool. Senders give mail to both servers, IMAP clients stay
+logged in to both. In each round the primary's Patroni and PostgreSQL are killed with -9; Patroni promotes the standby; the
+killed node comes back as the standby of the next round. In the second of each three rounds the servers hold what they are asked
+no longer than --hold (default 5 s), less than the failover takes, so that NO [UNAVAILABLE] and 4yz must be seen; in the others
+for store_retry_ms as it is by default, and nothing may be refused. Then:
 
-* each message answered with 250 is in the mailbox once, one that was refused is not, one whose reply was lost at most once;
+* each message answered with 250 is in the mailbox once, one that was refused is not (but where the log says that the outcome of a
+  commit could not be found out), one whose reply was lost at most once;
 * no session was cut; what was asked meanwhile was held, or answered with NO [UNAVAILABLE] or a 4yz;
-* no answer was wrong: MODSEQs and UIDNEXT of a session never go back, a UID is one message, what a client was told to
-  be stored is stored, and both servers show the same numbers;
+* no answer was wrong: MODSEQs, UIDNEXT and the number of messages of a session never go back, nothing is expunged, a UID is one
+  message, what a client was told to be stored is stored, and both servers show the same numbers;
 * `posthorse store check` finds no fault.
 
-Prints the pause of each round: from the kill until mail and IMAP are answered with success again, on both servers.
+Prints for each round the longest time that a session of SMTP and one of IMAP had no success, and the ledger.
 """
 import argparse, collections, os, pathlib, random, re, shutil, signal, subprocess, sys, tempfile, threading, time, urllib.request
 
@@ -26,6 +29,8 @@ from server import Closed, Imap, Smtp, free_base_port, wait_until
 
 ACCOUNTS = [f"user{n}" for n in range(4)]
 SPAN_S = 2.0    # of load before a kill and after the pause
+HOLD_S = 30     # store_retry_ms by default
+UNKNOWN = "whether a commit succeeded could not be found out in time"
 
 PATRONI = """
 scope: horse
@@ -169,9 +174,16 @@ class Load:
         self.over = threading.Event()
         self.mail = {}       # (account, message id) -> "250", "refused", "lost"
         self.last = {}       # (kind, number) -> when it last had a success
+        self.pause = collections.Counter()    # kind -> the longest time that one of its sessions had none
+        self.answers = collections.Counter()  # kind -> successes
+        self.unknown = self.count_unknown()   # before this round
+        self.before = {account: count_of(pair[1], account) for account in ACCOUNTS}
         self.bad = []
         self.refused = collections.Counter()
         self.flags = {}      # (account, uid) -> keywords that were answered OK
+
+    def count_unknown(self):
+        return sum(UNKNOWN in line for server in self.pair for line in server.lines)
 
     def threads(self):
         jobs = [(self.send, n) for n in range(self.args.senders)] + [(self.read, n) for n in range(self.args.clients)]
@@ -186,11 +198,14 @@ class Load:
             self.bad.append(f"{job.__name__} {number}: {why!r}")
 
     def answered(self, kind, number, ok, what):
-        if ok:
-            self.last[kind, number] = time.monotonic()
-            return
+        now = time.monotonic()
         with self.lock:
-            self.refused[what] += 1
+            if ok:
+                self.pause[kind] = max(self.pause[kind], now - self.last.get((kind, number), now))
+                self.last[kind, number] = now
+                self.answers[kind] += 1
+            else:
+                self.refused[what] += 1
 
     def send(self, number, server):
         chance = random.Random(f"{self.args.seed} sender {number}")
@@ -218,7 +233,7 @@ class Load:
 
     def read(self, number, server):
         account, seen = ACCOUNTS[number % len(ACCOUNTS)], {}
-        uidnext = modseq = 0
+        uidnext = modseq = exists = 0
         with Imap(server.port("imap"), account, timeout=120) as imap:
             imap.ok("ENABLE CONDSTORE")
             imap.ok("SELECT INBOX")
@@ -228,7 +243,8 @@ class Load:
                     uid = random.randrange(1, uidnext) if uidnext > 1 else 1
                     answer, lines = imap.command(command.format(uid=uid))
                     ok = answer.startswith("OK")
-                    self.answered("imap", number, ok, f"imap {answer.split(' ')[0]} {answer.split(' ')[1]}")
+                    if command != "NOOP":       # which is OK without news too
+                        self.answered("imap", number, ok, f"imap {answer.split(' ')[0]} {answer.split(' ')[1]}")
                     if not ok and not answer.startswith("NO [UNAVAILABLE]"):
                         self.bad.append(f"client {number}: {command}: {answer}")
                     if ok and "STORE" in command and any(f"UID {uid} " in l or f"UID {uid})" in l for l in lines):
@@ -240,6 +256,12 @@ class Load:
                             self.bad.append(f"client {number}: UIDNEXT {uidnext}, MODSEQ {modseq} went back: {found[0]}")
                         uidnext, modseq = int(found[1]), int(found[2])
                     for line in lines:
+                        if re.match(r"\* (\d+ EXPUNGE|VANISHED|BYE)", line) or line.endswith("] NIL)"):
+                            self.bad.append(f"client {number}: {command}: {line}")
+                        if (found := re.match(r"\* (\d+) EXISTS", line)):
+                            if int(found[1]) < exists:
+                                self.bad.append(f"client {number}: {exists} messages became {found[1]}")
+                            exists = int(found[1])
                         ident, where = re.search(r"<[^>]+@failover>", line), re.search(r"UID (\d+)", line)
                         if ident and where and seen.setdefault(where[1], ident[0]) != ident[0]:
                             self.bad.append(f"client {number}: UID {where[1]} is {ident[0]}, was {seen[where[1]]}")
@@ -249,7 +271,7 @@ class Load:
 
 
 def kill_once(cluster, load, number):
-    """Kills the primary under load; the pause in seconds."""
+    """Kills the primary under load."""
     threads = load.threads()
     for thread in threads:
         thread.start()
@@ -270,10 +292,19 @@ def kill_once(cluster, load, number):
         thread.join(120)
         if thread.is_alive():
             load.bad.append("a session got no answer in 120 s")
-    print(f"round {number}: promoted after {promoted - killed:.1f} s, all sessions served after {pause:.1f} s; "
-          f"{sum(t == '250' for t in load.mail.values())} copies acknowledged; refused meanwhile: "
+    print(f"round {number}: promoted after {promoted - killed:.1f} s, all sessions served after {pause:.1f} s; longest pause of a "
+          f"session: SMTP {load.pause['smtp']:.1f} s, IMAP {load.pause['imap']:.1f} s; {load.answers['smtp']} messages and "
+          f"{load.answers['imap']} IMAP commands with success; refused meanwhile: "
           f"{dict(load.refused) or 'nothing, all was held'}", flush=True)
-    return pause
+
+
+def check_refused(load, hold_s):
+    """What is held for longer than the failover takes is not refused; what is not, is."""
+    kinds = {what.split(" ")[0] for what in load.refused}
+    if hold_s == HOLD_S and kinds:
+        load.bad.append(f"round {load.round}: refused though it is held for {hold_s} s: {dict(load.refused)}")
+    if hold_s < HOLD_S and kinds != {"smtp", "imap"}:
+        load.bad.append(f"round {load.round}: NO [UNAVAILABLE] and 4yz were to be seen: {dict(load.refused)}")
 
 
 def copies(port, account):
@@ -284,15 +315,23 @@ def copies(port, account):
     return collections.Counter(re.search(r"<[^>]+@failover>", l)[0] for l in lines if "@failover>" in l), lines
 
 
+def count_of(server, account, enough=0, seconds=0):
+    """The messages of the INBOX, once they are enough or time is over."""
+    end = time.monotonic() + seconds
+    with Imap(server.port("imap"), account) as imap:
+        while True:
+            count = int(re.search(r"MESSAGES (\d+)", " ".join(imap.ok("STATUS INBOX (MESSAGES)")))[1])
+            if count >= enough or time.monotonic() > end:
+                return count
+            time.sleep(0.2)     # asking costs what the spool needs
+
+
 def await_spool(load, pair):
     """What was taken into the spool while PostgreSQL was away comes into the store now."""
     begun = time.monotonic()
-    owed = {account: {i for (rcpt, i), told in load.mail.items() if rcpt == account and told == "250"} for account in ACCOUNTS}
+    owed = collections.Counter(rcpt for (rcpt, _), told in load.mail.items() if told == "250")
     for account in ACCOUNTS:
-        try:
-            wait_until(lambda a=account: owed[a] <= copies(pair[1].port("imap"), a)[0].keys(), 120)
-        except TimeoutError:
-            pass    # check() names them
+        count_of(pair[1], account, load.before[account] + owed[account], 120)   # check() names what is not there
     spooled = sum(len(server.events("spool_moved")) for server in pair)
     print(f"round {load.round}: all that was acknowledged is in the store {time.monotonic() - begun:.1f} s after the load; "
           f"{spooled} came through a spool so far", flush=True)
@@ -300,11 +339,19 @@ def await_spool(load, pair):
 
 def check(load, pair):
     await_spool(load, pair)
+    ledger = collections.Counter(load.mail.values())
+    undecided = []
     for account in ACCOUNTS:
         there, lines = copies(pair[0].port("imap"), account)
         for (rcpt, ident), told in load.mail.items():
             count = there[ident] if rcpt == account else None
-            if count is not None and (count > 1 or (told == "250") > count or (told == "refused" and count)):
+            if count is None:
+                continue
+            ledger["found"] += count > 0
+            ledger["twice"] += count > 1
+            if count == 1 and told == "refused":
+                undecided.append(f"{account}: {ident} answered {told} is there")
+            elif count > 1 or (told == "250") > count:
                 load.bad.append(f"{account}: {ident} answered {told} is there {count} times")
         flags = {int(re.search(r"UID (\d+)", l)[1]): l for l in lines if " FETCH " in l}
         for (owner, uid), keywords in load.flags.items():
@@ -312,6 +359,12 @@ def check(load, pair):
                 load.bad.append(f"{account} {uid}: a keyword of {keywords} is gone")
         if numbers(pair[0].port("imap"), account) != numbers(pair[1].port("imap"), account):
             load.bad.append(f"{account}: the servers differ")
+    unknown = load.count_unknown() - load.unknown
+    if len(undecided) > 2 * unknown:    # a message has up to two recipients
+        load.bad += undecided
+    print(f"round {load.round}: copies given {len(load.mail)}, acknowledged {ledger['250']}, refused {ledger['refused']}, without "
+          f"answer {ledger['lost']}; found {ledger['found']}, twice {ledger['twice']}, refused and found {len(undecided)} (commits "
+          f"of unknown outcome: {unknown})", flush=True)
     if "no faults" not in (said := pair[0].run("store", "check", check=False)):
         load.bad.append(f"store check: {said}")
 
@@ -322,6 +375,7 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--senders", type=int, default=6)
     parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--hold", type=int, default=5)
     args = parser.parse_args()
     processes.prepare()
     random.seed(args.seed)
@@ -329,11 +383,16 @@ def main():
     print(f"failover: seed={args.seed} rounds={args.rounds} folder={cluster.folder}", flush=True)
     try:
         for name, spool in ("a.test", "yes"), ("b.test", "no"):     # B holds what comes until the database is back
-            pair.append(PairServer(name, cluster.where(), store_retry_ms=60000, spool=spool).start())
+            pair.append(PairServer(name, cluster.where(), spool=spool).start())
         pair[0].add_users(ACCOUNTS)
+        pair[1].await_user(ACCOUNTS[-1])
         for number in range(1, args.rounds + 1):
+            hold_s = args.hold if number % 3 == 2 else HOLD_S
+            for server in pair:
+                server.set(store_retry_ms=hold_s * 1000)
             load = Load(args, pair, number)
             kill_once(cluster, load, number)
+            check_refused(load, hold_s)
             cluster.await_standby()
             check(load, pair)
             bad += load.bad

@@ -4,7 +4,7 @@ import os, pathlib, re, select, socket, subprocess, sys, threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import pg
 import server as servers
-from server import PASSWORD, Imap
+from server import PASSWORD, Imap, Smtp, wait_until
 
 USERS = [f"user{n}" for n in range(10)]
 
@@ -52,6 +52,14 @@ class PairServer(servers.Server):
 
     def add_users(self, users=USERS):
         self.run("account", "import", "-", input="".join(f"{user} {PASSWORD}\n" for user in users))
+
+    def await_user(self, user):
+        """Another server made the account; its document comes here a moment later."""
+        def known():
+            with Smtp(self.port("smtp")) as smtp:
+                smtp.command("MAIL FROM:<>")
+                return smtp.command(f"RCPT TO:<{user}@example.test>")[0] == 250
+        wait_until(known, what=f"that {self.name} knows {user}")
 
     def events(self, name, since=0):
         return [line for line in self.lines[since:] if f"event={name} " in line]

@@ -145,7 +145,8 @@ static void print(const struct dom *dom, double s)
 }
 
 struct total {
-    uint64_t messages, domains, plans, judged, faults, handovers, pings, loops, blind;
+    uint64_t messages, domains, plans, judged, faults, handovers, pings, loops, unknown, blind,
+        held_out;
     double days;
 };
 
@@ -172,6 +173,8 @@ static void run(uint64_t seed, uint32_t messages, bool loud, struct total *total
     total->faults += dom.figures.faults;
     total->pings += dom.figures.pings;
     total->loops += dom.figures.loops;
+    total->unknown += dom.figures.unknown;
+    total->held_out += dom.figures.held_out;
     total->blind += dom.figures.blind;
     total->handovers += dom.figures.handovers;
     total->days += (double)(dom.now_ms - SIM_START_MS) / (double)DAY_MS;
@@ -189,9 +192,10 @@ static void print_total(uint64_t first, const struct total *t, double s)
         (unsigned long long)t->handovers, (unsigned long long)t->plans,
         (unsigned long long)t->judged);
     printf(
-        "  %llu taken for loops while documents differed, %llu given to a mate that sees no "
-        "document\n",
-        (unsigned long long)t->loops, (unsigned long long)t->blind);
+        "  %llu times told that the message loops, %llu that no document is known, so that it "
+        "waits; %llu of these given up in the end; %llu bounced for want of a document\n",
+        (unsigned long long)t->loops, (unsigned long long)t->unknown,
+        (unsigned long long)t->held_out, (unsigned long long)t->blind);
 }
 
 int main(int argc, char **argv)

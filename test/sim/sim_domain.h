@@ -37,6 +37,7 @@ struct dom_message {
     uint16_t reported;
     uint16_t excused; /* times a 250 was lost, so that it may be twice elsewhere */
     bool accepted;
+    bool held; /* for a document, or because it went in a circle */
 };
 
 /* A row of a queue in a store. */
@@ -46,6 +47,7 @@ struct dom_row {
     uint32_t guid;  /* the envelope's */
     uint32_t owner; /* the server */
     uint32_t dest;
+    char key[200];    /* the destination's, while its way goes by servers of the domain; "" */
     uint32_t notch;   /* raised with each store into a heap: older entries count no more */
     uint32_t handers; /* servers that handed it over, since documents changed last */
     uint64_t visits;  /* four bits for each server: how often it was there */
@@ -168,8 +170,8 @@ struct dom_fault {
 
 struct dom_figures {
     uint64_t delivered, foreign, reported, refused, excused, handovers, known, moved, waited;
-    uint64_t attempts, plans, pings, kills, faults, deferred, taken_over, judged, loops, blind,
-        stranded, calm_ms;
+    uint64_t attempts, plans, pings, kills, faults, deferred, taken_over, judged, loops, unknown,
+        blind, held_out, stranded, calm_ms;
 };
 
 struct dom {

@@ -63,12 +63,15 @@ static bool account_path(const struct dom *dom, uint32_t server, const struct do
     return false;
 }
 
-static bool mate_takes(const struct dom *dom, uint32_t server, uint32_t gateway)
+static bool mate_takes(const struct dom *dom, uint32_t server, const struct dom_doc *doc)
 {
+    uint32_t gateway = doc->gateway;
+
     for (unsigned i = 0; i < dom->cluster_count; i++)
         if ((dom->clusters[i] & 1U << gateway) != 0)
             for (uint32_t k = 0; k < dom->server_count; k++)
-                if ((dom->clusters[i] & 1U << k) != 0 && k != gateway && takes(dom, server, k))
+                if ((dom->clusters[i] & 1U << k) != 0 && k != gateway && takes(dom, server, k) &&
+                    sees(dom, k, doc))
                     return true;
     return false;
 }
@@ -91,7 +94,7 @@ static bool foreign_path(const struct dom *dom, uint32_t server, const struct do
             continue;
         if (takes(dom, server, doc->gateway) ||
             (dom->failover == ROUTER_FAILOVER_ALL && row->from == DOM_NONE &&
-             mate_takes(dom, server, doc->gateway)))
+             mate_takes(dom, server, doc)))
             return true;
     }
     return false;

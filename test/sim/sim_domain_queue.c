@@ -40,6 +40,7 @@ void dom_plan(struct dom *dom, uint32_t number, const struct dom_row *row,
         .failover = dom->failover,
         .pass_busy = dom->pass_busy,
         .from = slice_str(row->from != DOM_NONE ? dom->servers[row->from].name : ""),
+        .queued_as = row->key,
         .again = row->again};
 
     dom->figures.plans++;
@@ -133,6 +134,8 @@ void dom_row_store(struct dom *dom, uint32_t number, uint32_t dest)
 
     row->sim.state = SIM_QUEUED;
     row->dest = dest;
+    snprintf(row->key, sizeof(row->key), "%s",
+             router_plan_key_is_inside(server->dests[dest].key) ? server->dests[dest].key : "");
     row->notch++;
     sim_heap_put(&server->dests[dest].rows, at_ms > dom->now_ms ? at_ms : dom->now_ms,
                  (uint64_t)row->notch << 32 | number);
@@ -248,7 +251,8 @@ static struct dom_row row_like(const struct dom *dom, uint32_t server, uint32_t 
         memcpy(row.chain, before->chain, sizeof(row.chain));
     }
     row.again = (row.visits >> 4 * server & 15) > 0;
-    row.visits += UINT64_C(1) << 4 * server;
+    if ((row.visits >> 4 * server & 15) < 15)
+        row.visits += UINT64_C(1) << 4 * server;
     if (row.handovers < DOM_HANDOVERS_MAX)
         row.chain[row.handovers] = (uint8_t)server;
     return row;
@@ -268,16 +272,32 @@ static void queue(struct dom *dom, const struct dom_row *like, const char *key)
     wake_at(dom, row->owner, dest, dom->now_ms);
 }
 
+static bool knows(const struct dom *dom, uint32_t server, uint32_t message)
+{
+    char address[64];
+
+    dom_address(dom, message, address);
+    return router_plan_knows(
+        dom->servers[server].directory,
+        slice_sub(slice_str(address), slice_find(slice_str(address), '@') + 1, SIZE_MAX));
+}
+
 unsigned dom_accept(struct dom *dom, uint32_t server, uint32_t message, uint32_t from)
 {
     const struct dom_row like = row_like(dom, server, message, from);
     struct router_plan plan;
 
-    if ((like.visits >> 4 * server & 15) > DOM_OWN_MAX) { /* smtp_data.c, loops() */
-        dom->figures.loops++;
-        return 554;
-    }
     dom_plan(dom, server, &like, &plan);
+    if (from != DOM_NONE && (plan.nobody || !knows(dom, server, message))) { /* smtp_cmd_rcpt.c */
+        dom->figures.unknown++;
+        dom->messages[message].held = true;
+        return 451;
+    }
+    if ((like.visits >> 4 * server & 15) > DOM_OWN_MAX && !router_plan_ends(&plan)) {
+        dom->figures.loops++; /* smtp_data.c, check_loop() */
+        dom->messages[message].held = true;
+        return 451;
+    }
     if (plan.way == ROUTER_WAY_REFUSE)
         return 550;
     if (from != DOM_NONE && !claim(dom, dom->servers[server].group, dom->rows[from].guid)) {
@@ -300,6 +320,7 @@ void dom_row_end(struct dom *dom, uint32_t number, bool failed)
     row->sim.state = failed ? SIM_FAILED : SIM_DELIVERED;
     message->reported = (uint16_t)(message->reported + failed);
     dom->figures.reported += failed;
+    dom->figures.held_out += failed && message->held;
     if (--message->open == 0)
         dom->open_count--;
 }

@@ -216,8 +216,8 @@ static const struct row reach_cases[] = {
     {"all at once: no progress", "DTSTART:20200101T100000Z\nDURATION:P3000D\nRRULE:FREQ=HOURLY\n",
      Y2025, "20250101T000000 20200101T100000 ever"},
     {"a rule that runs out of steps",
-     "DTSTART:18000301T100000Z\nDURATION:PT1M\nRRULE:FREQ=SECONDLY;BYSECOND=0,7;COUNT=100000000\n", Y2025,
-     "20250101T000000 18000301T100000 ever"},
+     "DTSTART:18000301T100000Z\nDURATION:PT1M\nRRULE:FREQ=SECONDLY;BYSECOND=0,7;COUNT=100000000\n",
+     Y2025, "20250101T000000 18000301T100000 ever"},
     {"an override before its series",
      "DTSTART:20250301T100000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=3\n--\n"
      "RECURRENCE-ID:20250302T100000Z\nDTSTART:20240302T150000Z\nDURATION:PT2H\n",
@@ -272,6 +272,14 @@ static void test_broken_is_refused(void **state)
     close_fixture(&f);
 }
 
+static unsigned draw(uint64_t below)
+{
+    static uint64_t seed = 5;
+
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)((seed >> 33) % below);
+}
+
 /* A random event: what it is made of needs no more than to be many things. */
 static void put_random(struct buf *out)
 {
@@ -286,22 +294,22 @@ static void put_random(struct buf *out)
     };
     static const char *const zones[] = {"", ";TZID=Europe/Berlin", ";TZID=America/New_York"};
     static const char *const lengths[] = {"PT0S", "PT30M", "PT5H", "P1D", "P20D", "P100D"};
-    const char *zone = zones[rand() % 3];
-    int month = rand() % 12 + 1, day = rand() % 28 + 1, hour = rand() % 24;
+    const char *zone = zones[draw(3)];
+    unsigned month = draw(12) + 1, day = draw(28) + 1, hour = draw(24);
 
     buf_put(out, SLICE("BEGIN:VCALENDAR\n"));
-    buf_putf(out, "BEGIN:VEVENT\nUID:1\nDTSTART%s:2024%02d%02dT%02d3000\nDURATION:%s\n%s", zone,
-             month, day, hour, lengths[rand() % 6], rules[(size_t)rand() % COUNT(rules)]);
-    if (rand() % 3 == 0)
-        buf_putf(out, "RDATE%s:2025%02d%02dT%02d3000\n", zone, rand() % 12 + 1, day, hour);
+    buf_putf(out, "BEGIN:VEVENT\nUID:1\nDTSTART%s:2024%02u%02uT%02u3000\nDURATION:%s\n%s", zone,
+             month, day, hour, lengths[draw(6)], rules[draw(COUNT(rules))]);
+    if (draw(3) == 0)
+        buf_putf(out, "RDATE%s:2025%02u%02uT%02u3000\n", zone, draw(12) + 1, day, hour);
     buf_put(out, SLICE("END:VEVENT\n"));
-    for (int i = rand() % 3; i > 0; i--)
+    for (unsigned i = draw(3); i > 0; i--)
         buf_putf(out,
-                 "BEGIN:VEVENT\nUID:1\nRECURRENCE-ID%s%s:2024%02d%02dT%02d3000\n"
-                 "DTSTART%s:2024%02d%02dT%02d1500\nDURATION:%s\nSTATUS:%s\nEND:VEVENT\n",
-                 zone, rand() % 3 == 0 ? ";RANGE=THISANDFUTURE" : "", month, day, hour, zone,
-                 rand() % 12 + 1, rand() % 28 + 1, rand() % 24, lengths[rand() % 6],
-                 rand() % 2 == 0 ? "TENTATIVE" : "CONFIRMED");
+                 "BEGIN:VEVENT\nUID:1\nRECURRENCE-ID%s%s:2024%02u%02uT%02u3000\n"
+                 "DTSTART%s:2024%02u%02uT%02u1500\nDURATION:%s\nSTATUS:%s\nEND:VEVENT\n",
+                 zone, draw(3) == 0 ? ";RANGE=THISANDFUTURE" : "", month, day, hour, zone,
+                 draw(12) + 1, draw(28) + 1, draw(24), lengths[draw(6)],
+                 draw(2) == 0 ? "TENTATIVE" : "CONFIRMED");
     buf_put(out, SLICE("END:VCALENDAR\n"));
 }
 
@@ -325,7 +333,7 @@ static size_t union_of_windows(struct fixture *f, int64_t from_s, int64_t until_
     size_t count = 0, kept = 0;
 
     while (from_s < until_s) {
-        int64_t next_s = from_s + 1 + rand() % (60 * ICAL_DAY_S);
+        int64_t next_s = from_s + 1 + (int64_t)draw(60 * ICAL_DAY_S);
         struct calendar_busy_set set;
 
         next_s = next_s < until_s ? next_s : until_s;
@@ -348,13 +356,12 @@ static void test_windows_side_by_side_give_the_rows_of_one(void **state)
     static struct calendar_busy_row rows[100000];
 
     (void)state;
-    srand(5);
     for (int round = 0; round < 400; round++) {
         AUTO(buf) struct buf text = BUF(MIB);
         struct calendar_busy_set whole;
         struct fixture f;
-        int64_t from_s = instant("20240101T000000Z") + rand() % (100 * ICAL_DAY_S);
-        int64_t until_s = from_s + rand() % (700 * ICAL_DAY_S);
+        int64_t from_s = instant("20240101T000000Z") + (int64_t)draw(100 * ICAL_DAY_S);
+        int64_t until_s = from_s + (int64_t)draw(700 * ICAL_DAY_S);
 
         put_random(&text);
         open_fixture(&f, buf_slice(&text));

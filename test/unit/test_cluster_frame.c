@@ -5,7 +5,7 @@
 
 /* One of each type. */
 static const struct cluster_frame samples[] = {
-    {CLUSTER_HELLO, .hello = {1, 2, 3, 4, 1, {"a.test", 6}, {"0.1", 3}}},
+    {CLUSTER_HELLO, .hello = {1, 2, 3, 4, 5, 1, {"a.test", 6}, {"0.1", 3}}},
     {CLUSTER_PING, .ping = {UINT64_MAX, 1}},
     {CLUSTER_PONG, .pong = {7, 2, 100, 50, 1, 9}},
     {CLUSTER_DOCUMENT, .document = {5,
@@ -43,6 +43,7 @@ static const struct cluster_frame samples[] = {
     {CLUSTER_DONE, .done = {{"0123456789abcdef0123456789abcdef 0\n", 35}}},
     {CLUSTER_SAVE, .save = {5}},
     {CLUSTER_SAVED, .saved = {5, 1, {"", 0}}},
+    {CLUSTER_FROM, .from = {5}},
 };
 static_assert(COUNT(samples) == CLUSTER_TYPE_MAX - 1, "one of each type");
 
@@ -94,7 +95,7 @@ static void test_what_is_no_frame_is_refused(void **state)
         {"too long, told by the length alone", SLICE("\xff\xff\xff\xff"), ST_TOO_BIG},
         {"empty", SLICE("\0\0\0\0"), ST_INVALID},
         {"type 0", SLICE("\0\0\0\1\0"), ST_INVALID},
-        {"a type that is not known, before it is all there", SLICE("\0\0\1\0\x12"), ST_INVALID},
+        {"a type that is not known, before it is all there", SLICE("\0\0\1\0\x13"), ST_INVALID},
         {"a number cut short", SLICE("\0\0\0\5\5\0\0\0\0"), ST_INVALID},
         {"something behind the last field", SLICE("\0\0\0\x0a\5\0\0\0\0\0\0\0\1\0"), ST_INVALID},
         {"a number over its limit", SLICE("\0\0\0\x09\5\xff\0\0\0\0\0\0\0"), ST_INVALID},

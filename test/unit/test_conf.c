@@ -27,8 +27,9 @@ static void test_values_are_read_in_their_units(void **state)
 
     (void)state;
     assert_int_equal(
-        read_text("; a comment\nsmtp_rcpt_count_max = 500\nmessage_bytes_max = 3 MiB\n"
-                  "smtp_timeout_ms = 90 s\nsmtp_tls_required = yes\ndomains = a.test b.test\n",
+        read_text("; a comment\n  # another\nsmtp_rcpt_count_max: 500 ; "
+                  "five=hundred\r\nmessage_bytes_max = 3 MiB\n"
+                  "smtp_timeout_ms = 90 s\nsmtp_tls_required = yes\ndomains=a.test b.test",
                   &conf, &why),
         ST_OK);
     assert_int_equal(conf.smtp_rcpt_count_max, 500);
@@ -36,6 +37,8 @@ static void test_values_are_read_in_their_units(void **state)
     assert_int_equal(conf.smtp_timeout_ms, 90000);
     assert_true(conf.smtp_tls_required);
     assert_string_equal(conf.domains, "a.test b.test");
+    assert_int_equal(read_text("\xef\xbb\xbfuser = a;b =c\n", &conf, &why), ST_OK);
+    assert_string_equal(conf.user, "a;b =c");
 }
 
 static void test_the_root_of_uidvalidity_is_a_byte_or_off(void **state)
@@ -83,6 +86,9 @@ static void test_faults_are_named_with_line_and_remedy(void **state)
         {"listen_imaps = 127.0.0.1:993\n", {"listen_imaps", "tls_certificate_file"}},
         {"[x]\nuser = a\n", {":2: ", "no section"}},
         {"what is this\n", {":1: ", "name = value"}},
+        {"user ; = a\n", {":1: ", "name = value"}},
+        {"user = a\n domains = b.test\n", {":2: ", "begins with a blank"}},
+        {"[x ; ]\n", {":1: ", "[ without ]"}},
     };
     struct conf conf;
     AUTO(buf) struct buf why = BUF(4096);

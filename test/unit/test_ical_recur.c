@@ -129,6 +129,12 @@ static const struct row rows[] = {
      "20250329T110000/20250329T110000 20250330T100000/20250330T100000"},
     {"Windows' zones", "DTSTART;TZID=Pacific Standard Time:20250701T120000\n", Y2025,
      "20250701T190000/20250701T190000"},
+    {"what Windows shows people of a zone",
+     "DTSTART;TZID=\"(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna\":"
+     "20250701T120000\n",
+     Y2025, "20250701T100000/20250701T100000"},
+    {"older Windows", "DTSTART;TZID=\"(GMT-08:00) Pacific Time (US & Canada)\":20250701T120000\n",
+     Y2025, "20250701T190000/20250701T190000"},
     {"zones with something before them",
      "DTSTART;TZID=/example.org/20250101_1/Europe/Berlin:20250701T120000\n", Y2025,
      "20250701T100000/20250701T100000"},

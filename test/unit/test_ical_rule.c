@@ -161,6 +161,9 @@ static const struct row rfc_rows[] = {
      "19970805 19970810 19970819 19970824"},
     {"19970805T090000", "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU",
      "19970805 19970817 19970819 19970831"},
+    /* RFC 7529: said of what is meant anyway */
+    {"20070115T090000", "RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=15,30;SKIP=OMIT;COUNT=3",
+     "20070115 20070130 20070215"},
     {"20070115T090000", "FREQ=MONTHLY;BYMONTHDAY=15,30;COUNT=5",
      "20070115 20070130 20070215 20070315 20070330"},
 };
@@ -319,8 +322,9 @@ static void test_what_is_no_rule_is_refused_with_the_reason(void **state)
         {"FREQ=DAILY;BYYEARDAY=3", "BYYEARDAY cannot stand with DAILY, WEEKLY or MONTHLY."},
         {"FREQ=WEEKLY;BYMONTHDAY=3", "BYMONTHDAY cannot stand with WEEKLY."},
         {"FREQ=MONTHLY;BYSETPOS=1", "BYSETPOS stands with another BY part only."},
-        {"RSCALE=CHINESE;FREQ=YEARLY", "RSCALE (RFC 7529) is not supported."},
-        {"FREQ=YEARLY;SKIP=FORWARD", "SKIP (RFC 7529) is not supported."},
+        {"RSCALE=CHINESE;FREQ=YEARLY",
+         "RSCALE=CHINESE (RFC 7529) is not supported, only GREGORIAN."},
+        {"FREQ=YEARLY;SKIP=FORWARD", "SKIP=FORWARD (RFC 7529) is not supported, only OMIT."},
         {"FREQ=YEARLY;X-FOO=1", "\"X-FOO=1\" is no part of a recurrence rule."},
     };
 

@@ -193,6 +193,95 @@ static void plan_row(const struct directory *directory, const struct row *row,
     router_plan(&question, arena, plan);
 }
 
+/* As the server of this name sees the documents; mate may not see the foreign domain's. */
+static const struct directory *seen_by(const char *server)
+{
+    struct directory *directory = directory_new(SLICE("here.test"));
+    static const char body[] =
+        "domain = only\nmail_server = gw1\nhost = y.test\n"
+        "reader = gw1\nreader = inner\nauthor = [gates]\n";
+
+    directory_look(directory, slice_str(server));
+    for (size_t i = 0; i < COUNT(docs); i++)
+        if (strcmp(docs[i].kind, "foreign-domain") != 0 && strcmp(docs[i].name, "gw2") != 0 &&
+            strcmp(docs[i].name, "gates") != 0)
+            directory_add(directory, slice_str(docs[i].kind), slice_str(docs[i].name), 1,
+                          slice_str(docs[i].body));
+    directory_add(directory, SLICE("group"), SLICE("inner"), 1, SLICE("member = s1\n"));
+    directory_add(directory, SLICE("server"), SLICE("gw2"), 1,
+                  SLICE("smtp = 192.0.2.12:8025\nrole = gates\n"));
+    directory_add(directory, SLICE("cluster"), SLICE("gates"), 1,
+                  SLICE("member = gw1\nmember = mate\nmember = gw2\nmember = s1\n"));
+    directory_add(directory, SLICE("foreign-domain"), SLICE("one"), 1, slice_str(body));
+    return directory_end(directory);
+}
+
+static void test_mail_goes_to_nobody_who_may_not_see_its_document(void **state)
+{
+    const struct directory *directory = seen_by("s1");
+    struct arena *arena = arena_new("plan", 64 * MIB);
+    const struct row row = {"s1", "down=gw1", "u@only", ALL, false, NULL, ""};
+    struct health_server servers[8] = {0};
+    AUTO(buf) struct buf out = BUF(4000);
+    struct router_plan plan;
+
+    (void)state;
+    plan_row(directory, &row, servers, arena, &plan);
+    show(&plan, &out);
+    assert_string_equal(out.ptr, "foreign only: gw2"); /* by its role; mate is none */
+    assert_string_equal(plan.candidates[1].name, "mate mate of gw1");
+    assert_string_equal(plan.candidates[1].why, "passed over: it may not see the document");
+    assert_true(router_plan_knows(directory, SLICE("Only")));
+    directory_unref(&directory);
+    directory = seen_by("mate");
+    assert_false(router_plan_knows(directory, SLICE("only")));
+    assert_true(router_plan_knows(directory, SLICE("here.test")));
+    directory_unref(&directory);
+    arena_free(&arena);
+}
+
+static void test_what_no_document_is_for_any_more_goes_back_to_who_handed_it_over(void **state)
+{
+    static const struct {
+        const char *from;
+        const char *queued_as;
+        const char *address;
+        const char *want;
+    } cases[] = {
+        {"s1", "foreign only", "u@only", "foreign only: s1"},
+        {"s1", "foreign shared here.test", "nobody@here.test", "foreign shared here.test: s1"},
+        {"s1", "foreign shared here.test", "alice@here.test", "servers s1: s1"},
+        {"gone", "foreign only", "u@only", "foreign only:"}, /* waits for a document */
+        {"", "foreign only", "u@only", "domain only:"},
+        {"s1", NULL, "u@only", "domain only:"}, /* a forward leads there */
+        {"s1", "domain only", "u@only", "domain only:"},
+    };
+    const struct directory *directory = seen_by("mate");
+    struct arena *arena = arena_new("plan", 64 * MIB);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct router_question question = {.directory = directory,
+                                                 .address = slice_str(cases[i].address),
+                                                 .mx_port = 25,
+                                                 .server_name = "mate",
+                                                 .from = slice_str(cases[i].from),
+                                                 .queued_as = cases[i].queued_as};
+        AUTO(buf) struct buf out = BUF(4000);
+        struct router_plan plan;
+
+        T_ROW(i, cases[i].want);
+        router_plan(&question, arena, &plan);
+        buf_putf(&out, "%s:", plan.key);
+        for (size_t k = 0; k < plan.hop_count && !plan.hops[k].mx; k++)
+            buf_putf(&out, " %s", plan.hops[k].server);
+        T_EQ_SLICE(buf_slice(&out), slice_str(cases[i].want));
+        assert_int_equal(router_plan_ends(&plan), !router_plan_key_is_inside(plan.key));
+    }
+    arena_free(&arena);
+    directory_unref(&directory);
+}
+
 static void test_each_state_has_its_way(void **state)
 {
     const struct directory *directory = make("btex-b");
@@ -336,6 +425,8 @@ static void test_a_plan_in_a_large_directory(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mail_goes_to_nobody_who_may_not_see_its_document),
+        cmocka_unit_test(test_what_no_document_is_for_any_more_goes_back_to_who_handed_it_over),
         cmocka_unit_test(test_each_state_has_its_way),
         cmocka_unit_test(test_what_was_edited_last_is_first),
         cmocka_unit_test(test_it_says_who_was_passed_over_and_why),

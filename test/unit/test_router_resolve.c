@@ -264,6 +264,45 @@ static void test_postmaster_always_reaches_somebody(void **state)
     }
 }
 
+/* Whoever is not here is there; groups and forwards lead there too. */
+static void test_a_domain_shared_with_a_foreign_system_has_no_unknown_address(void **state)
+{
+    static const struct doc list[] = {
+        {"person", "alice", "full_name = A\nforward = gone@second.test\nforward_keep = yes\n"},
+        {"group", "all", "member = alice\nmember = them@second.test\nmember = us@example.test\n"},
+        {"foreign-domain", "f", "domain = F\nmail_server = gate\nshared_domain = second.test\n"},
+    };
+    static const struct {
+        const char *address;
+        enum router_verdict verdict;
+        const char *reach;
+    } cases[] = {
+        {"alice@second.test", ROUTER_OK,
+         "alice(direct) <gone@second.test>(forward of alice, forwarded)"},
+        {"them@Second.test", ROUTER_OK, "<them@second.test>(direct)"},
+        {"them@example.test", ROUTER_NOBODY, ""},
+        {"all@example.test", ROUTER_OK,
+         "alice(group all, expanded) <them@second.test>(group all, expanded) "
+         "<gone@second.test>(forward of alice, expanded, forwarded)"},
+    };
+    const struct directory *directory = directory_of(list, COUNT(list));
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct router_targets targets = {.arena = arena_new("test", MIB)};
+        struct router_reach reach;
+        AUTO(buf) struct buf out = BUF(4000);
+
+        T_ROW(i, cases[i].address);
+        assert_int_equal(resolve(directory, cases[i].address, &targets, &reach), cases[i].verdict);
+        describe(&reach, &out);
+        if (cases[i].verdict == ROUTER_OK)
+            T_EQ_SLICE(buf_slice(&out), slice_str(cases[i].reach));
+        arena_free(&targets.arena);
+    }
+    directory_unref(&directory);
+}
+
 /* Persons p0 ... and a group of them all, in two groups that overlap. */
 static const struct directory *crowd(size_t count)
 {
@@ -384,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_what_leads_to_nobody_is_told_and_passed_over),
         cmocka_unit_test(test_a_transaction_has_each_account_and_address_once),
         cmocka_unit_test(test_a_refused_recipient_leaves_no_trace),
+        cmocka_unit_test(test_a_domain_shared_with_a_foreign_system_has_no_unknown_address),
         cmocka_unit_test(test_postmaster_always_reaches_somebody),
         cmocka_unit_test(test_a_group_of_ten_thousand),
         cmocka_unit_test(test_a_deep_nest_of_groups),

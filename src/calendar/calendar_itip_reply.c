@@ -1,0 +1,394 @@
+/* REPLY, REFRESH and COUNTER at the organizer (RFC 5546 sections 3.2.3, 3.2.6, 3.2.7).
+ *
+ * For each component and attendee the reply with the latest DTSTAMP counts; it is kept at the
+ * ATTENDEE. An answer to the series is also one to its instances, but for those that the attendee
+ * answered by themselves. */
+#include "base/arena.h"
+#include "base/slice.h"
+#include "calendar/calendar_itip_data.h"
+#include "ical/ical_recur.h"
+
+#include <string.h>
+
+#define NEW_INSTANCES_MAX 50 /* that one REPLY may make overrides of */
+
+struct hearing {
+    struct itip_incoming *in;
+    struct arena *arena;
+    struct itip_people *people; /* of each stored part, once they were looked up */
+    bool *known_people;
+    size_t made, applied, stale, known, strangers, lost, forged;
+    struct slice answer;
+};
+
+/* Whether the series has an instance there. */
+static bool is_instance(const struct itip_set *set, int64_t id_s)
+{
+    struct ical_window window = {id_s, id_s + 1, set->world->floating, 1000, ICAL_RECUR_STEPS_MAX};
+    struct ical_instance instance;
+    struct ical_recur *recur;
+    struct ical_error error;
+
+    if (ical_recur_new(set->world->arena, set->vcalendar, set->uid, set->tz, &window, &recur,
+                       &error) != ST_OK)
+        return false;
+    while (ical_recur_next(recur, &instance) == ST_OK)
+        if (instance.id_s == id_s)
+            return true;
+    return false;
+}
+
+static void follow(const struct calendar_itip_world *world, struct itip_part *part)
+{
+    for (struct ical_prop *prop = ical_prop_find(part->comp, ICAL_ATTENDEE); prop != NULL;
+         prop = ical_prop_next(prop)) {
+        if (calendar_itip_is_own(world, prop))
+            continue;
+        ical_param_remove(prop, CALENDAR_ITIP_REPLIED);
+        ical_param_set(world->arena, prop, CALENDAR_ITIP_FOLLOWS, SLICE("TRUE"));
+    }
+}
+
+/* The stored part that is answered; an instance of the series becomes one. NULL: there is none. */
+static struct itip_part *answered_part(struct hearing *h, const struct itip_part *part)
+{
+    struct itip_set *stored = &h->in->stored;
+    struct itip_part key = *part, *found;
+
+    key.future = false; /* an answer is to an instance */
+    if ((found = calendar_itip_set_find(stored, part)) != NULL ||
+        (found = calendar_itip_set_find(stored, &key)) != NULL)
+        return found;
+    /* the ones made now are behind the sorted ones */
+    for (size_t i = stored->count; i < stored->count + h->made; i++)
+        if (!part->master && stored->parts[i].id_s == part->id_s)
+            return &stored->parts[i];
+    if (part->master || h->made >= NEW_INSTANCES_MAX || calendar_itip_set_master(stored) == NULL ||
+        !is_instance(stored, part->id_s))
+        return NULL;
+    key.comp = calendar_itip_set_instance(stored, part->id_s, false);
+    if (key.comp == NULL)
+        return NULL;
+    key.version = stored->parts[0].version;
+    follow(h->in->world, &key);
+    found = &stored->parts[stored->count + h->made++];
+    *found = key;
+    return found;
+}
+
+static struct itip_person *person_at(struct hearing *h, const struct itip_part *part,
+                                     struct slice address)
+{
+    size_t at = (size_t)(part - h->in->stored.parts);
+
+    if (!h->known_people[at]) {
+        h->people[at] = calendar_itip_people(h->arena, part->comp);
+        h->known_people[at] = true;
+    }
+    return calendar_itip_people_find(&h->people[at], address);
+}
+
+/* Of the grammar's length and letters, in capitals; some programs write them small. */
+static bool read_answer(struct arena *arena, const struct ical_prop *attendee, struct slice *out_r)
+{
+    struct slice text = ical_param_text(attendee, "PARTSTAT");
+    char *copy;
+
+    if (text.len == 0 || text.len > 32)
+        return false;
+    copy = slice_cstr(arena, text);
+    for (size_t i = 0; i < text.len; i++) {
+        if (copy[i] >= 'a' && copy[i] <= 'z')
+            copy[i] = (char)(copy[i] - 'a' + 'A');
+        if ((copy[i] < 'A' || copy[i] > 'Z') && copy[i] != '-')
+            return false;
+    }
+    *out_r = (struct slice){copy, text.len};
+    return true;
+}
+
+static struct ical_prop *join(struct hearing *h, struct itip_part *part,
+                              const struct ical_prop *attendee)
+{
+    static const char *const params[] = {"CN", "CUTYPE", "ROLE", "DELEGATED-FROM"};
+    struct ical_prop *prop = ical_prop_add(h->arena, part->comp, ICAL_ATTENDEE,
+                                           calendar_itip_prop_address(h->arena, attendee));
+
+    for (size_t i = 0; i < COUNT(params); i++)
+        if (ical_param_find(attendee, params[i]) != NULL)
+            ical_param_set(h->arena, prop, params[i], ical_param_text(attendee, params[i]));
+    h->known_people[part - h->in->stored.parts] = false;
+    return prop;
+}
+
+static struct ical_prop *find_or_join(struct hearing *h, struct itip_part *part,
+                                      const struct ical_prop *attendee)
+{
+    struct slice address = calendar_itip_prop_address(h->arena, attendee);
+    struct slice from = ical_param_text(attendee, "DELEGATED-FROM");
+    struct itip_person *person = person_at(h, part, address);
+
+    if (person != NULL)
+        return person->prop;
+    if (h->in->policy->crashers ||
+        (from.len > 0 && person_at(h, part, calendar_itip_address(h->arena, from)) != NULL))
+        return join(h, part, attendee);
+    return NULL;
+}
+
+static void set_answer(struct hearing *h, struct ical_prop *prop, const struct ical_prop *attendee,
+                       struct slice answer, int64_t stamp_s)
+{
+    struct slice to = ical_param_text(attendee, "DELEGATED-TO");
+
+    ical_param_set(h->arena, prop, "PARTSTAT", answer);
+    ical_param_remove(prop, CALENDAR_ITIP_FOLLOWS);
+    if (stamp_s != INT64_MIN)
+        ical_param_set(h->arena, prop, CALENDAR_ITIP_REPLIED,
+                       calendar_itip_stamp(h->arena, stamp_s));
+    ical_param_set(h->arena, prop, "SCHEDULE-STATUS", SLICE("2.0"));
+    ical_param_remove(prop, "RSVP");
+    if (to.len > 0)
+        ical_param_set(h->arena, prop, "DELEGATED-TO", to);
+}
+
+/* To the instances that were not answered by themselves. */
+static void spread(struct hearing *h, const struct ical_prop *attendee, struct slice answer)
+{
+    struct itip_set *stored = &h->in->stored;
+    struct slice address = calendar_itip_prop_address(h->arena, attendee);
+
+    for (size_t i = 0; i < stored->count + h->made; i++) {
+        struct itip_person *person;
+
+        if (stored->parts[i].master)
+            continue;
+        person = person_at(h, &stored->parts[i], address);
+        if (person != NULL && ical_param_find(person->prop, CALENDAR_ITIP_FOLLOWS) != NULL)
+            ical_param_set(h->arena, person->prop, "PARTSTAT", answer);
+    }
+}
+
+/* Whom the other is delegated to is on the list from then on (RFC 5546 section 3.2.2.3). */
+static void invite_delegate(struct hearing *h, struct itip_part *part,
+                            const struct ical_prop *attendee)
+{
+    struct slice to = ical_param_text(attendee, "DELEGATED-TO");
+    struct slice address = calendar_itip_address(h->arena, to);
+    struct ical_prop *prop;
+
+    if (to.len == 0 || to.len > 1000 || person_at(h, part, address) != NULL)
+        return;
+    prop = ical_prop_add(h->arena, part->comp, ICAL_ATTENDEE, address);
+    ical_param_set(h->arena, prop, "DELEGATED-FROM",
+                   calendar_itip_prop_address(h->arena, attendee));
+    ical_param_set(h->arena, prop, "PARTSTAT", SLICE("NEEDS-ACTION"));
+    h->known_people[part - h->in->stored.parts] = false;
+}
+
+/* -1: something later was heard; 0: this was. */
+static int newer(const struct ical_prop *prop, const char *param, int64_t stamp_s)
+{
+    int64_t last_s = calendar_itip_stamp_read(ical_param_text(prop, param));
+
+    if (last_s == INT64_MIN)
+        return 1;
+    return (stamp_s > last_s) - (stamp_s < last_s);
+}
+
+/* Whether the reply answers an invitation before the number. */
+static bool voided(struct slice number, const struct itip_part *reply)
+{
+    uint64_t since;
+
+    return ical_prop_find(reply->comp, ICAL_SEQUENCE) != NULL &&
+           slice_to_u64(number, &since) == ST_OK && reply->version.sequence < since;
+}
+
+static void hear_one(struct hearing *h, const struct itip_part *reply,
+                     const struct ical_prop *attendee)
+{
+    struct itip_part *part;
+    struct ical_prop *prop;
+    struct slice answer;
+    int order;
+
+    if (!read_answer(h->arena, attendee, &answer) || (part = answered_part(h, reply)) == NULL) {
+        h->lost++;
+        return;
+    }
+    if (voided(calendar_itip_other(part->comp, CALENDAR_ITIP_RESET), reply)) {
+        h->stale++;
+        return;
+    }
+    if ((prop = find_or_join(h, part, attendee)) == NULL) {
+        h->strangers++;
+        return;
+    }
+    if (voided(ical_param_text(prop, CALENDAR_ITIP_SINCE), reply)) {
+        h->stale++;
+        return;
+    }
+    order = ical_param_find(prop, CALENDAR_ITIP_FOLLOWS) != NULL
+                ? 1
+                : newer(prop, CALENDAR_ITIP_REPLIED, reply->version.stamp_s);
+    h->stale += order < 0;
+    h->known += order == 0;
+    if (order <= 0)
+        return;
+    set_answer(h, prop, attendee, answer, reply->version.stamp_s);
+    if (slice_eq(answer, SLICE("DELEGATED")))
+        invite_delegate(h, part, attendee);
+    if (part->master)
+        spread(h, attendee, answer);
+    h->answer = answer;
+    h->applied++;
+}
+
+static bool may_answer(const struct itip_incoming *in, const struct ical_prop *attendee)
+{
+    return in->policy->any_sender ||
+           slice_eq(in->sender, calendar_itip_prop_address(in->world->arena, attendee));
+}
+
+static void put_made(struct hearing *h)
+{
+    struct itip_set *stored = &h->in->stored;
+
+    for (size_t i = stored->count; i < stored->count + h->made; i++)
+        ical_comp_add(stored->vcalendar, stored->parts[i].comp);
+    h->in->result->store = stored->vcalendar;
+}
+
+static void tell(struct hearing *h)
+{
+    struct itip_incoming *in = h->in;
+
+    if (h->applied > 0)
+        calendar_itip_say(in, CALENDAR_ITIP_APPLIED, "%.*s.", SLICE_ARG(h->answer));
+    else if (h->forged > 0)
+        calendar_itip_say(in, CALENDAR_ITIP_FORGED, "it answers for somebody else.");
+    else if (h->stale > 0)
+        calendar_itip_say(in, CALENDAR_ITIP_STALE,
+                          "a later answer is known, or it answers an older invitation.");
+    else if (h->known > 0)
+        calendar_itip_say(in, CALENDAR_ITIP_DUPLICATE, "it is known already.");
+    else if (h->strangers > 0)
+        calendar_itip_say(in, CALENDAR_ITIP_STRANGER, "the sender is not invited.");
+    else
+        calendar_itip_say(in, CALENDAR_ITIP_UNKNOWN, "there is no such instance, or no answer.");
+}
+
+static void hear_reply(struct hearing *h)
+{
+    struct itip_incoming *in = h->in;
+
+    for (size_t i = 0; i < in->message.count; i++) {
+        const struct ical_prop *attendee = ical_prop_find(in->message.parts[i].comp, ICAL_ATTENDEE);
+
+        if (attendee == NULL)
+            h->lost++;
+        else if (!may_answer(in, attendee))
+            h->forged++;
+        else
+            hear_one(h, &in->message.parts[i], attendee);
+    }
+    if (h->applied > 0)
+        put_made(h);
+    in->result->inbox = h->applied > 0;
+    tell(h);
+}
+
+/* The ATTENDEE who asks or proposes, as the organizer has him; said why where there is none. */
+static struct ical_prop *asker(struct hearing *h)
+{
+    struct itip_incoming *in = h->in;
+    const struct itip_part *from = &in->message.parts[0];
+    const struct ical_prop *attendee = ical_prop_find(from->comp, ICAL_ATTENDEE);
+    struct itip_part *part = calendar_itip_set_find(&in->stored, from);
+
+    if (part == NULL)
+        part = calendar_itip_set_master(&in->stored);
+    for (size_t i = 0; attendee != NULL && part == NULL && i < in->stored.count; i++)
+        if (person_at(h, &in->stored.parts[i], in->sender) != NULL)
+            part = &in->stored.parts[i];
+    if (attendee == NULL || !may_answer(in, attendee)) {
+        calendar_itip_say(in, CALENDAR_ITIP_FORGED, "it is not from its ATTENDEE.");
+        return NULL;
+    }
+    struct itip_person *person =
+        part != NULL ? person_at(h, part, calendar_itip_prop_address(h->arena, attendee)) : NULL;
+    if (person == NULL) {
+        calendar_itip_say(in, CALENDAR_ITIP_STRANGER, "the sender is not invited.");
+        return NULL;
+    }
+    return person->prop;
+}
+
+static void hear_refresh(struct hearing *h)
+{
+    struct itip_incoming *in = h->in;
+    const struct ical_prop *prop = ical_prop_find(in->message.parts[0].comp, ICAL_ATTENDEE);
+    const struct ical_comp *current;
+    struct slice address;
+
+    if (prop == NULL || !may_answer(in, prop)) {
+        calendar_itip_say(in, CALENDAR_ITIP_FORGED, "it is not from its ATTENDEE.");
+        return;
+    }
+    address = calendar_itip_prop_address(h->arena, prop);
+    current = calendar_itip_current(&in->stored, address);
+    if (current == NULL) {
+        calendar_itip_say(in, CALENDAR_ITIP_STRANGER, "the sender is not invited.");
+        return;
+    }
+    calendar_itip_message_add(h->arena, &in->result->answers, CALENDAR_ITIP_REQUEST, address,
+                              current);
+    calendar_itip_say(in, CALENDAR_ITIP_NOTED, "the invitation is sent again.");
+}
+
+static void hear_counter(struct hearing *h)
+{
+    struct itip_incoming *in = h->in;
+    const struct itip_part *from = &in->message.parts[0];
+    struct ical_prop *prop = asker(h);
+    struct slice start = ical_prop_value(from->comp, ICAL_DTSTART);
+    int order;
+
+    if (prop == NULL)
+        return;
+    order = newer(prop, CALENDAR_ITIP_COUNTERED, from->version.stamp_s);
+    if (order == 0) {
+        calendar_itip_say(in, CALENDAR_ITIP_DUPLICATE, "it is known already.");
+        return;
+    }
+    if (order < 0 || from->version.sequence < calendar_itip_set_newest(&in->stored).sequence) {
+        calendar_itip_say(in, CALENDAR_ITIP_STALE, "something later is known.");
+        return;
+    }
+    if (from->version.stamp_s != INT64_MIN)
+        ical_param_set(h->arena, prop, CALENDAR_ITIP_COUNTERED,
+                       calendar_itip_stamp(h->arena, from->version.stamp_s));
+    in->result->store = in->stored.vcalendar;
+    in->result->inbox = true;
+    calendar_itip_say(in, CALENDAR_ITIP_NOTED, "proposes %.*s.",
+                      (int)(start.len < 20 ? start.len : 20), start.ptr);
+}
+
+void calendar_itip_reply(struct itip_incoming *in)
+{
+    size_t most = in->stored.count + NEW_INSTANCES_MAX;
+    struct hearing h = {.in = in, .arena = in->world->arena};
+    struct itip_part *parts = arena_many(h.arena, struct itip_part, most);
+
+    memcpy(parts, in->stored.parts, in->stored.count * sizeof(*parts));
+    in->stored.parts = parts;
+    h.people = arena_many(h.arena, struct itip_people, most);
+    h.known_people = arena_many(h.arena, bool, most);
+    if (in->result->method == CALENDAR_ITIP_REPLY)
+        hear_reply(&h);
+    else if (in->result->method == CALENDAR_ITIP_REFRESH)
+        hear_refresh(&h);
+    else
+        hear_counter(&h);
+}

@@ -1,0 +1,224 @@
+#include "calendar/calendar_schedule.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/slice.h"
+#include "directory/directory.h"
+#include "log/log.h"
+#include "sys/sys_time.h"
+
+#include <string.h>
+
+#define RCPTS_BYTES_MAX (1 * MIB)
+#define AT_ONCE 16 /* accounts of one transaction */
+#define WORK_BYTES_MAX GIB
+
+/* --- out --- */
+
+static enum st send_one(struct calendar_round *round, struct store_tx *tx, struct arena *arena,
+                        struct store_task *task, const struct ical_comp *vcalendar,
+                        const struct buf *rcpts, int64_t now_ms)
+{
+    AUTO(buf) struct buf text = BUF(ical_limits_default.bytes_max);
+
+    ical_write(vcalendar, &text);
+    if (text.over || rcpts->over)
+        return ST_TOO_BIG;
+    task->body = arena_copy(arena, buf_slice(&text));
+    task->rcpt = buf_slice(rcpts);
+    return calendar_round_add(round, tx, task, now_ms);
+}
+
+enum st calendar_schedule_send(struct calendar_round *round, struct store_tx *tx,
+                               struct arena *arena, int64_t account_id, struct slice sender,
+                               const struct calendar_itip_messages *messages, int64_t now_ms)
+{
+    AUTO(buf) struct buf rcpts = BUF(RCPTS_BYTES_MAX);
+    struct store_task task = {.account_id = account_id, .kind = STORE_TASK_ITIP, .sender = sender};
+    enum st st = ST_OK;
+
+    for (size_t i = 0; st == ST_OK && i < messages->count; i++) {
+        const struct calendar_itip_message *message = &messages->at[i];
+
+        buf_putf(&rcpts, "%s%.*s", rcpts.len > 0 ? "\n" : "", SLICE_ARG(message->recipient));
+        if (i + 1 < messages->count && messages->at[i + 1].vcalendar == message->vcalendar)
+            continue;
+        st = send_one(round, tx, arena, &task, message->vcalendar, &rcpts, now_ms);
+        buf_clear(&rcpts);
+    }
+    return st;
+}
+
+/* --- on the way --- */
+
+const struct directory_person *calendar_schedule_person(const struct directory *directory,
+                                                        struct slice address)
+{
+    struct slice mail =
+        slice_istarts(address, SLICE("mailto:")) ? slice_sub(address, 7, address.len) : address;
+    size_t at = slice_find_last(mail, '@');
+    struct directory_found found;
+
+    if (at == SIZE_MAX || !directory_find(directory, slice_sub(mail, 0, at),
+                                          slice_sub(mail, at + 1, mail.len), &found))
+        return NULL;
+    bool itself = strcmp(found.via, "direct") == 0 || strcmp(found.via, "alias") == 0;
+    return itself && found.person != NULL && found.person->account_id != 0 ? found.person : NULL;
+}
+
+struct working {
+    struct calendar_round *round;
+    const struct store_task *task;
+    const struct directory *directory;
+    size_t round_count; /* what it held before */
+    struct ical_comp *message;
+    struct arena *arena;    /* the message's */
+    struct arena *tx_arena; /* of one run of the body */
+    struct slice rcpts[AT_ONCE];
+    const struct directory_person *persons[AT_ONCE];
+    size_t count;
+    struct slice rest;
+    size_t at; /* whom it is delivered to */
+    bool refused[AT_ONCE];
+    bool gone; /* the task is somebody else's */
+    struct ical_error error;
+};
+
+static const struct calendar_itip_policy policy = {.crashers = false};
+
+/* A part of the recipients: those who come first and are all here, or all elsewhere. */
+static bool take_rcpts(struct working *w)
+{
+    struct slice rest = w->task->rcpt;
+    struct slice line;
+    bool here = false;
+
+    w->rest = rest;
+    while (w->count < AT_ONCE && slice_split(&rest, '\n', &line)) {
+        const struct directory_person *person = calendar_schedule_person(w->directory, line);
+
+        if (w->count > 0 && here != (person != NULL))
+            break;
+        here = person != NULL;
+        w->rcpts[w->count] = line;
+        w->persons[w->count++] = person;
+        w->rest = rest;
+    }
+    return here;
+}
+
+/* In the order of account ids, so that no two transactions wait for each other. */
+static void sort_persons(struct working *w)
+{
+    for (size_t i = 1; i < w->count; i++)
+        for (size_t j = i; j > 0 && w->persons[j - 1]->account_id > w->persons[j]->account_id;
+             j--) {
+            const struct directory_person *person = w->persons[j];
+            struct slice rcpt = w->rcpts[j];
+
+            w->persons[j] = w->persons[j - 1];
+            w->rcpts[j] = w->rcpts[j - 1];
+            w->persons[j - 1] = person;
+            w->rcpts[j - 1] = rcpt;
+        }
+}
+
+static enum st end_part(struct store_tx *tx, struct working *w)
+{
+    enum st st =
+        w->rest.len == 0 ? store_task_done(tx, w->task) : store_task_rest(tx, w->task, w->rest);
+
+    w->gone = st == ST_NOT_FOUND;
+    return st;
+}
+
+static enum st arrive_body(struct store_tx *tx, void *arg)
+{
+    struct working *w = arg;
+    enum st st = end_part(tx, w);
+
+    w->round->count = w->round_count;
+    for (size_t i = 0; st == ST_OK && i < w->count; i++) {
+        if (w->refused[i])
+            continue;
+        arena_reset(w->tx_arena);
+        const struct calendar_arrival arrival = {.round = w->round,
+                                                 .directory = w->directory,
+                                                 .person = w->persons[i],
+                                                 .address = w->rcpts[i],
+                                                 .sender = w->task->sender,
+                                                 .policy = &policy,
+                                                 .message = w->message,
+                                                 .text = w->task->body,
+                                                 .now_ms = sys_now_ms(),
+                                                 .arena = w->tx_arena};
+        w->at = i;
+        st = calendar_schedule_arrive(tx, &arrival, &w->error);
+    }
+    return st;
+}
+
+static enum st done_body(struct store_tx *tx, void *arg)
+{
+    return store_task_done(tx, arg);
+}
+
+static void tell_refused(const struct working *w)
+{
+    log_event(EV_CALENDAR_MESSAGE_REFUSED, 0, LOG_S("sender", w->task->sender),
+              LOG_S("rcpt", w->rcpts[w->at]), LOG_C("why", w->error.text));
+}
+
+/* What one recipient cannot take keeps it from nobody else. */
+static enum st work_here(struct working *w)
+{
+    enum st st;
+
+    sort_persons(w);
+    memset(w->refused, 0, sizeof(w->refused));
+    w->round_count = w->round->count;
+    for (;;) {
+        st = store_write(calendar_store(w->round->calendar), arrive_body, w);
+        if (st == ST_OK)
+            return ST_OK;
+        w->round->count = w->round_count;
+        if (st == ST_IO || st == ST_AGAIN || w->gone)
+            return st;
+        tell_refused(w);
+        w->refused[w->at] = true;
+    }
+}
+
+/* The next of the task's recipients; a task that somebody else took is left to him. */
+static enum st work_part(struct working *w)
+{
+    w->count = 0;
+    w->gone = false;
+    if (take_rcpts(w))
+        return work_here(w);
+    return ST_INVALID; /* mail is not there yet */
+}
+
+enum st calendar_schedule_work(struct calendar_round *round, const struct store_task *task)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct store_task part = *task;
+    struct working w = {.round = round, .task = &part, .directory = directory};
+    enum st st = ST_OK;
+
+    w.arena = arena_new("scheduling", WORK_BYTES_MAX);
+    w.tx_arena = arena_new("scheduling", WORK_BYTES_MAX);
+    if (ical_parse(w.arena, task->body, &ical_limits_default, &w.message, &w.error) != ST_OK) {
+        log_event(EV_CALENDAR_MESSAGE_REFUSED, 0, LOG_S("sender", task->sender),
+                  LOG_S("rcpt", task->rcpt), LOG_C("why", w.error.text));
+        st = store_write(calendar_store(round->calendar), done_body, &part);
+        part.rcpt = SLICE("");
+    }
+    while (st == ST_OK && part.rcpt.len > 0) {
+        st = work_part(&w);
+        part.rcpt = w.rest;
+    }
+    arena_free(&w.tx_arena);
+    arena_free(&w.arena);
+    return w.gone ? ST_OK : st;
+}

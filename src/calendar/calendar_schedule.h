@@ -1,0 +1,37 @@
+/* calendar_schedule.h: scheduling messages on their way: from a change of an object to tasks, and
+ * from a task into the recipients' calendars or, for those who have none here, the mail. */
+#pragma once
+#include "calendar/calendar_itip.h"
+#include "calendar/calendar_work.h"
+
+struct directory;
+struct directory_person;
+
+/* Leaves tasks for the messages of the account whose owner is sender ("mailto:..."); those that say
+ * the same to many are one task. In a transaction. */
+MUST_USE enum st calendar_schedule_send(struct calendar_round *round, struct store_tx *tx,
+                                        struct arena *arena, int64_t account_id,
+                                        struct slice sender,
+                                        const struct calendar_itip_messages *messages,
+                                        int64_t now_ms);
+/* Who has that calendar user address and an account in this store; NULL: nobody. */
+const struct directory_person *calendar_schedule_person(const struct directory *directory,
+                                                        struct slice address);
+
+/* One message for one account here, in a transaction of the caller's. */
+struct calendar_arrival {
+    struct calendar_round *round;
+    const struct directory *directory;
+    const struct directory_person *person; /* whose account it is */
+    struct slice address;                  /* that it was sent to */
+    struct slice sender;
+    const struct calendar_itip_policy *policy;
+    const struct ical_comp *message;
+    struct slice text; /* of message */
+    int64_t now_ms;
+    struct arena *arena; /* for all that is made of it */
+};
+/* What becomes of it is on record. ST_OK, also where nothing does. ST_INVALID: it is no iTIP
+ * message, *error_r. */
+MUST_USE enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arrival *a,
+                                          struct ical_error *error_r);

@@ -1,0 +1,450 @@
+/* sim_itip: an organizer and three attendees change and answer a series at random; messages are
+ * delayed, doubled and delivered in any order. In the end all see the same meeting and the same
+ * answers, and the messages of a run, replayed in any other order, make the same objects.
+ *
+ *   sim_itip [--seed N] [--runs N]
+ */
+#include "../unit/itip_t.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/slice.h"
+#include "calendar/calendar_itip_data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PEOPLE 4 /* 0 organizes */
+#define STEPS 40
+#define PACKETS_MAX 2000
+#define START_S (ITIP_T_NOW + 40 * ICAL_DAY_S)
+#define DAYS 10
+
+static const char *const addresses[PEOPLE] = {"mailto:o@example.org", "mailto:a@example.org",
+                                              "mailto:b@example.org", "mailto:c@example.org"};
+
+struct packet {
+    size_t to, from;
+    const struct ical_comp *message;
+};
+
+struct run {
+    uint64_t seed, state;
+    struct arena *arena;
+    struct slice own[PEOPLE];
+    struct ical_comp *objects[PEOPLE];
+    struct packet packets[PACKETS_MAX], log[PACKETS_MAX];
+    size_t packet_count, log_count;
+    int64_t now_s;
+    bool talk;
+};
+
+static uint64_t chance(struct run *run, uint64_t below)
+{
+    run->state += 0x9e3779b97f4a7c15U;
+    uint64_t z = run->state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return (z ^ (z >> 31)) % below;
+}
+
+static void fail(struct run *run, const char *what, struct slice got, struct slice want)
+{
+    printf("seed %llu: %s\n--- got\n%.*s\n--- want\n%.*s\n", (unsigned long long)run->seed, what,
+           SLICE_ARG(got), SLICE_ARG(want));
+    exit(1);
+}
+
+static struct calendar_itip_world world_of(struct run *run, size_t who)
+{
+    return (struct calendar_itip_world){
+        .arena = run->arena, .own = &run->own[who], .own_count = 1, .now_s = run->now_s};
+}
+
+static void show(struct run *run, const char *what, size_t who, const struct ical_comp *object)
+{
+    if (run->talk)
+        printf("# %s %s\n%.*s\n", what, addresses[who],
+               SLICE_ARG(itip_t_text(run->arena, object, false)));
+}
+
+static void put(struct run *run, size_t who, struct ical_comp *object)
+{
+    struct calendar_itip_world world = world_of(run, who);
+    struct calendar_itip_sent sent;
+    struct ical_error error = {0};
+
+    show(run, "changed", who, object);
+    if (calendar_itip_outgoing(&world, run->objects[who], object, &sent, &error) != ST_OK)
+        fail(run, error.text, itip_t_text(run->arena, object, false),
+             itip_t_text(run->arena, run->objects[who], false));
+    run->objects[who] = sent.store != NULL ? sent.store : sent.memory;
+    show(run, "stored", who, run->objects[who]);
+    for (size_t i = 0; i < sent.messages.count; i++) {
+        const struct calendar_itip_message *message = &sent.messages.at[i];
+        size_t to = 0;
+
+        while (to < PEOPLE && !slice_eq(message->recipient, slice_str(addresses[to])))
+            to++;
+        if (to == PEOPLE || run->packet_count == PACKETS_MAX || run->log_count == PACKETS_MAX)
+            fail(run, "to nobody", message->recipient, SLICE(""));
+        AUTO(buf) struct buf text = BUF(MIB);
+        ical_write(message->vcalendar, &text);
+        struct packet packet = {to, who, itip_t_object(run->arena, text.ptr)};
+        run->packets[run->packet_count++] = packet;
+        run->log[run->log_count++] = packet;
+        show(run, calendar_itip_method_name(message->method), to, packet.message);
+    }
+}
+
+static struct ical_comp *receive(struct run *run, const struct packet *packet,
+                                 struct ical_comp *stored)
+{
+    struct calendar_itip_world world = world_of(run, packet->to);
+    struct calendar_itip_policy policy = {0};
+    struct calendar_itip_result result;
+    struct ical_error error = {0};
+
+    if (calendar_itip_incoming(&world, &policy, stored, packet->message,
+                               slice_str(addresses[packet->from]), &result, &error) != ST_OK)
+        fail(run, error.text, itip_t_text(run->arena, packet->message, false), SLICE(""));
+    if (run->talk)
+        printf("# %s %s: %s\n", addresses[packet->to], calendar_itip_verdict_name(result.verdict),
+               result.line.text);
+    return result.store != NULL ? result.store : stored;
+}
+
+static void deliver(struct run *run)
+{
+    size_t at = chance(run, run->packet_count);
+    struct packet packet = run->packets[at];
+
+    if (chance(run, 4) > 0)
+        run->packets[at] = run->packets[--run->packet_count]; /* else it comes once more */
+    run->objects[packet.to] = receive(run, &packet, run->objects[packet.to]);
+    show(run, "has", packet.to, run->objects[packet.to]);
+}
+
+static struct itip_set set_of(struct run *run, size_t who, struct ical_comp *object)
+{
+    struct calendar_itip_world *world = arena_one(run->arena, struct calendar_itip_world);
+    struct itip_set set;
+    struct ical_error error;
+
+    *world = world_of(run, who);
+    if (calendar_itip_set_read(world, object, &set, &error) != ST_OK)
+        fail(run, error.text, itip_t_text(run->arena, object, false), SLICE(""));
+    return set;
+}
+
+static int64_t some_instance(struct run *run)
+{
+    return START_S + (int64_t)chance(run, DAYS) * ICAL_DAY_S;
+}
+
+static struct ical_comp *override_of(struct run *run, struct itip_set *set, int64_t id_s)
+{
+    struct itip_part key = {.id_s = id_s};
+    struct itip_part *part = calendar_itip_set_find(set, &key);
+    struct itip_part *master = calendar_itip_set_master(set);
+    struct itip_times out = {0};
+    struct ical_comp *comp;
+
+    if (part != NULL)
+        return part->comp;
+    if (master == NULL)
+        return NULL;
+    calendar_itip_times(set, master->comp, ICAL_EXDATE, &out);
+    if (calendar_itip_times_has(&out, id_s) || calendar_itip_cancelled(master->comp))
+        return NULL;
+    comp = calendar_itip_set_instance(set, id_s, false);
+    ical_comp_add(set->vcalendar, comp);
+    return comp;
+}
+
+static void set_summary(struct run *run, struct ical_comp *comp)
+{
+    ical_prop_set(run->arena, comp, ICAL_SUMMARY,
+                  calendar_itip_number(run->arena, chance(run, 1000)));
+}
+
+static void toggle(struct run *run, struct ical_comp *comp, size_t who)
+{
+    struct itip_people people = calendar_itip_people(run->arena, comp);
+    struct itip_person *person = calendar_itip_people_find(&people, slice_str(addresses[who]));
+    struct ical_prop **at = &comp->props;
+
+    if (person == NULL) {
+        ical_param_set(run->arena,
+                       ical_prop_add(run->arena, comp, ICAL_ATTENDEE, slice_str(addresses[who])),
+                       "PARTSTAT", SLICE("NEEDS-ACTION"));
+        return;
+    }
+    while (*at != person->prop)
+        at = &(*at)->next;
+    *at = person->prop->next;
+    for (comp->props_end = &comp->props; *comp->props_end != NULL;)
+        comp->props_end = &(*comp->props_end)->next;
+}
+
+static void organize(struct run *run)
+{
+    struct ical_comp *object = ical_comp_copy(run->arena, run->objects[0]);
+    struct itip_set set = set_of(run, 0, object);
+    struct ical_comp *master = set.parts[0].comp, *comp;
+    int64_t id_s = some_instance(run);
+    struct itip_part key = {.id_s = id_s}, *part;
+
+    switch (chance(run, 9)) {
+    case 0: /* another subject for all */
+        for (size_t i = 0; i < set.count; i++)
+            set_summary(run, set.parts[i].comp);
+        break;
+    case 1: /* for one */
+        if ((comp = override_of(run, &set, id_s)) != NULL)
+            set_summary(run, comp);
+        break;
+    case 2: /* one at another time */
+        if ((comp = override_of(run, &set, id_s)) != NULL) {
+            ical_prop_set(run->arena, comp, ICAL_DTSTART,
+                          calendar_itip_stamp(run->arena, id_s + 60 * (int64_t)chance(run, 100)));
+            ical_prop_remove_all(comp, ICAL_DTEND);
+        }
+        break;
+    case 3: /* one falls out */
+        if ((part = calendar_itip_set_find(&set, &key)) != NULL)
+            ical_comp_remove(part->comp);
+        ical_prop_add(run->arena, master, ICAL_EXDATE, calendar_itip_stamp(run->arena, id_s));
+        break;
+    case 4: /* somebody is on or off for all */
+    {
+        size_t who = 1 + chance(run, PEOPLE - 1);
+        bool was = calendar_itip_people_find(
+                       &(struct itip_people){calendar_itip_people(run->arena, master).at,
+                                             calendar_itip_people(run->arena, master).count},
+                       slice_str(addresses[who])) != NULL;
+        for (size_t i = 0; i < set.count; i++) {
+            struct itip_people people = calendar_itip_people(run->arena, set.parts[i].comp);
+
+            if ((calendar_itip_people_find(&people, slice_str(addresses[who])) != NULL) == was)
+                toggle(run, set.parts[i].comp, who);
+        }
+        break;
+    }
+    case 5: /* or for one */
+        if ((comp = override_of(run, &set, id_s)) != NULL)
+            toggle(run, comp, 1 + chance(run, PEOPLE - 1));
+        break;
+    case 6: /* all at another time, of other length */
+        ical_prop_set(run->arena, master, ICAL_DURATION,
+                      chance(run, 2) > 0 ? SLICE("PT1H") : SLICE("PT2H"));
+        break;
+    case 7: /* an override goes */
+        if ((part = calendar_itip_set_find(&set, &key)) != NULL)
+            ical_comp_remove(part->comp);
+        break;
+    default: /* called off, or on again */
+        if (chance(run, 4) > 0)
+            break;
+        if (calendar_itip_cancelled(master))
+            ical_prop_remove_all(master, ICAL_STATUS);
+        else
+            ical_prop_set(run->arena, master, ICAL_STATUS, SLICE("CANCELLED"));
+    }
+    put(run, 0, object);
+}
+
+static void answer(struct run *run, size_t who)
+{
+    static const struct slice answers[] = {{"ACCEPTED", 8}, {"DECLINED", 8}, {"TENTATIVE", 9}};
+    struct slice answer = answers[chance(run, COUNT(answers))];
+    struct ical_comp *object, *one = NULL;
+    struct itip_set set;
+
+    if (run->objects[who] == NULL)
+        return;
+    object = ical_comp_copy(run->arena, run->objects[who]);
+    set = set_of(run, who, object);
+    if (calendar_itip_other(set.parts[0].comp, CALENDAR_ITIP_HIDDEN).len > 0)
+        return;
+    if (chance(run, 2) > 0 && (one = override_of(run, &set, some_instance(run))) == NULL)
+        return;
+    for (struct ical_comp *comp = object->comps; comp != NULL; comp = comp->next) {
+        struct ical_prop *own = calendar_itip_own(set.world, comp);
+
+        if (own != NULL && !calendar_itip_cancelled(comp) && (one == NULL || comp == one))
+            ical_param_set(run->arena, own, "PARTSTAT", answer);
+    }
+    put(run, who, object);
+}
+
+static struct slice seen(struct run *run, struct itip_set *set, const struct itip_part *part,
+                         size_t who)
+{
+    AUTO(buf) struct buf out = BUF(MIB);
+    struct itip_people people = calendar_itip_people(run->arena, part->comp);
+    struct itip_person *person = calendar_itip_people_find(&people, slice_str(addresses[who]));
+
+    buf_putf(&out, "%lld %.*s %.*s %.*s\n", (long long)part->id_s,
+             SLICE_ARG(ical_prop_value(part->comp, ICAL_SUMMARY)),
+             SLICE_ARG(person != NULL ? ical_param_text(person->prop, "PARTSTAT") : SLICE("-")),
+             SLICE_ARG(calendar_itip_timing(set, part->comp)));
+    return arena_copy(run->arena, buf_slice(&out));
+}
+
+/* What the organizer has of what the attendee attends, the attendee has, and nothing else. */
+static void check(struct run *run, size_t who)
+{
+    struct itip_set his = set_of(run, 0, run->objects[0]);
+    struct itip_set own = set_of(run, who, run->objects[who]);
+    struct itip_part *series = calendar_itip_set_master(&own);
+    struct itip_times out = {0};
+
+    if (series != NULL)
+        calendar_itip_times(&own, series->comp, ICAL_EXDATE, &out);
+    for (size_t i = 0; i < his.count; i++) {
+        struct itip_people people = calendar_itip_people(run->arena, his.parts[i].comp);
+        bool invited = calendar_itip_people_find(&people, slice_str(addresses[who])) != NULL &&
+                       !calendar_itip_cancelled(his.parts[i].comp);
+        struct itip_part *part = calendar_itip_set_find(&own, &his.parts[i]);
+        bool has = part != NULL && !calendar_itip_cancelled(part->comp);
+
+        if (!has && part == NULL && !his.parts[i].master && series != NULL &&
+            !calendar_itip_cancelled(series->comp) &&
+            !calendar_itip_times_has(&out, his.parts[i].id_s)) {
+            /* as the series: of an override that a reply made */
+            part = arena_one(run->arena, struct itip_part);
+            *part = (struct itip_part){.id_s = his.parts[i].id_s};
+            part->comp = calendar_itip_set_instance(&own, part->id_s, false);
+            has = true;
+        }
+        if (invited != has)
+            fail(run, invited ? "not told" : "not taken back",
+                 itip_t_text(run->arena, run->objects[who], false),
+                 itip_t_text(run->arena, run->objects[0], false));
+        if (has && !slice_eq(seen(run, &own, part, who), seen(run, &his, &his.parts[i], who))) {
+            printf("%s", addresses[who]);
+            fail(run, "differs", seen(run, &own, part, who), seen(run, &his, &his.parts[i], who));
+        }
+    }
+}
+
+static void shuffle(struct run *run, struct packet *packets, size_t count)
+{
+    for (size_t i = count; i > 1; i--) {
+        size_t k = chance(run, i);
+        struct packet packet = packets[i - 1];
+
+        packets[i - 1] = packets[k];
+        packets[k] = packet;
+    }
+}
+
+/* All that was sent to one, in two orders, some of it twice, to whom never answers. */
+static void replay(struct run *run, size_t who)
+{
+    struct slice want = {0};
+
+    for (int round = 0; round < 3; round++) {
+        struct packet packets[2 * PACKETS_MAX];
+        struct ical_comp *object = NULL;
+        size_t count = 0;
+
+        for (size_t i = 0; i < run->log_count; i++)
+            for (uint64_t n = round > 0 ? 1 + chance(run, 2) : 1; run->log[i].to == who && n > 0;
+                 n--)
+                packets[count++] = run->log[i];
+        if (round > 0)
+            shuffle(run, packets, count);
+        for (size_t i = 0; i < count; i++)
+            object = receive(run, &packets[i], object);
+        struct slice got;
+
+        /* whether a cancelled meeting is shown depends on whether it ever was: on the order */
+        for (struct ical_comp *comp = object != NULL ? object->comps : NULL; comp != NULL;
+             comp = comp->next)
+            calendar_itip_other_remove(comp, CALENDAR_ITIP_HIDDEN);
+        got = itip_t_text(run->arena, object, false);
+        if (round == 0)
+            want = got;
+        else if (!slice_eq(got, want))
+            fail(run, "another order, another object", got, want);
+    }
+}
+
+/* Replies heard once more, and again: the second time nothing is new. */
+static void repeat_replies(struct run *run)
+{
+    struct ical_comp *object = run->objects[0];
+
+    for (size_t i = 0; i < 2 * run->log_count; i++) {
+        const struct packet *packet = &run->log[i % run->log_count];
+        struct ical_comp *next = packet->to == 0 ? receive(run, packet, object) : object;
+
+        if (i >= run->log_count && next != object)
+            fail(run, "a reply heard twice", itip_t_text(run->arena, next, false),
+                 itip_t_text(run->arena, object, false));
+        object = next;
+    }
+}
+
+static void run_one(uint64_t seed, bool talk)
+{
+    static struct run the_run;
+    struct run *run = &the_run;
+    AUTO(buf) struct buf text = BUF(MIB);
+
+    the_run = (struct run){.seed = seed, .state = seed};
+    run->talk = talk;
+    run->arena = arena_new("sim", 4 * GIB);
+    run->now_s = ITIP_T_NOW;
+    for (size_t i = 0; i < PEOPLE; i++)
+        run->own[i] = slice_str(addresses[i]);
+    buf_putf(&text,
+             "UID:1\nSUMMARY:0\nDTSTART:%.*s\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=%d\n"
+             "ORGANIZER:%s\nATTENDEE;PARTSTAT=ACCEPTED:%s\n",
+             SLICE_ARG(calendar_itip_stamp(run->arena, START_S)), DAYS, addresses[0], addresses[0]);
+    for (size_t i = 1; i < PEOPLE - 1; i++)
+        buf_putf(&text, "ATTENDEE;PARTSTAT=NEEDS-ACTION:%s\n", addresses[i]);
+    put(run, 0, itip_t_object(run->arena, text.ptr));
+    for (int i = 0; i < STEPS; i++) {
+        run->now_s += (int64_t)chance(run, 3);
+        if (run->packet_count > 0 && chance(run, 2) > 0)
+            deliver(run);
+        else if (chance(run, 2) > 0)
+            organize(run);
+        else
+            answer(run, 1 + chance(run, PEOPLE - 1));
+    }
+    while (run->packet_count > 0)
+        deliver(run);
+    show(run, "ends", 0, run->objects[0]);
+    for (size_t i = 1; i < PEOPLE; i++) {
+        show(run, "ends", i, run->objects[i]);
+        check(run, i);
+        replay(run, i);
+    }
+    repeat_replies(run);
+    arena_free(&run->arena);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = 1, runs = 300;
+    bool talk = false;
+
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--seed") == 0) {
+            seed = strtoull(argv[i + 1], NULL, 10);
+            runs = 1;
+            talk = true;
+        } else if (strcmp(argv[i], "--runs") == 0) {
+            runs = strtoull(argv[i + 1], NULL, 10);
+        }
+    }
+    for (uint64_t i = 0; i < runs; i++)
+        run_one(seed + i, talk);
+    printf("seeds %llu to %llu: the same objects\n", (unsigned long long)seed,
+           (unsigned long long)(seed + runs - 1));
+    return 0;
+}
