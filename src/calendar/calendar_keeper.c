@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
-#include "calendar/calendar_oof.h"
 #include "calendar/calendar_work.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
@@ -30,14 +29,6 @@ struct calendar_keeper {
     bool stopping;
 };
 
-<<<<<<< HEAD
-static calendar_work_fn *const works[] = {
-    [STORE_TASK_ITIP] = NULL,
-    [STORE_TASK_OOF] = calendar_oof_work,
-};
-
-=======
->>>>>>> main
 /* --- tasks --- */
 
 struct looking {
