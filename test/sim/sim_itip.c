@@ -232,6 +232,59 @@ static void toggle(struct run *run, struct ical_comp *comp, size_t who)
         comp->props_end = &(*comp->props_end)->next;
 }
 
+static void toggle_all(struct run *run, const struct itip_set *set, size_t who)
+{
+    struct slice address = slice_str(addresses[who]);
+    struct itip_people people = calendar_itip_people(run->arena, set->parts[0].comp);
+    bool was = calendar_itip_people_find(&people, address) != NULL;
+
+    for (size_t i = 0; i < set->count; i++) {
+        people = calendar_itip_people(run->arena, set->parts[i].comp);
+        if ((calendar_itip_people_find(&people, address) != NULL) == was)
+            toggle(run, set->parts[i].comp, who);
+    }
+}
+
+/* All on other days, but for those that had been moved by themselves. */
+static void move_series(struct run *run, const struct itip_set *set)
+{
+    struct ical_comp *master = set->parts[0].comp;
+
+    for (size_t i = 1; i < set->count; i++)
+        ical_comp_remove(set->parts[i].comp);
+    ical_prop_remove_all(master, ICAL_EXDATE);
+    ical_prop_set(run->arena, master, ICAL_DTSTART,
+                  calendar_itip_stamp(run->arena, START_S + 3600 * (int64_t)chance(run, 50)));
+}
+
+/* One falls out, and another comes in. */
+static void swap_instance(struct run *run, const struct itip_set *set, int64_t id_s)
+{
+    struct itip_part key = {.id_s = id_s}, *part = calendar_itip_set_find(set, &key);
+    struct ical_comp *master = set->parts[0].comp;
+
+    if (part != NULL)
+        ical_comp_remove(part->comp);
+    ical_prop_add(run->arena, master, ICAL_EXDATE, calendar_itip_stamp(run->arena, id_s));
+    ical_prop_add(run->arena, master, ICAL_RDATE,
+                  calendar_itip_stamp(run->arena, id_s + 60 * (int64_t)(1 + chance(run, 100))));
+}
+
+/* One more, told by ADD. */
+static void add_instance(struct run *run, const struct itip_set *set, int64_t id_s)
+{
+    struct itip_part key = {.id_s = id_s};
+    struct ical_comp *master = set->parts[0].comp, *comp;
+
+    if (calendar_itip_cancelled(master) || calendar_itip_set_find(set, &key) != NULL)
+        return;
+    run->add_s = id_s + 3600 * (int64_t)(1 + chance(run, 5)) + 60 * (int64_t)run->log_count;
+    ical_prop_add(run->arena, master, ICAL_RDATE, calendar_itip_stamp(run->arena, run->add_s));
+    comp = calendar_itip_set_instance(set, run->add_s, false);
+    set_summary(run, comp);
+    ical_comp_add(set->vcalendar, comp);
+}
+
 static void organize(struct run *run)
 {
     struct ical_comp *object = ical_comp_copy(run->arena, run->objects[0]);
@@ -264,20 +317,8 @@ static void organize(struct run *run)
         ical_prop_add(run->arena, master, ICAL_EXDATE, calendar_itip_stamp(run->arena, id_s));
         break;
     case 4: /* somebody is on or off for all */
-    {
-        size_t who = 1 + chance(run, PEOPLE - 1);
-        bool was = calendar_itip_people_find(
-                       &(struct itip_people){calendar_itip_people(run->arena, master).at,
-                                             calendar_itip_people(run->arena, master).count},
-                       slice_str(addresses[who])) != NULL;
-        for (size_t i = 0; i < set.count; i++) {
-            struct itip_people people = calendar_itip_people(run->arena, set.parts[i].comp);
-
-            if ((calendar_itip_people_find(&people, slice_str(addresses[who])) != NULL) == was)
-                toggle(run, set.parts[i].comp, who);
-        }
+        toggle_all(run, &set, 1 + chance(run, PEOPLE - 1));
         break;
-    }
     case 5: /* or for one */
         if ((comp = override_of(run, &set, id_s)) != NULL)
             toggle(run, comp, 1 + chance(run, PEOPLE - 1));
@@ -290,30 +331,15 @@ static void organize(struct run *run)
         if ((part = calendar_itip_set_find(&set, &key)) != NULL)
             ical_comp_remove(part->comp);
         break;
-    case 8: /* all on other days, but for those that had been moved by themselves */
-        if (chance(run, 3) > 0)
-            break;
-        for (size_t i = 1; i < set.count; i++)
-            ical_comp_remove(set.parts[i].comp);
-        ical_prop_remove_all(master, ICAL_EXDATE);
-        ical_prop_set(run->arena, master, ICAL_DTSTART,
-                      calendar_itip_stamp(run->arena, START_S + 3600 * (int64_t)chance(run, 50)));
+    case 8:
+        if (chance(run, 3) == 0)
+            move_series(run, &set);
         break;
-    case 9: /* one falls out, and another comes in */
-        ical_prop_add(run->arena, master, ICAL_EXDATE, calendar_itip_stamp(run->arena, id_s));
-        if ((part = calendar_itip_set_find(&set, &key)) != NULL)
-            ical_comp_remove(part->comp);
-        ical_prop_add(run->arena, master, ICAL_RDATE,
-                      calendar_itip_stamp(run->arena, id_s + 60 * (int64_t)(1 + chance(run, 100))));
+    case 9:
+        swap_instance(run, &set, id_s);
         break;
-    case 10: /* one more, told by ADD */
-        if (calendar_itip_cancelled(master) || calendar_itip_set_find(&set, &key) != NULL)
-            break;
-        run->add_s = id_s + 3600 * (int64_t)(1 + chance(run, 5)) + 60 * (int64_t)run->log_count;
-        ical_prop_add(run->arena, master, ICAL_RDATE, calendar_itip_stamp(run->arena, run->add_s));
-        comp = calendar_itip_set_instance(&set, run->add_s, false);
-        set_summary(run, comp);
-        ical_comp_add(object, comp);
+    case 10:
+        add_instance(run, &set, id_s);
         break;
     default: /* called off, or on again */
         if (chance(run, 4) > 0)
