@@ -133,8 +133,9 @@ static void copy_answer(const struct merge *m, struct ical_prop *own, const stru
 static bool keep_declined(const struct merge *m, struct ical_prop *own, const struct itip_part *new)
 {
     const struct itip_part *series = calendar_itip_set_master(&m->in->stored);
-    const struct ical_prop *out =
-        series != NULL && !new->master ? calendar_itip_left(series->comp, new->id_s) : NULL;
+    const struct ical_prop *out = series != NULL && !new->master && !new->future
+                                      ? calendar_itip_left(series->comp, new->id_s)
+                                      : NULL;
 
     if (out == NULL || !answer_holds(m, series, out, new))
         return false;

@@ -23,7 +23,7 @@ static const struct itip_part *origin(const struct itip_set *before, const struc
 {
     const struct itip_part *old = calendar_itip_set_find(before, part);
 
-    return old != NULL ? old : calendar_itip_set_master(before);
+    return old != NULL ? old : calendar_itip_set_cover(before, part);
 }
 
 static bool same_text(struct arena *arena, const struct ical_comp *a, const struct ical_comp *b,
@@ -96,7 +96,8 @@ static enum st check_part(struct answerer *a, struct itip_part *part)
 
     if (from == NULL)
         return refuse(a, "RECURRENCE-ID");
-    own_part = from->master == part->master;
+    own_part =
+        from->master == part->master && from->id_s == part->id_s && from->future == part->future;
     time = own_part ? from->comp : calendar_itip_set_instance(a->before, part->id_s, true);
     if (time == NULL || !slice_eq(calendar_itip_timing(a->before, time),
                                   calendar_itip_timing(a->after, part->comp)))

@@ -45,7 +45,10 @@ MUST_USE enum st calendar_itip_set_read(const struct calendar_itip_world *world,
 struct itip_part *calendar_itip_set_find(const struct itip_set *set, const struct itip_part *key);
 /* The part without RECURRENCE-ID, or NULL. */
 struct itip_part *calendar_itip_set_master(const struct itip_set *set);
-/* An instance of the master as a component of its own, which is not put anywhere; bare: only when
+/* What describes the part where it is not there: the last this-and-future before it, or the series.
+ * NULL: neither is there. */
+struct itip_part *calendar_itip_set_cover(const struct itip_set *set, const struct itip_part *part);
+/* An instance of the series as a component of its own, which is not put anywhere; bare: only when
  * it is. NULL: there is no master, or it has no time. */
 struct ical_comp *calendar_itip_set_instance(const struct itip_set *set, int64_t id_s, bool bare);
 /* The latest of all parts. */

@@ -54,7 +54,7 @@ void calendar_itip_left_undo(const struct calendar_itip_world *world, struct ica
     for (size_t i = 0; i < count; i++) {
         const struct ical_prop *own = calendar_itip_own(world, parts[i].comp);
 
-        if (!parts[i].master && own != NULL &&
+        if (!parts[i].master && !parts[i].future && own != NULL &&
             !slice_ieq(ical_param_text(own, "PARTSTAT"), SLICE("DECLINED")))
             undo(world, tz, series->comp, &parts[i]);
     }

@@ -56,7 +56,7 @@ static struct difference compare(struct itip_change *change, const struct itip_p
 {
     struct itip_set *before = change->before, *after = change->after;
     struct ical_comp *old = was(before, part);
-    const struct itip_part *master = calendar_itip_set_master(before);
+    const struct itip_part *master = calendar_itip_set_cover(before, part);
     const struct ical_comp *time = old;
     struct difference difference = {.any = old == NULL};
 
@@ -130,7 +130,7 @@ static bool joined(const struct itip_change *change, const struct itip_part *par
     struct itip_people news, olds;
 
     if (old == NULL)
-        old = calendar_itip_set_master(change->before);
+        old = calendar_itip_set_cover(change->before, part);
     if (old == NULL)
         return false;
     news = calendar_itip_people(arena, part->comp);
@@ -146,7 +146,7 @@ static void carry(struct itip_change *change, struct itip_part *part, bool reset
 {
     const struct calendar_itip_world *world = change->after->world;
     struct itip_people people = calendar_itip_people(world->arena, part->comp);
-    const struct itip_part *master = calendar_itip_set_master(change->before);
+    const struct itip_part *master = calendar_itip_set_cover(change->before, part);
     struct ical_comp *old = was(change->before, part), *series = NULL;
     struct itip_people olds = {0};
     struct slice void_before;

@@ -49,7 +49,7 @@ static struct itip_part *answered_part(struct hearing *h, const struct itip_part
     key.comp = calendar_itip_set_instance(stored, part->id_s, false);
     if (key.comp == NULL)
         return NULL;
-    key.version = stored->parts[0].version;
+    key.version = calendar_itip_set_cover(stored, &key)->version;
     follow(h->in->world, &key);
     found = &stored->parts[stored->count + h->made++];
     *found = key;

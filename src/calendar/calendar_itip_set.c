@@ -170,14 +170,15 @@ struct itip_part *calendar_itip_set_master(const struct itip_set *set)
 }
 
 /* What RECURRENCE-ID and DTSTART of an instance say, on the clock of the master's. */
-static struct slice on_clock(const struct itip_set *set, struct ical_time start, int64_t id_s)
+static struct slice on_clock(const struct itip_set *set, struct ical_time start, int64_t id_s,
+                             int64_t shift_s)
 {
     AUTO(buf) struct buf text = BUF(KIB);
     const struct ical_zone *zone = start.form == ICAL_UTC ? NULL
                                    : start.zone != NULL   ? start.zone
                                                           : set->world->floating;
 
-    start.local_s = zone != NULL ? ical_zone_local(zone, id_s) : id_s;
+    start.local_s = (zone != NULL ? ical_zone_local(zone, id_s) : id_s) + shift_s;
     if (start.form == ICAL_DATE)
         start.local_s -= ical_second_of(start.local_s);
     if (start.local_s < ICAL_LOCAL_MIN || start.local_s > ICAL_LOCAL_MAX)
@@ -188,7 +189,7 @@ static struct slice on_clock(const struct itip_set *set, struct ical_time start,
 
 /* DTEND or DUE moves with the start, by the clock. */
 static void shift_end(const struct itip_set *set, struct ical_comp *comp, enum ical_prop_id id,
-                      struct ical_time start, int64_t id_s)
+                      struct ical_time start, int64_t id_s, int64_t shift_s)
 {
     struct ical_prop *end = ical_prop_find(comp, id);
     const struct ical_zone *floating = set->world->floating;
@@ -201,7 +202,7 @@ static void shift_end(const struct itip_set *set, struct ical_comp *comp, enum i
     if (start.form == ICAL_DATE) /* whole days, whatever the clocks do */
         length_s = (length_s + (length_s > 0 ? 1 : -1) * ICAL_DAY_S / 2) / ICAL_DAY_S * ICAL_DAY_S +
                    ICAL_DAY_S / 4;
-    end->value = on_clock(set, time, id_s + length_s);
+    end->value = on_clock(set, time, id_s + length_s, shift_s);
 }
 
 /* Of the master only what says when it is, or all but what makes it a series. */
@@ -228,27 +229,58 @@ static struct ical_comp *copy_master(struct arena *arena, struct ical_comp *mast
     return comp;
 }
 
+struct itip_part *calendar_itip_set_cover(const struct itip_set *set, const struct itip_part *part)
+{
+    for (size_t i = set->count; i > 0; i--) {
+        struct itip_part *at = &set->parts[i - 1];
+
+        if (at->master ||
+            (at->future && (at->id_s < part->id_s || (at->id_s == part->id_s && !part->future))))
+            return at;
+    }
+    return NULL;
+}
+
+/* How far this-and-future moves its instances, by their clock. */
+static int64_t shift_of(const struct itip_set *set, const struct itip_part *cover,
+                        struct ical_time start)
+{
+    const struct ical_zone *zone = start.form == ICAL_UTC ? NULL
+                                   : start.zone != NULL   ? start.zone
+                                                          : set->world->floating;
+
+    if (cover->master)
+        return 0;
+    return start.local_s - (zone != NULL ? ical_zone_local(zone, cover->id_s) : cover->id_s);
+}
+
 struct ical_comp *calendar_itip_set_instance(const struct itip_set *set, int64_t id_s, bool bare)
 {
     struct arena *arena = set->world->arena;
-    struct itip_part *master = calendar_itip_set_master(set);
+    const struct itip_part key = {.id_s = id_s}, *cover = calendar_itip_set_cover(set, &key);
+    const struct ical_prop *first;
     struct ical_comp *comp;
     struct ical_prop *start, *id;
-    struct ical_time time;
+    struct ical_time time, named;
+    int64_t shift_s;
 
-    if (master == NULL)
+    if (cover == NULL || calendar_itip_set_master(set) == NULL)
         return NULL;
-    comp = copy_master(arena, master->comp, bare);
+    comp = copy_master(arena, cover->comp, bare);
     start = ical_prop_find(comp, ICAL_DTSTART);
     if (start == NULL)
         start = ical_prop_find(comp, ICAL_DUE);
-    if (start == NULL || ical_tz_time(set->tz, start, slice_trim(start->value), &time) != ST_OK)
+    first = cover->master ? start : ical_prop_find(cover->comp, ICAL_RECURRENCE_ID);
+    if (start == NULL || ical_tz_time(set->tz, start, slice_trim(start->value), &time) != ST_OK ||
+        ical_tz_time(set->tz, first, slice_trim(first->value), &named) != ST_OK)
         return NULL;
+    shift_s = shift_of(set, cover, time);
     if (start->id == ICAL_DTSTART)
-        shift_end(set, comp, comp->id == ICAL_VTODO ? ICAL_DUE : ICAL_DTEND, time, id_s);
-    start->value = on_clock(set, time, id_s);
-    id = ical_prop_set(arena, comp, ICAL_RECURRENCE_ID, start->value);
-    calendar_itip_params_copy(arena, id, start);
+        shift_end(set, comp, comp->id == ICAL_VTODO ? ICAL_DUE : ICAL_DTEND, time, id_s, shift_s);
+    start->value = on_clock(set, time, id_s, shift_s);
+    id = ical_prop_set(arena, comp, ICAL_RECURRENCE_ID, on_clock(set, named, id_s, 0));
+    calendar_itip_params_copy(arena, id, first);
+    ical_param_remove(id, "RANGE");
     return comp;
 }
 

@@ -285,6 +285,28 @@ static void add_instance(struct run *run, const struct itip_set *set, int64_t id
     ical_comp_add(set->vcalendar, comp);
 }
 
+/* This and the future otherwise; overrides that come later go, as clients do. */
+static void split_series(struct run *run, const struct itip_set *set, int64_t id_s)
+{
+    struct itip_part key = {.id_s = id_s, .future = true};
+    struct ical_comp *comp;
+
+    if (calendar_itip_cancelled(set->parts[0].comp) || calendar_itip_set_find(set, &key) != NULL ||
+        !calendar_itip_set_has(set, id_s))
+        return;
+    for (size_t i = 1; i < set->count; i++)
+        if (set->parts[i].id_s >= id_s)
+            ical_comp_remove(set->parts[i].comp);
+    comp = calendar_itip_set_instance(set, id_s, false);
+    ical_param_set(run->arena, ical_prop_find(comp, ICAL_RECURRENCE_ID), "RANGE",
+                   SLICE("THISANDFUTURE"));
+    set_summary(run, comp);
+    if (chance(run, 2) > 0)
+        ical_prop_set(run->arena, comp, ICAL_DTSTART,
+                      calendar_itip_stamp(run->arena, id_s + 60 * (int64_t)chance(run, 100)));
+    ical_comp_add(set->vcalendar, comp);
+}
+
 static void organize(struct run *run)
 {
     struct ical_comp *object = ical_comp_copy(run->arena, run->objects[0]);
@@ -293,7 +315,7 @@ static void organize(struct run *run)
     int64_t id_s = some_instance(run, &set);
     struct itip_part key = {.id_s = id_s}, *part;
 
-    switch (chance(run, 12)) {
+    switch (chance(run, 13)) {
     case 0: /* another subject for all */
         for (size_t i = 0; i < set.count; i++)
             set_summary(run, set.parts[i].comp);
@@ -340,6 +362,9 @@ static void organize(struct run *run)
         break;
     case 10:
         add_instance(run, &set, id_s);
+        break;
+    case 11:
+        split_series(run, &set, id_s);
         break;
     default: /* called off, or on again */
         if (chance(run, 4) > 0)
@@ -443,7 +468,8 @@ static void check(struct run *run, size_t who)
         struct itip_part *part = calendar_itip_set_find(&own, &his.parts[i]);
         bool has = part != NULL && !calendar_itip_cancelled(part->comp);
 
-        if (invited && !his.parts[i].master && left(run, &own, his.parts[i].id_s)) {
+        if (invited && !his.parts[i].master && !his.parts[i].future &&
+            left(run, &own, his.parts[i].id_s)) {
             struct itip_person *person =
                 calendar_itip_people_find(&people, slice_str(addresses[who]));
 
