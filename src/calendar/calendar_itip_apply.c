@@ -109,7 +109,7 @@ static bool answer_holds(const struct merge *m, const struct itip_part *old,
         return false;
     if (calendar_itip_other(new->comp, CALENDAR_ITIP_RESET).len > 0)
         return true;
-    if (old->master && !new->master)
+    if (!new->master && (old->master || old->id_s != new->id_s || old->future != new->future))
         time = calendar_itip_set_instance(stored, new->id_s, true);
     return time != NULL && slice_eq(calendar_itip_timing(stored, time),
                                     calendar_itip_timing(&m->in->message, new->comp));
@@ -145,11 +145,19 @@ static bool keep_declined(const struct merge *m, struct ical_prop *own, const st
     return true;
 }
 
+/* The series or this-and-future that the part belongs to: as accepted (by id), or as stored. */
+static const struct itip_part *cover_of(const struct merge *m, const struct itip_part *part)
+{
+    const struct itip_set accepted = {.parts = m->parts, .count = m->count};
+    const struct itip_part *cover = calendar_itip_set_cover(&accepted, part);
+
+    return cover != NULL ? cover : calendar_itip_set_cover(&m->in->stored, part);
+}
+
 /* Of an instance that was not answered by itself the answer is that to the series. */
 static void keep_answer(const struct merge *m, const struct itip_part *old, struct itip_part *new)
 {
-    const struct itip_part *series =
-        m->master != NULL ? m->master : calendar_itip_set_master(&m->in->stored);
+    const struct itip_part *series = cover_of(m, new);
     struct ical_prop *own = calendar_itip_own(m->in->world, new->comp);
     const struct ical_prop *was = calendar_itip_own(m->in->world, old->comp);
     uint64_t answered;
@@ -350,7 +358,7 @@ static void accept(struct merge *m, struct itip_part *part)
     bool same = old != NULL;
 
     if (old == NULL)
-        old = calendar_itip_set_master(&m->in->stored);
+        old = calendar_itip_set_cover(&m->in->stored, part);
     clean(part->comp, is_cancel(m));
     ical_prop_remove_all(part->comp, ICAL_REQUEST_STATUS);
     if (is_cancel(m)) {
@@ -389,7 +397,7 @@ static bool rebuild(struct merge *m, const struct itip_part *old, const struct i
         return true;
     }
     if (m->master == NULL || calendar_itip_times_has(out, old->id_s) ||
-        is_void(m, m->master->comp, answered))
+        is_void(m, calendar_itip_set_cover(&m->in->message, old)->comp, answered))
         return false;
     for (const struct ical_prop *prop = m->master->comp->props; prop != NULL; prop = prop->next)
         m->kept_props++;

@@ -335,7 +335,7 @@ enum st calendar_itip_organizer(struct itip_set *before, struct itip_set *after,
     struct arena *arena = before->world->arena;
     struct itip_change change = {.before = before, .after = after};
     struct difference *differences;
-    bool significant, any, reset = false;
+    bool significant, any;
     enum st st = restore(before, after, error);
 
     if (st != ST_OK)
@@ -355,11 +355,13 @@ enum st calendar_itip_organizer(struct itip_set *before, struct itip_set *after,
         return ST_OK;
     }
     set_version(&change, significant);
-    if (calendar_itip_set_master(after) != NULL)
-        reset = differences[0].reset; /* what the series was answered is void for its instances */
     for (size_t i = 0; i < after->count; i++) {
-        change.changed[i] |= reset;
-        carry(&change, &after->parts[i], before->count > 0 && (reset || differences[i].reset));
+        const struct itip_part *cover = calendar_itip_set_cover(after, &after->parts[i]);
+
+        /* what a series was answered is void for its instances; it stands before them */
+        if (cover != NULL && cover != &after->parts[i] && differences[cover - after->parts].reset)
+            change.changed[i] = differences[i].reset = true;
+        carry(&change, &after->parts[i], before->count > 0 && differences[i].reset);
         calendar_itip_version_set(arena, &after->parts[i], change.version);
     }
     st = calendar_itip_invite(&change, &sent->messages, error);

@@ -129,20 +129,31 @@ static void set_answer(struct hearing *h, struct ical_prop *prop, const struct i
         ical_param_set(h->arena, prop, "DELEGATED-TO", to);
 }
 
+/* Whether the answer to a part is that to `series`, by itself or by what both belong to. */
+static bool follows(const struct itip_set *stored, const struct itip_part *part,
+                    const struct itip_part *series, struct slice address)
+{
+    for (; part != NULL && part != series; part = calendar_itip_set_cover(stored, part)) {
+        const struct ical_prop *prop = person_at(part, address);
+
+        if (prop == NULL || ical_param_find(prop, CALENDAR_ITIP_FOLLOWS) == NULL)
+            return false;
+    }
+    return part == series;
+}
+
 /* To the instances that were not answered by themselves. */
-static void spread(struct hearing *h, const struct ical_prop *attendee, struct slice answer)
+static void spread(struct hearing *h, const struct itip_part *series,
+                   const struct ical_prop *attendee, struct slice answer)
 {
     struct itip_set *stored = &h->in->stored;
     struct slice address = calendar_address_prop(h->arena, attendee);
 
     for (size_t i = 0; i < stored->count + h->made; i++) {
-        struct ical_prop *prop;
+        const struct itip_part *part = &stored->parts[i];
 
-        if (stored->parts[i].master)
-            continue;
-        prop = person_at(&stored->parts[i], address);
-        if (prop != NULL && ical_param_find(prop, CALENDAR_ITIP_FOLLOWS) != NULL)
-            ical_param_set(h->arena, prop, "PARTSTAT", answer);
+        if (part != series && follows(stored, part, series, address))
+            ical_param_set(h->arena, person_at(part, address), "PARTSTAT", answer);
     }
 }
 
@@ -214,8 +225,8 @@ static void hear_one(struct hearing *h, const struct itip_part *reply,
     set_answer(h, prop, attendee, answer, reply->version.stamp_s);
     if (slice_eq(answer, SLICE("DELEGATED")))
         invite_delegate(h, part, attendee);
-    if (part->master)
-        spread(h, attendee, answer);
+    if (part->master || part->future)
+        spread(h, part, attendee, answer);
     h->answer = answer;
     h->applied++;
 }

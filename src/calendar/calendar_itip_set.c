@@ -365,7 +365,9 @@ void calendar_itip_set_instances(const struct itip_set *set, struct itip_times *
 {
     struct ical_window window = {0, 0, set->world->floating, ICAL_RECUR_STEPS_MAX,
                                  ICAL_RECUR_STEPS_MAX};
+    const struct itip_part *master = calendar_itip_set_master(set);
     bool *is = arena_many(set->world->arena, bool, ids->count + 1);
+    struct itip_times out = {0};
     struct ical_instance instance;
     struct ical_recur *recur;
     struct ical_error error;
@@ -386,8 +388,10 @@ void calendar_itip_set_instances(const struct itip_set *set, struct itip_times *
                 is[id - ids->at] = true;
         }
     }
+    if (master != NULL) /* this-and-future may begin where the series has an EXDATE */
+        calendar_itip_times(set, master->comp, ICAL_EXDATE, &out);
     for (size_t i = 0; i < ids->count; i++)
-        if (is[i])
+        if (is[i] && !calendar_itip_times_has(&out, ids->at[i]))
             ids->at[kept++] = ids->at[i];
     ids->count = kept;
 }
