@@ -481,8 +481,10 @@ static void check(struct run *run, size_t who)
                      itip_t_text(run->arena, run->objects[0], false));
             continue;
         }
-        if (!has && part == NULL && !his.parts[i].master && series != NULL &&
-            !calendar_itip_cancelled(series->comp) &&
+        const struct itip_part *cover = calendar_itip_set_cover(&own, &his.parts[i]);
+
+        if (!has && part == NULL && !his.parts[i].master && !his.parts[i].future && cover != NULL &&
+            !calendar_itip_cancelled(cover->comp) &&
             !calendar_itip_times_has(&out, his.parts[i].id_s)) {
             /* as the series: of an override that a reply made */
             part = arena_one(run->arena, struct itip_part);
