@@ -43,6 +43,9 @@ enum calendar_itip_method {
 const char *calendar_itip_method_name(enum calendar_itip_method method); /* "" of NONE */
 enum calendar_itip_method calendar_itip_method(const struct ical_comp *vcalendar);
 
+/* The mail address of a calendar user address, in lower case, %XX undone (RFC 6068), or "". */
+struct slice calendar_itip_mail(struct arena *arena, struct slice address);
+
 enum calendar_itip_role {
     CALENDAR_ITIP_NOBODY, /* no ORGANIZER, the owner is not in it, or SCHEDULE-AGENT is not SERVER
                            */

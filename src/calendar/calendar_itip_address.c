@@ -44,6 +44,13 @@ struct slice calendar_itip_address(struct arena *arena, struct slice text)
     return (struct slice){out, len};
 }
 
+struct slice calendar_itip_mail(struct arena *arena, struct slice address)
+{
+    struct slice found = calendar_itip_address(arena, address);
+
+    return slice_starts(found, SLICE("mailto:")) ? slice_sub(found, 7, SIZE_MAX) : SLICE("");
+}
+
 struct slice calendar_itip_prop_address(struct arena *arena, const struct ical_prop *prop)
 {
     struct slice address = calendar_itip_address(arena, prop->value);

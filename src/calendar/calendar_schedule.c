@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_imip.h"
 #include "directory/directory.h"
 #include "log/log.h"
 #include "sys/sys_time.h"
@@ -189,14 +190,26 @@ static enum st work_here(struct working *w)
     }
 }
 
+static enum st work_elsewhere(struct working *w)
+{
+    const struct calendar_imip_post post = {.calendar = w->round->calendar,
+                                            .task = w->task,
+                                            .vcalendar = w->message,
+                                            .rcpts = w->rcpts,
+                                            .count = w->count,
+                                            .rest = w->rest};
+    enum st st = calendar_imip_send(&post);
+
+    w->gone = st == ST_NOT_FOUND;
+    return st;
+}
+
 /* The next of the task's recipients; a task that somebody else took is left to him. */
 static enum st work_part(struct working *w)
 {
     w->count = 0;
     w->gone = false;
-    if (take_rcpts(w))
-        return work_here(w);
-    return ST_INVALID; /* mail is not there yet */
+    return take_rcpts(w) ? work_here(w) : work_elsewhere(w);
 }
 
 enum st calendar_schedule_work(struct calendar_round *round, const struct store_task *task)

@@ -26,6 +26,7 @@ struct calendar_arrival {
     struct slice address;                  /* that it was sent to */
     struct slice sender;
     const struct calendar_itip_policy *policy;
+    bool known_only; /* it may change what has an ORGANIZER here, and add nothing */
     const struct ical_comp *message;
     struct slice text; /* of message */
     int64_t now_ms;
