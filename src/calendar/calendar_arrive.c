@@ -244,6 +244,8 @@ enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arri
         return st;
     look_out(&in);
     st = decide(&in);
+    if (a->verdict_r != NULL)
+        *a->verdict_r = in.result.verdict;
     if (st == ST_OK && in.result.verdict == CALENDAR_ITIP_APPLIED)
         st = store_object(&in, in.result.store);
     if (st == ST_OK && in.result.inbox)

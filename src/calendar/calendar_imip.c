@@ -35,6 +35,7 @@ struct coming {
     struct ical_comp *message;
     struct slice text;
     bool known_only;
+    enum calendar_itip_verdict verdict;
     bool gone; /* somebody else did the task */
     int64_t now_ms;
     struct ical_error error;
@@ -164,7 +165,8 @@ static enum st arrive_body(struct store_tx *tx, void *arg)
                                              .message = c->message,
                                              .text = c->text,
                                              .now_ms = c->now_ms,
-                                             .arena = c->tx_arena};
+                                             .arena = c->tx_arena,
+                                             .verdict_r = &c->verdict};
 
     c->gone = st == ST_NOT_FOUND;
     c->round->count = c->round_count;
@@ -184,7 +186,8 @@ static enum st arrive(struct coming *c)
     if (st == ST_OK)
         log_event(EV_IMIP_CAME, 0, LOG_S("guid", c->guid), LOG_S("account", c->account),
                   LOG_S("from", c->from),
-                  LOG_C("method", calendar_itip_method_name(calendar_itip_method(c->message))));
+                  LOG_C("method", calendar_itip_method_name(calendar_itip_method(c->message))),
+                  LOG_C("verdict", calendar_itip_verdict_name(c->verdict)));
     else
         c->round->count = c->round_count;
     if (st == ST_OK || c->gone)

@@ -30,7 +30,8 @@ struct calendar_arrival {
     const struct ical_comp *message;
     struct slice text; /* of message */
     int64_t now_ms;
-    struct arena *arena; /* for all that is made of it */
+    struct arena *arena;                   /* for all that is made of it */
+    enum calendar_itip_verdict *verdict_r; /* NULL: nobody asks */
 };
 /* What becomes of it is on record. ST_OK, also where nothing does. ST_INVALID: it is no iTIP
  * message, *error_r. */

@@ -1,5 +1,5 @@
 """Scheduling by mail (iMIP, RFC 6047) between two mail systems that know nothing of each other but their mail."""
-import base64, email, email.policy, hashlib, http.client, re, threading, time
+import base64, email, email.policy, hashlib, http.client, re, sqlite3, threading
 
 import pytest
 import server as servers
@@ -158,11 +158,11 @@ def test_new_from_outside_is_left_in_the_inbox_unless_anyone_may(one):
     send(one, ALICE, BOB, mail(ALICE, BOB, event(method="REQUEST"), "REQUEST"))
     settled(one, 1)
     assert one.get("bob", named("m1")) == "" and len(one.mails("bob")) == 1
-    assert any("event=imip_refused" in l for l in one.server.lines)
+    assert "verdict=stranger" in one.server.seen("event=imip_came")
     one.server.set(imip_accept="off")
     send(one, ALICE, BOB, mail(ALICE, BOB, event(method="REQUEST"), "REQUEST"))
     settled(one, 2)
-    assert one.get("bob", named("m1")) == ""
+    assert one.get("bob", named("m1")) == "" and one.server.seen("event=imip_refused")
     one.server.set(imip_accept="anyone")
     send(one, ALICE, BOB, mail(ALICE, BOB, event(method="REQUEST"), "REQUEST"))
     assert "PARTSTAT=NEEDS-ACTION" in one.await_get("bob", named("m1"), bool)
@@ -275,6 +275,11 @@ def test_who_cannot_be_reached_is_on_record_and_the_others_get_theirs(two):
     a.put("alice", "x.ics", event(attendees=("nobody@a.test", BOB, "not an address"),
                                   more="ATTENDEE:urn:uuid:1\r\n"))
     b.await_get("bob", named("m1"), bool)
+    with sqlite3.connect(a.server.dir / "data" / "posthorse.db") as db:
+        lines = [text for text, in db.execute("SELECT text FROM calendar_log")]
+    assert lines.count(f"REQUEST goes by mail to {BOB}") == 1, lines
+    [lost] = [l for l in lines if "no such mail address" in l]
+    assert "nobody@a.test" in lost and "urn:uuid:1" in lost
 
 
 def test_killed_at_any_moment_nothing_is_lost_or_doubled(two):
