@@ -19,7 +19,7 @@
 #define ARENA_BYTES_MAX GIB
 #define STRUCTURE_BYTES_MAX (64 * KIB)
 #define ADDRESS_BYTES_MAX 254 /* RFC 5321 section 4.5.3.1.3 */
-#define LINE_BYTES_MAX (4 * KIB)
+#define LINE_BYTES_MAX (32 * KIB)
 
 struct sending {
     const struct calendar_imip_post *post;

@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define RCPTS_BYTES_MAX (1 * MIB)
-#define AT_ONCE 16 /* accounts of one transaction */
+#define AT_ONCE 16       /* accounts of one transaction */
+#define MAIL_AT_ONCE 100 /* recipients of one mail (RFC 5321 section 4.5.3.1.8) */
 #define WORK_BYTES_MAX GIB
 
 /* --- out --- */
@@ -75,8 +76,8 @@ struct working {
     struct ical_comp *message;
     struct arena *arena;    /* the message's */
     struct arena *tx_arena; /* of one run of the body */
-    struct slice rcpts[AT_ONCE];
-    const struct directory_person *persons[AT_ONCE];
+    struct slice rcpts[MAIL_AT_ONCE];
+    const struct directory_person *persons[MAIL_AT_ONCE];
     size_t count;
     struct slice rest;
     size_t at; /* whom it is delivered to */
@@ -95,7 +96,7 @@ static bool take_rcpts(struct working *w)
     bool here = false;
 
     w->rest = rest;
-    while (w->count < AT_ONCE && slice_split(&rest, '\n', &line)) {
+    while (w->count < (here ? AT_ONCE : MAIL_AT_ONCE) && slice_split(&rest, '\n', &line)) {
         const struct directory_person *person = calendar_schedule_person(w->directory, line);
 
         if (w->count > 0 && here != (person != NULL))

@@ -5,7 +5,9 @@ import pytest
 import server as servers
 from peer import Peer
 from server import Closed, Imap, PASSWORD, Smtp, wait_until
+from test_cluster import make_domain
 from test_ctl import Ctl
+from test_domain_routing import FAST
 
 ALICE, BOB = "alice@a.test", "bob@b.test"
 
@@ -280,6 +282,45 @@ def test_who_cannot_be_reached_is_on_record_and_the_others_get_theirs(two):
     assert lines.count(f"REQUEST goes by mail to {BOB}") == 1, lines
     [lost] = [l for l in lines if "no such mail address" in l]
     assert "nobody@a.test" in lost and "urn:uuid:1" in lost
+
+
+def test_servers_of_one_domain_believe_each_other_but_not_who_only_says_so():
+    members = make_domain(("a.test", "b.test"), settings=FAST, listen=("smtp", "submission", "imap", "http"))
+    try:
+        a, b = (System.__new__(System) for _ in members)
+        a.server, b.server = members
+        for member, name in zip(members, ("alice", "bob")):
+            status, said = member.api("/v1/account/add", {"name": name, "password": PASSWORD})
+            assert status == 200, said
+        wait_until(lambda: '"bob"' in members[0].run("directory", "list", "--json").stdout, what="bob on the first")
+        alice, bob = "alice@example.test", "bob@example.test"
+        forged = event("f", organizer=alice, attendees=(bob,), method="REQUEST")
+        send(a, alice, bob, mail(alice, bob, forged, "REQUEST"))
+        wait_until(lambda: b.mails("bob"), what="the forged one")
+        sent = event("s", organizer=alice, attendees=(bob,), method="REQUEST")
+        send(a, alice, bob, mail(alice, bob, sent, "REQUEST"), "submission", "alice")
+        b.await_get("bob", named("s"), bool)
+        a.put("alice", "x.ics", event(organizer=alice, attendees=(bob,)))
+        got = b.await_get("bob", named("m1"), bool)
+        b.put("bob", named("m1"), answer(got, "TENTATIVE"))
+        a.await_get("alice", "x.ics", lambda t: "PARTSTAT=TENTATIVE" in t)
+        assert b.get("bob", named("f")) == "" and len(b.mails("bob")) == 3
+    finally:
+        for member in members:
+            member.remove()
+
+
+def test_many_recipients_get_few_mails(peer):
+    a = System(servers.Server("sqlite"), "a.test")
+    try:
+        a.knows("many.test", peer.port)
+        people = [f"p{n}@many.test" for n in range(250)]
+        a.put("alice", "x.ics", event(attendees=people))
+        wait_until(lambda: sum(len(rcpts) for _, rcpts, _ in peer.mails) >= len(people), what="all mails")
+        assert sorted(r for _, rcpts, _ in peer.mails for r in rcpts) == sorted(people)
+        assert len({email.message_from_bytes(data)["Message-ID"] for _, _, data in peer.mails}) == 3
+    finally:
+        a.server.remove()
 
 
 def test_killed_at_any_moment_nothing_is_lost_or_doubled(two):
