@@ -201,6 +201,32 @@ static enum st note(struct arriving *in)
     return store_calendar_log(in->tx, in->a->person->account_id, &line);
 }
 
+/* Whether something of that UID is here that belongs to an organizer. */
+static bool is_known(const struct arriving *in)
+{
+    if (in->stored == NULL)
+        return false;
+    for (const struct ical_comp *comp = in->stored->comps; comp != NULL; comp = comp->next)
+        if (ical_prop_find(comp, ICAL_ORGANIZER) != NULL)
+            return true;
+    return false;
+}
+
+static enum st decide(struct arriving *in)
+{
+    const struct calendar_arrival *a = in->a;
+
+    if (!a->known_only || is_known(in))
+        return calendar_itip_incoming(&in->world, a->policy, in->stored, a->message, a->sender,
+                                      &in->result, in->error);
+    in->result.method = calendar_itip_method(a->message);
+    in->result.verdict = CALENDAR_ITIP_STRANGER;
+    ical_error_set(&in->result.line, 0, "%s from %.*s: refused, it is new and from outside.",
+                   calendar_itip_method_name(in->result.method),
+                   (int)(a->sender.len < 60 ? a->sender.len : 60), a->sender.ptr);
+    return ST_OK;
+}
+
 enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arrival *a,
                                  struct ical_error *error_r)
 {
@@ -217,8 +243,9 @@ enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arri
     if (st != ST_OK)
         return st;
     look_out(&in);
-    st = calendar_itip_incoming(&in.world, a->policy, in.stored, a->message, a->sender, &in.result,
-                                error_r);
+    st = decide(&in);
+    if (a->verdict_r != NULL)
+        *a->verdict_r = in.result.verdict;
     if (st == ST_OK && in.result.verdict == CALENDAR_ITIP_APPLIED)
         st = store_object(&in, in.result.store);
     if (st == ST_OK && in.result.inbox)

@@ -143,7 +143,7 @@ struct itip_incoming {
     const struct calendar_itip_world *world;
     const struct calendar_itip_policy *policy;
     struct itip_set stored, message;
-    struct slice sender; /* as calendar_itip_address() gives it */
+    struct slice sender; /* as calendar_address() gives it */
     struct calendar_itip_result *result;
 };
 void calendar_itip_say(struct itip_incoming *in, enum calendar_itip_verdict verdict,

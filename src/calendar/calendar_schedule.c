@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_address.h"
+#include "calendar/calendar_imip.h"
 #include "directory/directory.h"
 #include "log/log.h"
 #include "sys/sys_time.h"
@@ -11,7 +12,8 @@
 #include <string.h>
 
 #define RCPTS_BYTES_MAX (1 * MIB)
-#define AT_ONCE 16 /* accounts of one transaction */
+#define AT_ONCE 16       /* accounts of one transaction */
+#define MAIL_AT_ONCE 100 /* recipients of one mail (RFC 5321 section 4.5.3.1.8) */
 #define WORK_BYTES_MAX GIB
 
 /* --- out --- */
@@ -74,8 +76,8 @@ struct working {
     struct ical_comp *message;
     struct arena *arena;    /* the message's */
     struct arena *tx_arena; /* of one run of the body */
-    struct slice rcpts[AT_ONCE];
-    const struct directory_person *persons[AT_ONCE];
+    struct slice rcpts[MAIL_AT_ONCE];
+    const struct directory_person *persons[MAIL_AT_ONCE];
     size_t count;
     struct slice rest;
     size_t at; /* whom it is delivered to */
@@ -94,7 +96,7 @@ static bool take_rcpts(struct working *w)
     bool here = false;
 
     w->rest = rest;
-    while (w->count < AT_ONCE && slice_split(&rest, '\n', &line)) {
+    while (w->count < (here ? AT_ONCE : MAIL_AT_ONCE) && slice_split(&rest, '\n', &line)) {
         const struct directory_person *person = calendar_schedule_person(w->directory, line);
 
         if (w->count > 0 && here != (person != NULL))
@@ -189,14 +191,26 @@ static enum st work_here(struct working *w)
     }
 }
 
+static enum st work_elsewhere(struct working *w)
+{
+    const struct calendar_imip_post post = {.calendar = w->round->calendar,
+                                            .task = w->task,
+                                            .vcalendar = w->message,
+                                            .rcpts = w->rcpts,
+                                            .count = w->count,
+                                            .rest = w->rest};
+    enum st st = calendar_imip_send(&post);
+
+    w->gone = st == ST_NOT_FOUND;
+    return st;
+}
+
 /* The next of the task's recipients; a task that somebody else took is left to him. */
 static enum st work_part(struct working *w)
 {
     w->count = 0;
     w->gone = false;
-    if (take_rcpts(w))
-        return work_here(w);
-    return ST_INVALID; /* mail is not there yet */
+    return take_rcpts(w) ? work_here(w) : work_elsewhere(w);
 }
 
 enum st calendar_schedule_work(struct calendar_round *round, const struct store_task *task)

@@ -26,10 +26,12 @@ struct calendar_arrival {
     struct slice address;                  /* that it was sent to */
     struct slice sender;
     const struct calendar_itip_policy *policy;
+    bool known_only; /* it may change what has an ORGANIZER here, and add nothing */
     const struct ical_comp *message;
     struct slice text; /* of message */
     int64_t now_ms;
-    struct arena *arena; /* for all that is made of it */
+    struct arena *arena;                   /* for all that is made of it */
+    enum calendar_itip_verdict *verdict_r; /* NULL: nobody asks */
 };
 /* What becomes of it is on record. ST_OK, also where nothing does. ST_INVALID: it is no iTIP
  * message, *error_r. */

@@ -18,6 +18,7 @@ enum st calendar_oof_task(struct calendar_round *round, const struct store_task 
 
 static calendar_work_fn *const works[] = {
     [STORE_TASK_ITIP] = calendar_schedule_work,
+    [STORE_TASK_MAIL] = calendar_imip_work,
     [STORE_TASK_OOF] = calendar_oof_task,
 };
 

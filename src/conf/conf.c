@@ -259,6 +259,30 @@ static enum st check_cluster(const struct conf *conf, struct buf *why)
     return ST_INVALID;
 }
 
+static enum st check_word(const char *name, const char *value, const char *const *words,
+                          size_t count, struct buf *why)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(value, words[i]) == 0)
+            return ST_OK;
+    buf_putf(why, "%s = %s: must be ", name, value);
+    for (size_t i = 0; i < count; i++)
+        buf_putf(why, "%s%s", i == 0 ? "" : i + 1 == count ? " or " : ", ", words[i]);
+    return ST_INVALID;
+}
+
+static enum st check_words(const struct conf *conf, struct buf *why)
+{
+    static const char *const shadows[] = {"auto", "required", "preferred", "off"};
+    static const char *const accepts[] = {"off", "inside", "known", "anyone"};
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum st st = check_word("shadow", conf->shadow, shadows, COUNT(shadows), why);
+
+    if (st == ST_OK)
+        st = check_word("imip_accept", conf->imip_accept, accepts, COUNT(accepts), why);
+    return st == ST_OK ? check_word("log_level", conf->log_level, levels, COUNT(levels), why) : st;
+}
+
 enum st conf_check(const struct conf *conf, struct buf *why)
 {
     bool tls = conf->tls_certificate_file[0] != '\0';
@@ -276,20 +300,7 @@ enum st conf_check(const struct conf *conf, struct buf *why)
     }
     if (check_networks(conf, why) != ST_OK || check_cluster(conf, why) != ST_OK)
         return ST_INVALID;
-    static const char *const shadows[] = {"auto", "required", "preferred", "off"};
-    bool shadow = false;
-    for (size_t i = 0; i < COUNT(shadows); i++)
-        shadow = shadow || strcmp(conf->shadow, shadows[i]) == 0;
-    if (!shadow) {
-        buf_putf(why, "shadow = %s: must be auto, required, preferred or off", conf->shadow);
-        return ST_INVALID;
-    }
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    for (size_t i = 0; i < COUNT(levels); i++)
-        if (strcmp(conf->log_level, levels[i]) == 0)
-            return ST_OK;
-    buf_putf(why, "log_level = %s: must be debug, info, warn or error", conf->log_level);
-    return ST_INVALID;
+    return check_words(conf, why);
 }
 
 /* All that were ever in force. */

@@ -63,7 +63,8 @@ static enum st deliver_one(struct store_tx *tx, struct router_work *work,
     const struct router_task task = {.account_id = target->account_id,
                                      .imip = work->imip,
                                      .sender = message->sender,
-                                     .address = message->rcpts[target->rcpt].address};
+                                     .address = message->rcpts[target->rcpt].address,
+                                     .origin = message->origin};
     struct store_account account;
     int64_t folder_id;
     enum st st = store_account_inbox(tx, target->account_id, &folder_id);

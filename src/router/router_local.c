@@ -44,7 +44,8 @@ static enum st deliver(struct store_tx *tx, struct local *local, const struct ro
     const struct router_task task = {.account_id = target->account_id,
                                      .imip = local->imip,
                                      .sender = envelope->sender,
-                                     .address = local->item->row.rcpt.address};
+                                     .address = local->item->row.rcpt.address,
+                                     .origin = envelope->origin};
     int64_t folder_id;
     enum st st = store_account_inbox(tx, target->account_id, &folder_id);
 

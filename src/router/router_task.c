@@ -1,11 +1,13 @@
 #include "router/router_task.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/slice.h"
 #include "mime/mime_structure.h"
 #include "store/store_task.h"
 
 #define ARENA_BYTES_MAX (256 * MIB)
+#define ORIGIN_BYTES_MAX (4 * KIB)
 
 /* The next part in the order of the message; what lies in a message inside is passed over. */
 static const struct mime_part *next_part(const struct mime_part *part)
@@ -23,20 +25,26 @@ static bool is_imip(const struct mime_part *part)
            mime_param_get(part->params, SLICE("method")).ptr != NULL;
 }
 
+const struct mime_part *router_task_imip_part(const struct mime_part *root)
+{
+    while (root != NULL && !is_imip(root))
+        root = next_part(root);
+    return root;
+}
+
 bool router_task_imip(struct slice structure)
 {
-    const struct mime_part *part = NULL;
+    const struct mime_part *root = NULL;
 
     /* Most mail has none, and the name stands there as it is: no tree is made. */
     if (slice_find_slice(structure, SLICE("calendar")) == SIZE_MAX ||
         slice_find_slice(structure, SLICE("method")) == SIZE_MAX)
         return false;
     struct arena *arena = arena_new("imip", ARENA_BYTES_MAX);
-    bool found = mime_structure_read(arena, structure, &part) == ST_OK;
-    while (found && part != NULL && !is_imip(part))
-        part = next_part(part);
+    bool found = mime_structure_read(arena, structure, &root) == ST_OK &&
+                 router_task_imip_part(root) != NULL;
     arena_free(&arena);
-    return found && part != NULL;
+    return found;
 }
 
 enum st router_task_leave(struct store_tx *tx, const struct router_task *task,
@@ -49,14 +57,16 @@ enum st router_task_leave(struct store_tx *tx, const struct router_task *task,
                              .next_ms = message->saved_ms,
                              .blob_id = message->blob_id,
                              .sender = task->sender,
-                             .rcpt = task->address,
-                             .body = slice_str(message->guid)};
+                             .rcpt = task->address};
+    AUTO(buf) struct buf known = BUF(ORIGIN_BYTES_MAX);
     enum st st = ST_OK;
 
+    buf_putf(&known, "%s %.*s", message->guid, SLICE_ARG(task->origin));
     for (size_t kind = 0; st == ST_OK && kind < COUNT(wanted); kind++) {
         if (!wanted[kind])
             continue;
         row.kind = (enum store_task_kind)kind;
+        row.body = kind == STORE_TASK_MAIL ? buf_slice(&known) : slice_str(message->guid);
         st = store_task_add(tx, &row, &row.task_id);
         *left_r = true;
     }

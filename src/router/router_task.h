@@ -1,17 +1,23 @@
 /* router_task.h: what a delivery leaves for the calendars to look at: invitations by mail (iMIP,
- * RFC 6047), and mail for one who is out of office. Inside router/. */
+ * RFC 6047), and mail for one who is out of office. Of router/ and
+ * calendar/. */
 #pragma once
 #include "store/store_message.h"
+
+struct mime_part;
 
 /* Whether it may be iMIP: a part text/calendar with a method (RFC 6047 section 2.4), not inside a
  * forwarded message. structure: of mime_structure_write(). Pure. */
 bool router_task_imip(struct slice structure);
+/* That part; NULL: there is none. */
+const struct mime_part *router_task_imip_part(const struct mime_part *root);
 
 struct router_task {
     int64_t account_id;
     bool imip;            /* router_task_imip() */
     struct slice sender;  /* the envelope's */
     struct slice address; /* the recipient as it was given */
+    struct slice origin;  /* the envelope's */
 };
 /* In the transaction of store_message_add(), behind it; message is what that was given. *left_r
  * becomes true where something was left: once it is durable, router_queue_tell_tasks(). */

@@ -9,9 +9,10 @@ enum store_task_kind {
     /* An iTIP message (body) of the account, from sender to rcpt, addresses with a line end between
      * them. */
     STORE_TASK_ITIP = 1,
-    /* A delivered mail (blob_id; body: its guid) of sender to the address rcpt: may be iMIP, */
+    /* A delivered mail (blob_id) of sender to the address rcpt. It may be iMIP; body: its guid, a
+     * blank, and its envelope's origin. */
     STORE_TASK_MAIL = 2,
-    STORE_TASK_OOF = 3, /* may want an out of office reply. */
+    STORE_TASK_OOF = 3, /* It may want an out of office reply; body: its guid. */
 };
 
 struct store_task {

@@ -83,6 +83,7 @@ static void test_faults_are_named_with_line_and_remedy(void **state)
          {"smtp_timeout_ms = 5 parsecs", "units: ms, s, min, h, d"}},
         {"smtp_tls_required = maybe\n", {"maybe", "yes or no"}},
         {"log_level = loud\n", {"loud", "debug, info, warn or error"}},
+        {"imip_accept = all\n", {"imip_accept = all", "off, inside, known or anyone"}},
         {"listen_imaps = 127.0.0.1:993\n", {"listen_imaps", "tls_certificate_file"}},
         {"[x]\nuser = a\n", {":2: ", "no section"}},
         {"what is this\n", {":1: ", "name = value"}},
