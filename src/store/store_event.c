@@ -125,6 +125,12 @@ enum st store_event_unexpanded(struct store_tx *tx, int64_t below_s, int64_t sin
                 fn, ctx);
 }
 
+enum st store_event_behind(struct store_tx *tx, int64_t account_id, int64_t until_s,
+                           store_event_fn *fn, void *ctx)
+{
+    return tell(store_rows_open(tx, S_EVENT_BEHIND, SV_I(account_id), SV_I(until_s)), fn, ctx);
+}
+
 /* --- busytime --- */
 
 static enum st add_rows(struct store_tx *tx, const struct store_event *event,
@@ -277,7 +283,7 @@ enum st store_event_remove(struct store_tx *tx, const struct store_event *event)
         st = ST_AGAIN;
     if (st == ST_OK)
         st = delete_rows(tx, event);
-    if (st == ST_OK)
+    if (st == ST_OK && event->calendar_id != STORE_EVENT_UNSEEN)
         st = store_exec(tx, S_EVENT_GONE_ADD, NULL, SV_I(event->calendar_id), SV_T(event->name),
                         SV_I(gone.modseq));
     return st != ST_OK ? st : calendar_changed(tx, &gone);

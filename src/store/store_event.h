@@ -100,6 +100,9 @@ MUST_USE enum st store_event_between(struct store_tx *tx, int64_t calendar_id, i
  * limit at most; with body. */
 MUST_USE enum st store_event_unexpanded(struct store_tx *tx, int64_t below_s, int64_t since_s,
                                         uint64_t limit, store_event_fn *fn, void *ctx);
+/* Those of one account whose rows of busytime end before until_s though they go on; with body. */
+MUST_USE enum st store_event_behind(struct store_tx *tx, int64_t account_id, int64_t until_s,
+                                    store_event_fn *fn, void *ctx);
 
 typedef enum st store_busytime_fn(void *ctx, const struct store_busytime *row);
 /* Rows that touch [from_s, until_s), by start; those of transparent calendars too. */
