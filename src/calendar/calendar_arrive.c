@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define NAME_BYTES 40
+#define TRIM_AT_ONCE 20 /* of an inbox that was longer */
 
 struct arriving {
     const struct calendar_arrival *a;
@@ -202,31 +203,27 @@ static enum st store_object(struct arriving *in, const struct ical_comp *vcalend
 }
 
 struct oldest {
-    struct arriving *in;
-    struct store_event *at;
-    size_t count, cap;
+    struct arena *arena;
+    struct store_event at[TRIM_AT_ONCE];
+    size_t count;
 };
 
-static enum st note_message(void *ctx, const struct store_event *event)
+static enum st note_oldest(void *ctx, const struct store_event *event)
 {
     struct oldest *oldest = ctx;
 
-    if (oldest->count == oldest->cap)
-        oldest->at = arena_grow(oldest->in->a->arena, oldest->at, oldest->count, &oldest->cap,
-                                sizeof(*oldest->at));
     oldest->at[oldest->count] = *event;
-    oldest->at[oldest->count++].name = arena_copy(oldest->in->a->arena, event->name);
+    oldest->at[oldest->count++].name = arena_copy(oldest->arena, event->name);
     return ST_OK;
 }
 
-/* The oldest go, in the order in which they came. */
 static enum st trim_inbox(struct arriving *in)
 {
-    struct oldest oldest = {.in = in};
-    uint64_t max = conf_get()->calendar_inbox_max;
-    enum st st = store_event_each(in->tx, in->inbox.calendar_id, false, note_message, &oldest);
+    struct oldest oldest = {.arena = in->a->arena};
+    enum st st = store_event_beyond(in->tx, in->inbox.calendar_id, conf_get()->calendar_inbox_max,
+                                    TRIM_AT_ONCE, note_oldest, &oldest);
 
-    for (size_t i = 0; st == ST_OK && i + max < oldest.count; i++)
+    for (size_t i = 0; st == ST_OK && i < oldest.count; i++)
         st = store_event_remove(in->tx, &oldest.at[i]);
     return st;
 }

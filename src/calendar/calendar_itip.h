@@ -105,7 +105,7 @@ MUST_USE enum st calendar_itip_outgoing(const struct calendar_itip_world *world,
 
 /* The organizer stores `after` by the schedule tag of a copy that is older than the last answers
  * (RFC 6638 section 3.2.10): *after_r is a copy of it with the PARTSTATs that replies set in
- * `before`. ST_INVALID as above. */
+ * `before`, and with the overrides that hold nothing else. ST_INVALID as above. */
 MUST_USE enum st calendar_itip_keep_answers(const struct calendar_itip_world *world,
                                             const struct ical_comp *before,
                                             const struct ical_comp *after,

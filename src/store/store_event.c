@@ -93,6 +93,13 @@ enum st store_event_changed(struct store_tx *tx, int64_t calendar_id, uint64_t s
                 fn, ctx);
 }
 
+enum st store_event_beyond(struct store_tx *tx, int64_t calendar_id, uint64_t keep, uint64_t limit,
+                           store_event_fn *fn, void *ctx)
+{
+    return tell(store_rows_open(tx, S_EVENT_BEYOND, SV_I(calendar_id), SV_I(keep), SV_I(limit)), fn,
+                ctx);
+}
+
 enum st store_event_gone(struct store_tx *tx, int64_t calendar_id, uint64_t since, uint64_t limit,
                          store_event_fn *fn, void *ctx)
 {

@@ -236,6 +236,41 @@ static void one_instance_alone(struct t_store *t)
     t_calendar_end(&b);
 }
 
+/* Of a series that alice's client has in the form before bob declined one instance. */
+static void an_answer_to_an_instance_outlives_an_older_copy(struct t_store *t)
+{
+    struct t_calendar b = t_calendar_begin(t, NULL);
+    AUTO(buf) struct buf text = BUF(64 * KIB);
+    char day[T_DATE_BYTES];
+
+    assert_int_equal(t_meeting_put(&b, "alice", "m", 1, DAILY BOTH).st, ST_OK);
+    struct t_object before = t_object(&b, "alice", "m");
+    t_day(day, 3);
+    const char *bob = t_object(&b, "bob", "m").text;
+    const char *master = strstr(bob, "BEGIN:VEVENT");
+    const char *override = t_replaced(&b, master, "PARTSTAT=NEEDS-ACTION", "PARTSTAT=DECLINED");
+    char id[128];
+    snprintf(id, sizeof(id), "RECURRENCE-ID:%sT100000Z\r\nDTSTART:%sT100000Z\r\n", day, day);
+    override = t_replaced(&b, override, DAILY, "");
+    const char *start = strstr(override, "DTSTART:");
+    buf_putf(&text, "%.*s%.*s%s%s", (int)(strlen(bob) - strlen("END:VCALENDAR\r\n")), bob,
+             (int)(start - override), override, id, strchr(start, '\n') + 1);
+    assert_int_equal(t_put(&b, "bob", "m", buf_slice(&text)).st, ST_OK);
+    assert_int_equal(t_busy_count(&b, "bob"), 4);
+    assert_int_equal(t_occurs(t_object(&b, "alice", "m").text, "PARTSTAT=DECLINED"), 1);
+    uint64_t bobs = t_object(&b, "bob", "m").event.modseq;
+
+    assert_int_equal(t_put_if(&b, "alice", "m",
+                              t_replaced(&b, before.text, "END:VEVENT", "X-OWN:1\r\nEND:VEVENT"),
+                              before.event.schedule_tag)
+                         .st,
+                     ST_OK);
+    assert_int_equal(t_occurs(t_object(&b, "alice", "m").text, "PARTSTAT=DECLINED"), 1);
+    assert_true(t_object(&b, "bob", "m").event.modseq >= bobs);
+    assert_int_equal(t_busy_count(&b, "bob"), 4);
+    t_calendar_end(&b);
+}
+
 static void a_meeting_is_once_in_all_calendars(struct t_store *t)
 {
     struct t_calendar b = t_calendar_begin(t, NULL);
@@ -608,6 +643,7 @@ int main(void)
         T_CASE(quiet_removal_tells_nobody_and_is_remembered),
         T_CASE(quiet_storing_invites_nobody),
         T_CASE(one_instance_alone),
+        T_CASE(an_answer_to_an_instance_outlives_an_older_copy),
         T_CASE(a_meeting_is_once_in_all_calendars),
         T_CASE(what_is_the_organizers_stays),
         T_CASE(nobody_is_asked_who_is_unknown_or_gone),
