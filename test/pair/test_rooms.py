@@ -62,6 +62,12 @@ class Dav:
     def put(self, uid, start, attendees):
         return self.ask("PUT", uid, meeting(uid, self.user, start, attendees))[0]
 
+    def type_of(self, who):
+        self.connection.request("PROPFIND", f"/dav/principals/{who}/", headers={
+            **self.headers, "Content-Type": "application/xml", "Depth": "0"}, body=b'<D:propfind xmlns:D="DAV:" xmlns:C='
+            b'"urn:ietf:params:xml:ns:caldav"><D:prop><C:calendar-user-type/></D:prop></D:propfind>')
+        return re.search(r"calendar-user-type>([A-Z]+)<", self.connection.getresponse().read().decode())[1]
+
     def answer(self, uid, who):
         status, text = self.ask("GET", uid)
         assert status == 200, text
@@ -79,6 +85,7 @@ def overlaps(pair):
 def test_one_of_those_who_race_for_a_room_gets_it(pair):
     slots = BOOKINGS // RIVALS
     begin = threading.Barrier(RIVALS)
+    assert Dav(pair[1], USERS[0]).type_of("oak") == "ROOM"
     answers = collections.defaultdict(list)
     failed = []
 

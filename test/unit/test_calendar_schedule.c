@@ -1,12 +1,16 @@
 /* Scheduling in one store: alice invites, bob and carol answer; objects, inboxes, tags, records. */
 #include "calendar/calendar.h"
+#include "calendar/calendar_busy.h"
 #include "calendar/calendar_put.h"
 #include "calendar/calendar_work.h"
 #include "calendar_t.h"
 #include "conf/conf.h"
+#include "ical/ical_recur.h"
+#include "ical/ical_zone.h"
 #include "store/store_task.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #define BOB "ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:bob@" T_DOMAIN "\r\n"
 #define CAROL "ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:carol@" T_DOMAIN "\r\n"
@@ -620,6 +624,151 @@ static void no_overlap_behind_the_window(struct t_store *t)
     t_calendar_end(&b);
 }
 
+static void a_room_answers_an_instance_alone(struct t_store *t)
+{
+    struct t_calendar b = t_calendar_begin(t, NULL);
+    AUTO(buf) struct buf text = BUF(64 * KIB);
+    char day[T_DATE_BYTES];
+
+    t_person_add(&b, "oak", ROOM);
+    assert_int_equal(t_meeting_put(&b, "bob", "n", 3, OAK).st, ST_OK);
+    t_meeting_text(&text, "m", 1, DAILY CAROL, "alice");
+    text.len -= strlen("END:VCALENDAR\r\n");
+    for (int i = 3; i < 5; i++) {
+        t_day(day, i);
+        buf_putf(&text,
+                 "BEGIN:VEVENT\r\nUID:m\r\nDTSTAMP:20260101T000000Z\r\n"
+                 "RECURRENCE-ID:%sT100000Z\r\nDTSTART:%sT103000Z\r\nDURATION:PT1H\r\n"
+                 "ORGANIZER:mailto:alice@" T_DOMAIN "\r\n" CAROL OAK "END:VEVENT\r\n",
+                 day, day);
+    }
+    buf_putf(&text, "END:VCALENDAR\r\n");
+    assert_int_equal(t_put(&b, "alice", "m", buf_slice(&text)).st, ST_OK);
+    assert_int_equal(t_busy_count(&b, "carol"), 5);
+    const char *alice = t_object(&b, "alice", "m").text;
+    /* not a series to the room, so each stands for itself */
+    assert_int_equal(t_occurs(alice, "PARTSTAT=ACCEPTED") + t_occurs(alice, "PARTSTAT=DECLINED"),
+                     2);
+    assert_true(t_busy_count(&b, "oak") <= 2);
+    t_calendar_end(&b);
+}
+
+/* Whatever is booked, moved and cancelled in whatever order. */
+static int by_start(const void *a, const void *b)
+{
+    const struct calendar_busy_row *one = a, *two = b;
+
+    return (one->start_s > two->start_s) - (one->start_s < two->start_s);
+}
+
+struct taken {
+    struct arena *arena;
+    struct calendar_busy_row rows[20000];
+    size_t count;
+};
+
+static enum st note_taken(void *ctx, const struct store_event *event)
+{
+    static const struct slice own = {"mailto:oak@" T_DOMAIN, sizeof("mailto:oak@" T_DOMAIN) - 1};
+    struct taken *taken = ctx;
+    const struct calendar_busy_ask ask = {.from_s = sys_now_ms() / 1000,
+                                          .until_s = sys_now_ms() / 1000 + 20 * 365 * T_DAY_S,
+                                          .owners = &own,
+                                          .owner_count = 1,
+                                          .unanswered = CALENDAR_TENTATIVE,
+                                          .rows_max = 10000,
+                                          .steps_max = ICAL_RECUR_STEPS_MAX};
+    struct calendar_busy_set set;
+    struct ical_error error;
+    struct ical_comp *comps;
+    struct slice body = arena_copy(taken->arena, event->body);
+
+    assert_int_equal(ical_parse(taken->arena, body, &ical_limits_default, &comps, &error), ST_OK);
+    struct ical_tz *tz = ical_tz_new(taken->arena, comps, NULL);
+    assert_int_equal(calendar_busy_expand(taken->arena, comps, tz, &ask, &set, &error), ST_OK);
+    for (size_t i = 0; i < set.count; i++)
+        taken->rows[taken->count++] = set.rows[i];
+    return ST_OK;
+}
+
+struct looking {
+    struct taken *taken;
+    int64_t calendar_id;
+};
+
+static enum st look_body(struct store_tx *tx, void *arg)
+{
+    struct looking *looking = arg;
+
+    looking->taken->count = 0;
+    return store_event_each(tx, looking->calendar_id, true, note_taken, looking->taken);
+}
+
+static size_t check_taken(struct t_calendar *b)
+{
+    struct taken *taken = mem_new(struct taken);
+    struct looking looking = {taken, t_calendar_named(b, "oak", "calendar")};
+
+    taken->arena = arena_new("test", 256 * MIB);
+    assert_int_equal(store_read(b->t->store, look_body, &looking), ST_OK);
+    qsort(taken->rows, taken->count, sizeof(taken->rows[0]), by_start);
+    for (size_t i = 1; i < taken->count; i++)
+        assert_true(taken->rows[i].start_s >= taken->rows[i - 1].end_s);
+    size_t count = taken->count;
+    arena_free(&taken->arena);
+    mem_free(taken);
+    return count;
+}
+
+static void no_overlap_after_any_history(struct t_store *t)
+{
+    static const char *const who[] = {"alice", "bob", "carol"};
+    static const char *const more[] = {
+        "",
+        "TRANSP:TRANSPARENT\r\n",
+        "STATUS:TENTATIVE\r\n",
+        "RDATE:20300101T100000Z,20300102T100000Z\r\n",
+        "RRULE:FREQ=DAILY;COUNT=4\r\n",
+        "RRULE:FREQ=WEEKLY;COUNT=30\r\n",
+        "RRULE:FREQ=DAILY;INTERVAL=13;COUNT=40\r\n",
+        "RRULE:FREQ=MONTHLY;COUNT=40\r\n",
+        "RRULE:FREQ=YEARLY;COUNT=9\r\n",
+        "RRULE:FREQ=WEEKLY\r\n",
+    };
+    struct t_calendar b = t_calendar_begin(t, NULL);
+    struct conf conf = *conf_get();
+    unsigned seed = 11;
+    size_t most = 0;
+
+    conf.busytime_ahead_days = 60;
+    conf_use(&conf);
+    t_person_add(&b, "oak", ROOM "room_series = partly\n");
+    for (int i = 0; i < 150; i++) {
+        char uid[20];
+        unsigned n = (unsigned)rand_r(&seed) % 24;
+        const char *name = who[n % 3];
+
+        snprintf(uid, sizeof(uid), "m%u", n);
+        bool there = t_object(&b, name, uid).there;
+        if (there && rand_r(&seed) % 4 == 0)
+            assert_int_equal(t_remove(&b, name, uid).st, ST_OK);
+        else {
+            AUTO(buf) struct buf lines = BUF(KIB);
+            buf_putf(&lines, OAK "%s", more[(unsigned)rand_r(&seed) % COUNT(more)]);
+            assert_int_equal(t_meeting_put(&b, name, uid, 1 + rand_r(&seed) % 40,
+                                           slice_cstr(t->arena, buf_slice(&lines)))
+                                 .st,
+                             ST_OK);
+        }
+        size_t count = check_taken(&b);
+        most = count > most ? count : most;
+        arena_reset(t->arena);
+    }
+    conf_use(&conf_defaults);
+    assert_true(most > 50);
+    t_calendar_end(&b);
+}
+
 static void what_is_over_is_not_answered_anew(struct t_store *t)
 {
     struct t_calendar b = t_calendar_begin(t, NULL);
@@ -658,6 +807,8 @@ int main(void)
         T_CASE(a_room_has_rules),
         T_CASE(of_a_series_the_rest_is_taken),
         T_CASE(no_overlap_behind_the_window),
+        T_CASE(a_room_answers_an_instance_alone),
+        T_CASE(no_overlap_after_any_history),
         T_CASE(what_is_over_is_not_answered_anew),
     };
 
