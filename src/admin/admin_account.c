@@ -44,6 +44,9 @@ static enum st read_person(struct admin_call *call, struct admin_person *person_
         st = admin_arg_u64(call, "quota_bytes", &person_r->quota_bytes);
     if (st == ST_OK)
         st = admin_arg_bool(call, "admin", &person_r->admin);
+    struct slice kind = admin_arg_text(call, "kind");
+    if (st == ST_OK && kind.len > 0 && !directory_person_kind_find(kind, &person_r->kind))
+        st = admin_refuse(call, ST_INVALID, "kind is none of person, room, resource");
     person_r->aliases = aliases;
     if (st == ST_OK)
         st = admin_arg_list(call, "servers", &servers, &person_r->server_count);

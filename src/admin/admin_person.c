@@ -192,7 +192,8 @@ static enum st prepare(struct arena *arena, const struct admin_person *person,
 
     document->person = (struct directory_person){.full_name = slice_cstr(arena, person->full_name),
                                                  .quota_bytes = person->quota_bytes,
-                                                 .admin = person->admin};
+                                                 .admin = person->admin,
+                                                 .kind = person->kind};
     for (size_t i = 0; st == ST_OK && i < person->alias_count; i++)
         document->aliases.at[document->aliases.count++] = person->aliases[i];
     if (st == ST_OK)

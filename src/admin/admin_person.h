@@ -17,6 +17,7 @@ struct admin_person {
     size_t server_count;
     uint64_t quota_bytes; /* 0: the setting's */
     bool admin;
+    enum directory_person_kind kind;
 };
 
 #define ADMIN_PERSONS_MAX 1000 /* in one transaction */

@@ -1,6 +1,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_answer.h"
 #include "calendar/calendar_schedule.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 
 #define NAME_BYTES 40
+#define TRIM_AT_ONCE 20 /* of an inbox that was longer */
 
 struct arriving {
     const struct calendar_arrival *a;
@@ -36,12 +38,20 @@ static struct slice uid_of(const struct ical_comp *vcalendar)
     return SLICE("");
 }
 
-/* Invitations go into the calendar the account names, else into its first. */
+static enum store_event_kind kind_of(const struct ical_comp *vcalendar)
+{
+    if (ical_comp_find(vcalendar, ICAL_VEVENT) != NULL)
+        return STORE_EVENT;
+    return ical_comp_find(vcalendar, ICAL_VTODO) != NULL ? STORE_TODO : STORE_JOURNAL;
+}
+
+/* Invitations go into the calendar the account names, else into the first that holds such. */
 static enum st find_calendars(struct arriving *in)
 {
     struct store_calendar *list;
     size_t count = 0;
     bool found = false;
+    uint64_t kind = UINT64_C(1) << kind_of(in->a->message);
     int64_t account_id = in->a->person->account_id;
     enum st st = calendar_ensure(in->tx, in->a->arena, account_id, in->a->now_ms);
 
@@ -52,7 +62,8 @@ static enum st find_calendars(struct arriving *in)
     for (size_t i = 0; st == ST_OK && i < count; i++) {
         if (list[i].kind == STORE_CALENDAR_INBOX)
             in->inbox = list[i];
-        else if (!found || list[i].calendar_id == in->account.default_calendar_id) {
+        else if ((list[i].components & kind) != 0 &&
+                 (!found || list[i].calendar_id == in->account.default_calendar_id)) {
             in->calendar = list[i];
             found = true;
         }
@@ -120,12 +131,30 @@ static struct slice name_of(struct arena *arena, struct slice what)
     return arena_copy(arena, slice_str(name));
 }
 
+/* What is unseen lies in one place for all accounts. */
+static struct slice name_unseen(struct arriving *in)
+{
+    char name[NAME_BYTES + 32];
+    struct slice hash = name_of(in->a->arena, in->uid);
+
+    snprintf(name, sizeof(name), "%lld-%.*s", (long long)in->a->person->account_id,
+             SLICE_ARG(hash));
+    return arena_copy(in->a->arena, slice_str(name));
+}
+
 static struct slice text_of(struct arriving *in, const struct ical_comp *vcalendar)
 {
     AUTO(buf) struct buf text = BUF(ical_limits_default.bytes_max);
 
     ical_write(vcalendar, &text);
     return text.over ? SLICE("") : arena_copy(in->a->arena, buf_slice(&text));
+}
+
+static uint64_t quota_of(const struct arriving *in)
+{
+    uint64_t own = in->a->person->quota_bytes;
+
+    return own != 0 ? own : conf_get()->quota_bytes;
 }
 
 static struct calendar_writing writing_of(struct arriving *in)
@@ -140,6 +169,7 @@ static struct calendar_writing writing_of(struct arriving *in)
                                      .zone = in->calendar.zone,
                                      .own = in->world.own,
                                      .own_count = in->world.own_count,
+                                     .quota_bytes = quota_of(in),
                                      .now_ms = in->a->now_ms};
 }
 
@@ -153,24 +183,48 @@ static enum st store_object(struct arriving *in, const struct ical_comp *vcalend
     struct store_event event;
     struct slice text = text_of(in, vcalendar);
     bool in_place = in->there && in->old.calendar_id == w.calendar_id;
-    bool reply = in->result.method == CALENDAR_ITIP_REPLY;
+    /* RFC 6638 section 3.2.10: what attendees say leaves the organizer's tag. */
+    bool reply =
+        in->result.method == CALENDAR_ITIP_REPLY || in->result.method == CALENDAR_ITIP_COUNTER;
     enum st st = calendar_object_read(in->a->arena, text, &limits, &object, &w.fault, in->error);
 
     if (st != ST_OK)
         return st;
-    struct slice name = in_place
-                            ? in->old.name
-                            : name_of(in->a->arena, in->result.hidden ? text : slice_trim(in->uid));
+    struct slice name = in_place            ? in->old.name
+                        : in->result.hidden ? name_unseen(in)
+                                            : name_of(in->a->arena, slice_trim(in->uid));
     st = calendar_write(&w, &object, in_place ? &in->old : NULL, name, text,
                         reply && in_place ? in->old.schedule_tag : STORE_SCHEDULE_TAG_NEW, &event);
     if (st == ST_INVALID)
         *in->error = w.error;
     if (st == ST_OK && in->there && !in_place)
         st = store_event_remove(in->tx, &in->old);
-    if (st == ST_OK) { /* a room's answer comes behind it */
-        in->old = event;
-        in->there = true;
-    }
+    return st;
+}
+
+struct oldest {
+    struct arena *arena;
+    struct store_event at[TRIM_AT_ONCE];
+    size_t count;
+};
+
+static enum st note_oldest(void *ctx, const struct store_event *event)
+{
+    struct oldest *oldest = ctx;
+
+    oldest->at[oldest->count] = *event;
+    oldest->at[oldest->count++].name = arena_copy(oldest->arena, event->name);
+    return ST_OK;
+}
+
+static enum st trim_inbox(struct arriving *in)
+{
+    struct oldest oldest = {.arena = in->a->arena};
+    enum st st = store_event_beyond(in->tx, in->inbox.calendar_id, conf_get()->calendar_inbox_max,
+                                    TRIM_AT_ONCE, note_oldest, &oldest);
+
+    for (size_t i = 0; st == ST_OK && i < oldest.count; i++)
+        st = store_event_remove(in->tx, &oldest.at[i]);
     return st;
 }
 
@@ -190,7 +244,22 @@ static enum st put_into_inbox(struct arriving *in)
 
     if (st != ST_NOT_FOUND)
         return st;
-    return store_event_put(in->tx, 0, NULL, &event, NULL, 0);
+    st = store_event_put(in->tx, quota_of(in), NULL, &event, NULL, 0);
+    return st != ST_OK ? st : trim_inbox(in);
+}
+
+static enum st answer(struct arriving *in)
+{
+    struct calendar_writing w = writing_of(in);
+    const struct calendar_asked asked = {.arrival = in->a,
+                                         .world = &in->world,
+                                         .writing = &w,
+                                         .event_id = in->there ? in->old.event_id : 0,
+                                         .result = &in->result};
+    bool invited =
+        in->result.method == CALENDAR_ITIP_REQUEST || in->result.method == CALENDAR_ITIP_ADD;
+
+    return invited && !in->result.hidden ? calendar_answer(&asked, in->error) : ST_OK;
 }
 
 static enum st note(struct arriving *in)
@@ -243,12 +312,15 @@ enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arri
     if (st != ST_OK)
         return st;
     look_out(&in);
+    bool human = a->person->kind == DIRECTORY_PERSON_HUMAN;
     st = decide(&in);
     if (a->verdict_r != NULL)
         *a->verdict_r = in.result.verdict;
-    if (st == ST_OK && in.result.verdict == CALENDAR_ITIP_APPLIED)
+    if (st == ST_OK && !human && in.result.verdict == CALENDAR_ITIP_APPLIED)
+        st = answer(&in);
+    if (st == ST_OK && in.result.store != NULL)
         st = store_object(&in, in.result.store);
-    if (st == ST_OK && in.result.inbox)
+    if (st == ST_OK && in.result.inbox && human)
         st = put_into_inbox(&in);
     if (st == ST_OK)
         st = calendar_schedule_send(a->round, tx, a->arena, a->person->account_id, a->address,

@@ -103,6 +103,14 @@ MUST_USE enum st calendar_itip_outgoing(const struct calendar_itip_world *world,
                                         struct calendar_itip_sent *sent_r,
                                         struct ical_error *error_r);
 
+/* The organizer stores `after` by the schedule tag of a copy that is older than the last answers
+ * (RFC 6638 section 3.2.10): *after_r is a copy of it with the PARTSTATs that replies set in
+ * `before`, and with the overrides that hold nothing else. ST_INVALID as above. */
+MUST_USE enum st calendar_itip_keep_answers(const struct calendar_itip_world *world,
+                                            const struct ical_comp *before,
+                                            const struct ical_comp *after,
+                                            struct ical_comp **after_r, struct ical_error *error_r);
+
 /* What became of messages: sets SCHEDULE-STATUS (RFC 6638 section 7.3) of ATTENDEEs and ORGANIZER
  * of a stored object, in place. */
 struct calendar_itip_delivery {

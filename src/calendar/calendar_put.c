@@ -124,14 +124,23 @@ static enum st decide(struct putting *p, const struct ical_comp *before,
 {
     p->sent = (struct calendar_itip_sent){0};
     p->world = world_of(p, before, after);
-    if (p->world.own_count == 0 || p->put->quiet)
+    if (p->world.own_count == 0 || (p->put->quiet && after != NULL))
         return ST_OK;
     p->sender = p->world.own[0];
-    enum st st = calendar_itip_outgoing(&p->world, before, after, &p->sent, &p->put->error);
+    enum st st = ST_OK;
+    struct ical_comp *merged = NULL;
+    if (p->put->if_schedule_tag != 0 && before != NULL && after != NULL)
+        st = calendar_itip_keep_answers(&p->world, before, after, &merged, &p->put->error);
+    if (merged != NULL)
+        after = merged;
+    if (st == ST_OK)
+        st = calendar_itip_outgoing(&p->world, before, after, &p->sent, &p->put->error);
     if (st == ST_DENIED)
         return tell_refusal(p);
     if (st != ST_OK)
         return refuse(p->put, CALENDAR_VALID_DATA, "what changed cannot be worked out");
+    if (p->put->quiet)
+        p->sent.messages.count = 0;
     note_status(p);
     return ST_OK;
 }
@@ -252,10 +261,13 @@ static enum st remember(struct putting *p)
     char name[32];
     enum st st = text_of(p, p->sent.memory, &text);
 
-    if (st != ST_OK || calendar_object_read(p->tx_arena, text, &p->limits, &object, &p->put->fault,
-                                            &p->put->error) != ST_OK)
+    if (st == ST_OK)
+        st = calendar_object_read(p->tx_arena, text, &p->limits, &object, &p->put->fault,
+                                  &p->put->error);
+    if (st != ST_OK)
         return st;
     struct calendar_writing w = writing_of(p, STORE_EVENT_UNSEEN);
+    w.quota_bytes = 0; /* who is over it may delete */
     snprintf(name, sizeof(name), "%lld", (long long)p->old->event_id);
     return calendar_write(&w, &object, NULL, slice_str(name), text, 0, &event);
 }
@@ -276,12 +288,17 @@ static enum st put_body(struct store_tx *tx, void *arg)
     struct putting *p = arg;
     struct calendar_put *put = p->put;
     struct store_event old;
+    uint64_t modseq;
+    uint64_t bytes_used;
 
     arena_reset(p->tx_arena);
     p->tx = tx;
     p->round.count = 0;
     put->fault = CALENDAR_FINE;
-    enum st st = store_calendar_get(tx, p->tx_arena, put->calendar_id, &p->at);
+    /* First the account's row: what is looked at stays as it is until the end. */
+    enum st st = store_account_advance(tx, put->owner->account_id, 0, 0, &modseq, &bytes_used);
+    if (st == ST_OK)
+        st = store_calendar_get(tx, p->tx_arena, put->calendar_id, &p->at);
     if (st == ST_OK && p->at.account_id != put->owner->account_id)
         st = ST_NOT_FOUND;
     if (st == ST_OK)

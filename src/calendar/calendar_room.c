@@ -220,6 +220,10 @@ static enum st look_at_all(struct asker *a, struct ical_recur *recur)
             note(a, &instance);
     }
     settle(a);
+    if (st == ST_NOT_FOUND && a->instances == 0) {
+        a->answer->over = true;
+        decline(a, "Nothing of it lies ahead.");
+    }
     /* a series without an end is taken where there is a limit of days, which it then passes */
     if (st == ST_TOO_BIG && a->answer->accepted)
         decline(a, "The series has more than %u instances.", a->rules->instances_max);

@@ -38,6 +38,7 @@ struct calendar_room_instance {
 struct calendar_room_answer {
     bool accepted;                           /* the whole, but for the instances of declined */
     bool series;                             /* the invitation is one */
+    bool over;                               /* nothing of it lies ahead: declined */
     size_t conflicts;                        /* instances that cannot be had */
     struct slice why;                        /* a sentence, where not all is accepted */
     struct calendar_room_instance *declined; /* where accepted: conflicts of them */

@@ -82,7 +82,8 @@ struct working {
     struct slice rest;
     size_t at; /* whom it is delivered to */
     bool refused[AT_ONCE];
-    bool gone; /* the task is somebody else's */
+    const char *why[AT_ONCE]; /* of the refused, in arena */
+    bool gone;                /* the task is somebody else's */
     struct ical_error error;
 };
 
@@ -134,15 +135,40 @@ static enum st end_part(struct store_tx *tx, struct working *w)
     return st;
 }
 
+/* On record with both. */
+static enum st note_refused(struct store_tx *tx, struct working *w)
+{
+    AUTO(buf) struct buf text = BUF(4000);
+    const struct ical_comp *comp = w->message->comps;
+
+    while (comp != NULL && comp->id == ICAL_VTIMEZONE)
+        comp = comp->next;
+    buf_putf(&text, "%s from %.*s to %.*s: %s",
+             calendar_itip_method_name(calendar_itip_method(w->message)),
+             SLICE_ARG(w->task->sender), SLICE_ARG(w->rcpts[w->at]), w->why[w->at]);
+    const struct store_calendar_line line = {.at_ms = sys_now_ms(),
+                                             .uid = comp != NULL ? ical_prop_value(comp, ICAL_UID)
+                                                                 : SLICE(""),
+                                             .text = buf_slice(&text)};
+    enum st st = store_calendar_log(tx, w->persons[w->at]->account_id, &line);
+
+    return st != ST_OK ? st : store_calendar_log(tx, w->task->account_id, &line);
+}
+
 static enum st arrive_body(struct store_tx *tx, void *arg)
 {
     struct working *w = arg;
     enum st st = end_part(tx, w);
 
+    w->at = 0;
+    w->error.text[0] = '\0';
     w->round->count = w->round_count;
     for (size_t i = 0; st == ST_OK && i < w->count; i++) {
-        if (w->refused[i])
+        w->at = i;
+        if (w->refused[i]) {
+            st = note_refused(tx, w);
             continue;
+        }
         arena_reset(w->tx_arena);
         const struct calendar_arrival arrival = {.round = w->round,
                                                  .directory = w->directory,
@@ -154,7 +180,6 @@ static enum st arrive_body(struct store_tx *tx, void *arg)
                                                  .text = w->task->body,
                                                  .now_ms = sys_now_ms(),
                                                  .arena = w->tx_arena};
-        w->at = i;
         st = calendar_schedule_arrive(tx, &arrival, &w->error);
     }
     return st;
@@ -165,10 +190,17 @@ static enum st done_body(struct store_tx *tx, void *arg)
     return store_task_done(tx, arg);
 }
 
-static void tell_refused(const struct working *w)
+static void refuse(struct working *w, enum st why)
 {
+    const char *text = why == ST_FULL        ? "over quota"
+                       : why == ST_NOT_FOUND ? "there is no account or calendar any more"
+                       : why == ST_TOO_BIG   ? "too large"
+                                             : w->error.text;
+
+    w->refused[w->at] = true;
+    w->why[w->at] = slice_cstr(w->arena, slice_str(text));
     log_event(EV_CALENDAR_MESSAGE_REFUSED, 0, LOG_S("sender", w->task->sender),
-              LOG_S("rcpt", w->rcpts[w->at]), LOG_C("why", w->error.text));
+              LOG_S("rcpt", w->rcpts[w->at]), LOG_C("why", w->why[w->at]));
 }
 
 /* What one recipient cannot take keeps it from nobody else. */
@@ -178,16 +210,16 @@ static enum st work_here(struct working *w)
 
     sort_persons(w);
     memset(w->refused, 0, sizeof(w->refused));
+    w->at = 0;
     w->round_count = w->round->count;
     for (;;) {
         st = store_write(calendar_store(w->round->calendar), arrive_body, w);
         if (st == ST_OK)
             return ST_OK;
         w->round->count = w->round_count;
-        if (st == ST_IO || st == ST_AGAIN || w->gone)
+        if (st == ST_IO || st == ST_AGAIN || w->gone || w->refused[w->at])
             return st;
-        tell_refused(w);
-        w->refused[w->at] = true;
+        refuse(w, st);
     }
 }
 

@@ -135,6 +135,24 @@ enum st calendar_write(struct calendar_writing *w, const struct calendar_object 
     return st;
 }
 
+enum st calendar_expand(struct calendar_writing *w, const struct directory *directory,
+                        const struct directory_person *owner, struct slice body, int64_t from_s,
+                        int64_t until_s, struct calendar_busy_set *set_r)
+{
+    struct ical_comp *comps;
+    enum st st = ical_parse(w->arena, body, &ical_limits_default, &comps, &w->error);
+
+    if (st != ST_OK)
+        return ST_INVALID;
+    struct calendar_busy_ask ask = ask_of(w, true);
+    ask.from_s = from_s;
+    ask.until_s = until_s;
+    ask.owners = calendar_own(w->arena, directory, owner, comps, &ask.owner_count);
+    struct ical_tz *tz = ical_tz_new(w->arena, comps, calendar_zones(w->calendar));
+    st = calendar_busy_expand(w->arena, comps, tz, &ask, set_r, &w->error);
+    return st == ST_OK && set_r->expanded_s < until_s ? ST_TOO_BIG : st;
+}
+
 enum st calendar_roll(struct calendar_writing *w, const struct store_event *event)
 {
     const struct ical_limits limits = ical_limits_default;

@@ -36,5 +36,11 @@ struct slice *calendar_own(struct arena *arena, const struct directory *director
 MUST_USE enum st calendar_write(struct calendar_writing *w, const struct calendar_object *object,
                                 const struct store_event *old, struct slice name, struct slice body,
                                 uint64_t schedule_tag, struct store_event *event_r);
+/* When an object of the owner's is busy in [from_s, until_s), wherever the window ends; the rows
+ * lie in w->arena. ST_INVALID; ST_TOO_BIG: that often. */
+struct calendar_busy_set;
+MUST_USE enum st calendar_expand(struct calendar_writing *w, const struct directory *directory,
+                                 const struct directory_person *owner, struct slice body,
+                                 int64_t from_s, int64_t until_s, struct calendar_busy_set *set_r);
 /* Its busytime for the window as it is now; the object stays. */
 MUST_USE enum st calendar_roll(struct calendar_writing *w, const struct store_event *event);

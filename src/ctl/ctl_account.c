@@ -39,10 +39,23 @@ static int say_done(const struct ctl *ctl, const char *what, const char *passwor
     return EX_OK;
 }
 
+/* Nobody logs in as a room, unless a password is given. */
+static int new_password(struct ctl *ctl, const char **password_r)
+{
+    bool room = ctl_has(ctl, CTL_OPT_ROOM) || ctl_has(ctl, CTL_OPT_RESOURCE);
+
+    *password_r = "";
+    if (ctl_has(ctl, CTL_OPT_ROOM) && ctl_has(ctl, CTL_OPT_RESOURCE))
+        return ctl_fail(EX_USAGE, "--room and --resource: say one of them");
+    if (room && !ctl_has(ctl, CTL_OPT_GENERATE) && !ctl_has(ctl, CTL_OPT_PASSWORD_STDIN))
+        return EX_OK;
+    return ctl_password(ctl, ctl->args[0], password_r);
+}
+
 int ctl_cmd_account_add(struct ctl *ctl)
 {
     const char *password;
-    int exit = ctl_password(ctl, ctl->args[0], &password);
+    int exit = new_password(ctl, &password);
 
     if (exit != EX_OK)
         return exit;
@@ -52,6 +65,9 @@ int ctl_cmd_account_add(struct ctl *ctl)
     if (args == NULL)
         return ctl_fail(EX_DATAERR, "the name, the password or an alias is not UTF-8");
     put_text(ctl, CTL_OPT_FULL_NAME, "full_name", args);
+    if (ctl_has(ctl, CTL_OPT_ROOM) || ctl_has(ctl, CTL_OPT_RESOURCE))
+        json_object_set_new(args, "kind",
+                            json_string(ctl_has(ctl, CTL_OPT_ROOM) ? "room" : "resource"));
     exit = put_quota(ctl, args);
     if (exit != EX_OK) {
         json_decref(args);

@@ -177,7 +177,13 @@ enum st dav_prop_email_address_set(const struct dav_call *call, const struct dav
 enum st dav_prop_calendar_user_type(const struct dav_call *call,
                                     const struct dav_resource *resource, struct buf *out)
 {
-    buf_put(out, SLICE("INDIVIDUAL"));
+    static const char *const types[] = {
+        [DIRECTORY_PERSON_HUMAN] = "INDIVIDUAL",
+        [DIRECTORY_PERSON_ROOM] = "ROOM",
+        [DIRECTORY_PERSON_RESOURCE] = "RESOURCE",
+    };
+
+    buf_put(out, slice_str(types[resource->person->kind]));
     return ST_OK;
 }
 

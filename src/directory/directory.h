@@ -26,6 +26,31 @@ enum directory_sent {
     DIRECTORY_SENT_MAX,
 };
 
+/* What an account stands for; rooms and resources answer invitations themselves. */
+enum directory_person_kind {
+    DIRECTORY_PERSON_HUMAN, /* "person" */
+    DIRECTORY_PERSON_ROOM,
+    DIRECTORY_PERSON_RESOURCE,
+    DIRECTORY_PERSON_KIND_MAX,
+};
+
+enum directory_series {
+    DIRECTORY_SERIES_YES, /* as a whole or not at all */
+    DIRECTORY_SERIES_NO,
+    DIRECTORY_SERIES_PARTLY, /* but for the instances that conflict */
+    DIRECTORY_SERIES_MAX,
+};
+
+/* When and for what a room or resource can be had. */
+struct directory_room {
+    uint64_t capacity;            /* people; 0: any */
+    uint32_t open_min, close_min; /* of the day, on the account's clock; both 0: always */
+    uint8_t days;                 /* bit 0 is Monday; 0: all */
+    uint64_t duration_max_min;    /* 0: any */
+    uint64_t ahead_days;          /* 0: any */
+    enum directory_series series;
+};
+
 struct directory_person {
     const char *name; /* log-in name and account name, lower case */
     const char *full_name;
@@ -39,6 +64,8 @@ struct directory_person {
     enum directory_sent sent_copy;
     bool disabled; /* cannot log in; mail is still taken */
     bool admin;
+    enum directory_person_kind kind;
+    const struct directory_room *room; /* NULL of a human */
     const struct slice
         *servers; /* that hold the account, in order; none: all that have the store */
     unsigned server_count;

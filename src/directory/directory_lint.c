@@ -75,7 +75,7 @@ static bool worth_keeping(enum directory_kind kind, const void *read)
 
     return kind != DIRECTORY_PERSON || person->servers.count > 0 ||
            person->common.readers.count > 0 || person->common.authors.count > 0 ||
-           person->roles.count > 0;
+           person->roles.count > 0 || person->room_lines > 0;
 }
 
 static struct item *keep(struct directory_lint *lint, enum directory_kind kind, struct slice name)
@@ -234,6 +234,10 @@ static void check_person(const struct item *item)
                 "the server %.*s is to hold the account but has no document; make one, or correct "
                 "the name",
                 SLICE_ARG(person->servers.at[i]));
+    if (person->room_lines > 0 && person->person.kind == DIRECTORY_PERSON_HUMAN)
+        found(item,
+              "the lines room_... count for rooms and resources alone; say kind = room, or "
+              "take them out");
 }
 
 static void check_group(const struct item *item)

@@ -12,11 +12,17 @@ struct directory_document {
     struct directory_texts servers; /* what person.servers points to */
     struct directory_texts roles;
     struct directory_texts forwards; /* what person.forwards points to */
+    struct directory_room room;      /* what person.room points to */
+    unsigned room_lines;             /* how much of room is said */
 };
+
+/* "person", "room", "resource"; false: another word. */
+bool directory_person_kind_find(struct slice word, enum directory_person_kind *kind_r);
+const char *directory_person_kind_name(enum directory_person_kind kind);
 
 /* Everything read lives in arena. ST_INVALID with a sentence in why that names the line: an unknown
  * field, a bad value. */
 MUST_USE enum st directory_person_read(struct arena *arena, struct slice name, struct slice body,
                                        struct directory_document *document_r, struct buf *why);
-/* The forwards and servers written are document->forwards and document->servers. */
+/* The forwards, servers and room written are those of the document, not of its person. */
 void directory_person_write(const struct directory_document *document, struct buf *body);

@@ -93,6 +93,13 @@ enum st store_event_changed(struct store_tx *tx, int64_t calendar_id, uint64_t s
                 fn, ctx);
 }
 
+enum st store_event_beyond(struct store_tx *tx, int64_t calendar_id, uint64_t keep, uint64_t limit,
+                           store_event_fn *fn, void *ctx)
+{
+    return tell(store_rows_open(tx, S_EVENT_BEYOND, SV_I(calendar_id), SV_I(keep), SV_I(limit)), fn,
+                ctx);
+}
+
 enum st store_event_gone(struct store_tx *tx, int64_t calendar_id, uint64_t since, uint64_t limit,
                          store_event_fn *fn, void *ctx)
 {
@@ -123,6 +130,12 @@ enum st store_event_unexpanded(struct store_tx *tx, int64_t below_s, int64_t sin
 {
     return tell(store_rows_open(tx, S_EVENT_UNEXPANDED, SV_I(below_s), SV_I(since_s), SV_I(limit)),
                 fn, ctx);
+}
+
+enum st store_event_behind(struct store_tx *tx, int64_t account_id, int64_t until_s,
+                           store_event_fn *fn, void *ctx)
+{
+    return tell(store_rows_open(tx, S_EVENT_BEHIND, SV_I(account_id), SV_I(until_s)), fn, ctx);
 }
 
 /* --- busytime --- */
@@ -277,7 +290,7 @@ enum st store_event_remove(struct store_tx *tx, const struct store_event *event)
         st = ST_AGAIN;
     if (st == ST_OK)
         st = delete_rows(tx, event);
-    if (st == ST_OK)
+    if (st == ST_OK && event->calendar_id != STORE_EVENT_UNSEEN)
         st = store_exec(tx, S_EVENT_GONE_ADD, NULL, SV_I(event->calendar_id), SV_T(event->name),
                         SV_I(gone.modseq));
     return st != ST_OK ? st : calendar_changed(tx, &gone);

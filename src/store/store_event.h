@@ -92,6 +92,9 @@ MUST_USE enum st store_event_changed(struct store_tx *tx, int64_t calendar_id, u
 /* Removed with a modseq above since and not there again: name and modseq alone are set. */
 MUST_USE enum st store_event_gone(struct store_tx *tx, int64_t calendar_id, uint64_t since,
                                   uint64_t limit, store_event_fn *fn, void *ctx);
+/* All but the keep newest by modseq, the newest first, limit at most; without body. */
+MUST_USE enum st store_event_beyond(struct store_tx *tx, int64_t calendar_id, uint64_t keep,
+                                    uint64_t limit, store_event_fn *fn, void *ctx);
 /* Those of the calendar that may be in [from_s, until_s): first_s < until_s and last_s >= from_s;
  * with body. */
 MUST_USE enum st store_event_between(struct store_tx *tx, int64_t calendar_id, int64_t from_s,
@@ -100,6 +103,9 @@ MUST_USE enum st store_event_between(struct store_tx *tx, int64_t calendar_id, i
  * limit at most; with body. */
 MUST_USE enum st store_event_unexpanded(struct store_tx *tx, int64_t below_s, int64_t since_s,
                                         uint64_t limit, store_event_fn *fn, void *ctx);
+/* Those of one account whose rows of busytime end before until_s though they go on; with body. */
+MUST_USE enum st store_event_behind(struct store_tx *tx, int64_t account_id, int64_t until_s,
+                                    store_event_fn *fn, void *ctx);
 
 typedef enum st store_busytime_fn(void *ctx, const struct store_busytime *row);
 /* Rows that touch [from_s, until_s), by start; those of transparent calendars too. */
