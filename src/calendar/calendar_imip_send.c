@@ -92,6 +92,8 @@ static void find_rcpts(struct sending *s)
             buf_putf(&s->lost, "%s%.*s", s->lost.len > 0 ? ", " : "",
                      SLICE_ARG(slice_sub(s->post->rcpts[i], 0, 100)));
     }
+    s->letter.to = s->to;
+    s->letter.to_count = s->count;
 }
 
 /* --- what is sent --- */
@@ -264,6 +266,8 @@ static enum st send(struct sending *s)
 
 enum st calendar_imip_send(const struct calendar_imip_post *post)
 {
+    if (calendar_queue(post->calendar) == NULL)
+        return ST_IO;
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct sending s = {.post = post,
                         .directory = directory,
@@ -275,7 +279,6 @@ enum st calendar_imip_send(const struct calendar_imip_post *post)
     s.letter.zones = calendar_zones(post->calendar);
     s.letter.now_ms = s.now_ms;
     buf_init(&s.lost, LINE_BYTES_MAX);
-    s.letter.to = NULL;
     enum st st = send(&s);
     buf_fini(&s.lost);
     arena_free(&s.arena);

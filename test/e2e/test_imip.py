@@ -118,6 +118,7 @@ def test_an_invitation_its_answer_a_change_and_the_end(two):
     [invitation] = wait_until(lambda: b.mails("bob"), what="the mail")
     assert invitation["Subject"] == "Invitation: Planung für März" and invitation["From"].addresses[0].addr_spec == ALICE
     assert invitation["From"].addresses[0].display_name == "Alice Müller" and invitation.get_content_type() == "multipart/alternative"
+    assert [to.addr_spec for to in invitation["To"].addresses] == [BOB]
     text, calendar = invitation.iter_parts()
     assert "Mon, 7 Jan 2030, 09:00 - 10:00 UTC" in text.get_content()
     assert calendar.get_content_type() == "text/calendar" and calendar.get_param("method") == "REQUEST"
