@@ -264,7 +264,7 @@ struct ical_comp *calendar_itip_set_instance(const struct itip_set *set, int64_t
     struct ical_time time, named;
     int64_t shift_s;
 
-    if (cover == NULL || calendar_itip_set_master(set) == NULL)
+    if (cover == NULL)
         return NULL;
     comp = copy_master(arena, cover->comp, bare);
     start = ical_prop_find(comp, ICAL_DTSTART);
