@@ -148,7 +148,8 @@ static bool keep_declined(const struct merge *m, struct ical_prop *own, const st
 /* The series or this-and-future that the part belongs to: as accepted (by id), or as stored. */
 static const struct itip_part *cover_of(const struct merge *m, const struct itip_part *part)
 {
-    const struct itip_set accepted = {.parts = m->parts, .count = m->count};
+    const struct itip_set accepted = {
+        .parts = m->parts, .count = m->count, .splits = m->in->message.splits};
     const struct itip_part *cover = calendar_itip_set_cover(&accepted, part);
 
     return cover != NULL ? cover : calendar_itip_set_cover(&m->in->stored, part);
