@@ -148,7 +148,8 @@ static bool keep_declined(const struct merge *m, struct ical_prop *own, const st
 /* The series or this-and-future that the part belongs to: as accepted (by id), or as stored. */
 static const struct itip_part *cover_of(const struct merge *m, const struct itip_part *part)
 {
-    const struct itip_set accepted = {.parts = m->parts, .count = m->count};
+    const struct itip_set accepted = {
+        .parts = m->parts, .count = m->count, .splits = m->in->message.splits};
     const struct itip_part *cover = calendar_itip_set_cover(&accepted, part);
 
     return cover != NULL ? cover : calendar_itip_set_cover(&m->in->stored, part);
@@ -381,9 +382,11 @@ static void accept(struct merge *m, struct itip_part *part)
 
 /* An instance that only the attendee knows, since he alone answered for it: as the new series has
  * it, with his answer. */
-static bool rebuild(struct merge *m, const struct itip_part *old, const struct itip_times *out)
+static bool rebuild(struct merge *m, const struct itip_set *accepted, const struct itip_part *old,
+                    const struct itip_times *out)
 {
     const struct ical_prop *was = calendar_itip_own(m->in->world, old->comp);
+    const struct itip_part *cover = calendar_itip_set_cover(accepted, old);
     struct itip_part part = *old;
     struct ical_prop *own;
     uint64_t answered;
@@ -396,10 +399,10 @@ static bool rebuild(struct merge *m, const struct itip_part *old, const struct i
         m->parts[m->count++] = part;
         return true;
     }
-    if (m->master == NULL || calendar_itip_times_has(out, old->id_s) ||
-        is_void(m, calendar_itip_set_cover(&m->in->message, old)->comp, answered))
+    if (cover == NULL || calendar_itip_times_has(out, old->id_s) ||
+        is_void(m, cover->comp, answered))
         return false;
-    for (const struct ical_prop *prop = m->master->comp->props; prop != NULL; prop = prop->next)
+    for (const struct ical_prop *prop = cover->comp->props; prop != NULL; prop = prop->next)
         m->kept_props++;
     if (m->kept_props > KEPT_PROPS_MAX)
         return false;
@@ -413,7 +416,7 @@ static bool rebuild(struct merge *m, const struct itip_part *old, const struct i
     copy_param(m->arena, own, was, CALENDAR_ITIP_ANSWERED);
     keep_personal(m, old, &part);
     keep_hidden(m, old, &part);
-    part.version = m->master->version;
+    part.version = cover->version;
     m->parts[m->count++] = part;
     return true;
 }
@@ -440,7 +443,7 @@ static void keep_others(struct merge *m, const struct itip_set *accepted)
                                            : 1;
         if (order > 0 || (order == 0 && (!calendar_itip_cancelled(part->comp) || is_cancel(m))))
             m->parts[m->count++] = *part;
-        else if (!rebuild(m, part, &out))
+        else if (!rebuild(m, accepted, part, &out))
             m->in->result->changed_time = true;
     }
 }

@@ -25,6 +25,7 @@ struct itip_set {
     struct slice uid;
     struct itip_part *parts; /* the master first, then by id_s */
     size_t count;
+    bool splits;                 /* some part may be this-and-future */
     struct ical_prop *organizer; /* of the first part that has one */
 };
 

@@ -147,6 +147,7 @@ enum st calendar_itip_set_read(const struct calendar_itip_world *world, struct i
             return ST_INVALID;
         }
         st = read_part(set_r, comp, &set_r->parts[set_r->count++], error_r);
+        set_r->splits |= set_r->parts[set_r->count - 1].future;
         if (set_r->organizer == NULL)
             set_r->organizer = ical_prop_find(comp, ICAL_ORGANIZER);
     }
@@ -231,6 +232,8 @@ static struct ical_comp *copy_master(struct arena *arena, struct ical_comp *mast
 
 struct itip_part *calendar_itip_set_cover(const struct itip_set *set, const struct itip_part *part)
 {
+    if (!set->splits)
+        return calendar_itip_set_master(set);
     for (size_t i = set->count; i > 0; i--) {
         struct itip_part *at = &set->parts[i - 1];
 
@@ -264,7 +267,7 @@ struct ical_comp *calendar_itip_set_instance(const struct itip_set *set, int64_t
     struct ical_time time, named;
     int64_t shift_s;
 
-    if (cover == NULL || calendar_itip_set_master(set) == NULL)
+    if (cover == NULL)
         return NULL;
     comp = copy_master(arena, cover->comp, bare);
     start = ical_prop_find(comp, ICAL_DTSTART);

@@ -137,24 +137,28 @@ static const struct change changes[] = {
      DAILY A("ACCEPTED") "--\n" ONE("12", "10") A("DECLINED"), "REPLY o [#0@12 DECLINED]", ""},
     {"an instance under this-and-future is at its time", "a@example.org",
      DAILY A("ACCEPTED") "--\nUID:1\nSUMMARY:Talk\n"
-     "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:20260212T150000Z\n"
-     "DURATION:PT1H\n" ORG A("ACCEPTED"),
+                         "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:"
+                         "20260212T150000Z\n"
+                         "DURATION:PT1H\n" ORG A("ACCEPTED"),
      DAILY A("ACCEPTED") "--\nUID:1\nSUMMARY:Talk\n"
-     "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:20260212T150000Z\n"
-     "DURATION:PT1H\n" ORG A("ACCEPTED") "--\n" ONE("13", "15") A("DECLINED"),
+                         "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:"
+                         "20260212T150000Z\n"
+                         "DURATION:PT1H\n" ORG A("ACCEPTED") "--\n" ONE("13", "15") A("DECLINED"),
      "REPLY o [#0@13 DECLINED]", ""},
     {"and not at the series' time", "a@example.org",
      DAILY A("ACCEPTED") "--\nUID:1\nSUMMARY:Talk\n"
-     "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:20260212T150000Z\n"
-     "DURATION:PT1H\n" ORG A("ACCEPTED"),
+                         "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:"
+                         "20260212T150000Z\n"
+                         "DURATION:PT1H\n" ORG A("ACCEPTED"),
      DAILY A("ACCEPTED") "--\nUID:1\nSUMMARY:Talk\n"
-     "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:20260212T150000Z\n"
-     "DURATION:PT1H\n" ORG A("ACCEPTED") "--\n" ONE("13", "10") A("DECLINED"),
+                         "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:"
+                         "20260212T150000Z\n"
+                         "DURATION:PT1H\n" ORG A("ACCEPTED") "--\n" ONE("13", "10") A("DECLINED"),
      "!allowed-attendee-scheduling-object-change", NULL},
     {"an override that is left out keeps what was answered to it alone", "o@example.org",
-     DAILY A("ACCEPTED") STAMP("00") "--\n" ONE("12", "10")
-     "ATTENDEE;PARTSTAT=DECLINED;X-POSTHORSE-REPLIED=20260101T000000Z:mailto:a@example.org\n"
-         STAMP("00"),
+     DAILY A("ACCEPTED")
+         STAMP("00") "--\n" ONE("12", "10") "ATTENDEE;PARTSTAT=DECLINED;X-POSTHORSE-REPLIED="
+                                            "20260101T000000Z:mailto:a@example.org\n" STAMP("00"),
      DAILY A("ACCEPTED"), "",
      "ATTENDEE;PARTSTAT=DECLINED;X-POSTHORSE-REPLIED=20260101T000000Z:mailto:a@example.org"},
     {"an attendee takes an instance out", "a@example.org", DAILY A("ACCEPTED"),
