@@ -280,6 +280,7 @@ static enum st start_admin(struct worker *worker, const struct server_listeners 
                                           .queue = worker->queue,
                                           .auth = &worker->auth,
                                           .cluster = worker->cluster,
+                                          .calendar = worker->calendar,
                                           .server_name = worker->server_name,
                                           .config_path = worker->options->config_path,
                                           .reload = ask_for_reload};
