@@ -230,6 +230,8 @@ static enum st open_queue(struct worker *worker, const struct conf *conf, struct
         st = router_spool_new(conf->data_dir, worker->store, why, &worker->spool);
     worker->calendar =
         calendar_new(&(struct calendar_context){worker->store, worker->queue, worker->server_name});
+    if (st == ST_OK && worker->options->furnish != NULL)
+        st = worker->options->furnish(worker->calendar, worker->options->ctx);
     return st;
 }
 
