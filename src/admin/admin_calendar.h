@@ -21,7 +21,7 @@ struct admin_calendar {
  * admin_calendar_release(). */
 MUST_USE enum st admin_calendar_new(struct admin_call *call, const char *key,
                                     struct admin_calendar **of_r);
-void admin_calendar_release(void *of);
+void admin_calendar_release(void *mine);
 /* In a body: the account, its settings and calendars, in the arena, which is reset. ST_NOT_FOUND
  * with a sentence. */
 MUST_USE enum st admin_calendar_find(struct store_tx *tx, struct admin_calendar *of);
