@@ -227,10 +227,11 @@ static enum st explain(struct importing *im, enum st st)
 {
     if (st == ST_OK)
         return st;
+    uint64_t done = im->made + im->changed;
     return admin_refuse(
         im->of->call, st, "%.*s: %s; %llu objects were imported before it", SLICE_ARG(im->of->name),
         st == ST_FULL ? "over the account's quota" : "the store failed; the server's log says why",
-        (unsigned long long)(im->made + im->changed));
+        (unsigned long long)done);
 }
 
 static enum st end(void *ctx)

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define FOUND_BYTES_MAX (4 * MIB)
-#define SENTENCE_BYTES_MAX 2000
+#define SENTENCE_BYTES_MAX ((size_t)2000)
 
 struct checking {
     struct calendar_check *check;

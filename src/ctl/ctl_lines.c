@@ -56,8 +56,12 @@ const char *ctl_lines_text(struct arena *arena, struct slice text)
 
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c != '\r')
-            copy[len++] = (c < ' ' && c != '\n' && c != '\t') || c == 0x7f ? '?' : text.ptr[i];
+        bool control = (c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
+
+        if (control && c != '\r')
+            copy[len++] = '?';
+        else if (c != '\r')
+            copy[len++] = text.ptr[i];
     }
     return copy;
 }

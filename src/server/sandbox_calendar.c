@@ -70,7 +70,7 @@ static void write_sample(const struct furnishing *f, const struct sample *sample
              sample->uid, sample->owner, sample->summary);
     write_time(f->now_ms / 1000, false, out);
     buf_putf(out, "\r\nDTSTART%s:", whole ? ";VALUE=DATE" : "");
-    write_time(day * ICAL_DAY_S + sample->hour * 3600, whole, out);
+    write_time(day * ICAL_DAY_S + sample->hour * INT64_C(3600), whole, out);
     if (whole)
         buf_put(out, SLICE("\r\nDURATION:P1D\r\n"));
     else

@@ -122,7 +122,7 @@ static void lines_of_an_object_are_found_in_the_file(void **state)
         "0123456789012345678901234567890123456789012345678901234567890123456789\n"
         "COMMENT:a\n b\n c\nDTSTART;TZID=A:wrong\n")));
     /* BEGIN VERSION PRODID, the zone's 8, BEGIN UID SUMMARY in 2, COMMENT, DTSTART, END, END */
-    static const unsigned lines[][2] = {{1, 1},   {3, 3},   {4, 7},   {11, 7}, {12, 15},
+    static const unsigned lines[][2] = {{1, 1},   {3, 3},   {4, 7},   {11, 7},  {12, 15},
                                         {13, 16}, {14, 17}, {15, 17}, {16, 18}, {17, 21},
                                         {18, 15}, {0, 15},  {99, 15}};
 
