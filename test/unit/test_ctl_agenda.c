@@ -12,7 +12,7 @@ static struct ctl_agenda_item item(int hour, int minutes, enum ctl_agenda_kind k
                                    const char *summary)
 {
     return (struct ctl_agenda_item){.start_s = MONDAY + hour * HOUR,
-                                    .end_s = MONDAY + hour * HOUR + minutes * 60,
+                                    .end_s = MONDAY + hour * HOUR + minutes * INT64_C(60),
                                     .kind = kind,
                                     .summary = summary,
                                     .location = "there",
