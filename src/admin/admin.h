@@ -6,6 +6,7 @@
 
 struct admin;
 struct buf;
+struct calendar;
 struct cluster;
 struct directory_auth;
 struct router_queue;
@@ -17,6 +18,7 @@ struct admin_context {
     struct router_queue *queue;  /* NULL: what asks for it is refused */
     struct directory_auth *auth; /* may be NULL */
     struct cluster *cluster;     /* NULL: this server is of no domain */
+    struct calendar *calendar;   /* NULL: what asks for it is refused */
     const char *server_name;
     const char *config_path;   /* for the answer of status; may be NULL */
     void (*reload)(void *arg); /* reads the settings again; NULL: the call is refused */

@@ -88,7 +88,7 @@ enum st admin_arg_list(struct admin_call *call, const char *key, struct slice **
 
 json_t *admin_json_text(struct slice text)
 {
-    json_t *json = json_stringn(text.ptr, text.len);
+    json_t *json = text.ptr != NULL ? json_stringn(text.ptr, text.len) : json_string("");
 
     if (json != NULL)
         return json;

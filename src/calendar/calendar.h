@@ -5,6 +5,8 @@
 struct arena;
 struct buf;
 struct calendar;
+struct directory;
+struct directory_person;
 struct ical_comp;
 struct ical_zone;
 struct ical_zones;
@@ -38,7 +40,18 @@ struct ical_zones *calendar_zones(const struct calendar *calendar);
 const struct ical_zone *calendar_zone(struct calendar *calendar, struct arena *arena,
                                       struct slice of_calendar, struct slice of_account);
 
+/* The owner's among the addresses that organize or attend anything in the object, each once, in the
+ * arena. */
+struct slice *calendar_own(struct arena *arena, const struct directory *directory,
+                           const struct directory_person *owner, const struct ical_comp *vcalendar,
+                           size_t *count_r);
+
 /* Makes the calendars that every account has, where they are missing: "calendar" (shown as
  * "Calendar") and the scheduling inbox "inbox". */
 MUST_USE enum st calendar_ensure(struct store_tx *tx, struct arena *arena, int64_t account_id,
                                  int64_t now_ms);
+/* Expands all of an account's objects anew, where the zone of days and floating times became
+ * another. The caller has taken a number of the account's change sequence. */
+MUST_USE enum st calendar_roll_account(struct calendar *calendar, const struct directory *directory,
+                                       struct store_tx *tx, struct arena *arena, int64_t account_id,
+                                       int64_t now_ms);

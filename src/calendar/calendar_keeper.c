@@ -89,35 +89,13 @@ static enum st note_event(void *ctx, const struct store_event *event)
 
 static enum st roll_one(struct rolling *r, struct store_tx *tx, const struct store_event *event)
 {
-    const struct ical_limits limits = ical_limits_default;
-    struct store_calendar calendar;
-    struct store_calendar_account account;
-    struct store_account of;
-    struct ical_comp *comps;
-    struct calendar_writing w = {.calendar = r->calendar,
-                                 .tx = tx,
-                                 .arena = r->arena,
-                                 .account_id = event->account_id,
-                                 .calendar_id = event->calendar_id,
-                                 .now_ms = r->now_ms};
     uint64_t modseq;
     uint64_t bytes_used;
     enum st st = store_account_advance(tx, event->account_id, 0, 0, &modseq, &bytes_used);
 
-    if (st == ST_OK)
-        st = store_account_get(tx, event->account_id, &of);
-    if (st == ST_OK)
-        st = store_calendar_get(tx, r->arena, event->calendar_id, &calendar);
-    if (st == ST_OK)
-        st = store_calendar_account_get(tx, r->arena, event->account_id, &account);
-    if (st != ST_OK)
-        return st;
-    w.zone = calendar.zone;
-    w.own_zone = account.zone;
-    const struct directory_person *owner = directory_login(r->directory, slice_str(of.name));
-    if (owner != NULL && ical_parse(r->arena, event->body, &limits, &comps, &w.error) == ST_OK)
-        w.own = calendar_own(r->arena, r->directory, owner, comps, &w.own_count);
-    return calendar_roll(&w, event);
+    return st != ST_OK
+               ? st
+               : calendar_roll_event(r->calendar, r->directory, tx, r->arena, event, r->now_ms);
 }
 
 static enum st roll_body(struct store_tx *tx, void *arg)

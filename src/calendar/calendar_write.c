@@ -74,10 +74,10 @@ static struct calendar_busy_ask ask_of(struct calendar_writing *w, bool repeats)
 
 /* Sets the event's times; its rows are in the arena. */
 static enum st expand(struct calendar_writing *w, const struct ical_comp *vcalendar,
-                      struct store_event *event, struct store_busytime **rows_r, size_t *count_r)
+                      struct calendar_busy_ask ask, struct store_event *event,
+                      struct store_busytime **rows_r, size_t *count_r)
 {
     struct ical_tz *tz = ical_tz_new(w->arena, vcalendar, calendar_zones(w->calendar));
-    const struct calendar_busy_ask ask = ask_of(w, (event->flags & STORE_EVENT_REPEATS) != 0);
     struct calendar_busy_set set;
     enum st st = calendar_busy_expand(w->arena, vcalendar, tz, &ask, &set, &w->error);
 
@@ -121,7 +121,8 @@ enum st calendar_write(struct calendar_writing *w, const struct calendar_object 
                                     .flags = object->flags,
                                     .modified_ms = w->now_ms,
                                     .body = body};
-    enum st st = expand(w, object->vcalendar, event_r, &rows, &count);
+    const struct calendar_busy_ask ask = ask_of(w, (object->flags & STORE_EVENT_REPEATS) != 0);
+    enum st st = expand(w, object->vcalendar, ask, event_r, &rows, &count);
     if (st == ST_OK && w->calendar_id == STORE_EVENT_UNSEEN) {
         count = 0;
         event_r->until_s = STORE_EVENT_FOREVER;
@@ -163,10 +164,94 @@ enum st calendar_roll(struct calendar_writing *w, const struct store_event *even
     enum st st = ical_parse(w->arena, event->body, &limits, &comps, &w->error);
 
     if (st == ST_OK)
-        st = expand(w, comps, &next, &rows, &count);
+        st = expand(w, comps, ask_of(w, (event->flags & STORE_EVENT_REPEATS) != 0), &next, &rows,
+                    &count);
     if (st != ST_OK) { /* it was taken once; what cannot be read now is not asked again */
         next.until_s = STORE_EVENT_FOREVER;
         count = 0;
     }
     return store_event_expand(w->tx, &next, rows, count);
+}
+
+enum st calendar_expand(struct calendar_writing *w, const struct ical_comp *vcalendar,
+                        struct store_event *event, struct store_busytime **rows_r, size_t *count_r)
+{
+    struct calendar_busy_ask ask = ask_of(w, true);
+
+    ask.from_s = event->from_s;
+    ask.until_s = event->until_s < ICAL_LOCAL_MAX ? event->until_s : ICAL_LOCAL_MAX;
+    return expand(w, vcalendar, ask, event, rows_r, count_r);
+}
+
+enum st calendar_roll_event(struct calendar *calendar, const struct directory *directory,
+                            struct store_tx *tx, struct arena *arena,
+                            const struct store_event *event, int64_t now_ms)
+{
+    const struct ical_limits limits = ical_limits_default;
+    struct store_calendar of;
+    struct store_calendar_account account;
+    struct store_account owns;
+    struct ical_comp *comps;
+    struct calendar_writing w = {.calendar = calendar,
+                                 .tx = tx,
+                                 .arena = arena,
+                                 .account_id = event->account_id,
+                                 .calendar_id = event->calendar_id,
+                                 .now_ms = now_ms};
+    enum st st = store_account_get(tx, event->account_id, &owns);
+
+    if (st == ST_OK)
+        st = store_calendar_get(tx, arena, event->calendar_id, &of);
+    if (st == ST_OK)
+        st = store_calendar_account_get(tx, arena, event->account_id, &account);
+    if (st != ST_OK)
+        return st;
+    w.zone = of.zone;
+    w.own_zone = account.zone;
+    const struct directory_person *owner = directory_login(directory, slice_str(owns.name));
+    if (owner != NULL && ical_parse(arena, event->body, &limits, &comps, &w.error) == ST_OK)
+        w.own = calendar_own(arena, directory, owner, comps, &w.own_count);
+    return calendar_roll(&w, event);
+}
+
+struct roll_list {
+    struct arena *arena;
+    int64_t *ids;
+    size_t count, cap;
+};
+
+static enum st note_id(void *ctx, const struct store_event *event)
+{
+    struct roll_list *list = ctx;
+
+    if (list->count == list->cap)
+        list->ids = arena_grow(list->arena, list->ids, list->count, &list->cap, sizeof(*list->ids));
+    list->ids[list->count++] = event->event_id;
+    return ST_OK;
+}
+
+enum st calendar_roll_account(struct calendar *calendar, const struct directory *directory,
+                              struct store_tx *tx, struct arena *arena, int64_t account_id,
+                              int64_t now_ms)
+{
+    struct roll_list list = {.arena = arena};
+    struct store_calendar *calendars;
+    size_t count = 0;
+    enum st st = store_calendar_list(tx, arena, account_id, &calendars, &count);
+
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = store_event_each(tx, calendars[i].calendar_id, false, note_id, &list);
+    if (list.count == 0)
+        return st;
+    struct arena *scratch = arena_new("roll", GIB);
+    for (size_t i = 0; st == ST_OK && i < list.count; i++) {
+        struct store_event event;
+
+        arena_reset(scratch);
+        st = store_event_get(tx, scratch, list.ids[i], &event);
+        if (st == ST_OK)
+            st = calendar_roll_event(calendar, directory, tx, scratch, &event, now_ms);
+    }
+    arena_free(&scratch);
+    return st;
 }

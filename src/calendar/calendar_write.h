@@ -6,7 +6,6 @@
 #include "store/store_event.h"
 
 struct directory;
-struct directory_person;
 
 struct calendar_writing {
     struct calendar *calendar;
@@ -24,12 +23,6 @@ struct calendar_writing {
     struct ical_error error;   /* out */
 };
 
-/* The owner's among the addresses that organize or attend anything in the object, each once, in the
- * arena. */
-struct slice *calendar_own(struct arena *arena, const struct directory *directory,
-                           const struct directory_person *owner, const struct ical_comp *vcalendar,
-                           size_t *count_r);
-
 /* Puts the object, whose text is body, under name in the place of old (NULL: of nothing).
  * schedule_tag as in store_event. ST_INVALID: w->fault and w->error; others as store_event_put().
  */
@@ -44,3 +37,13 @@ MUST_USE enum st calendar_expand(struct calendar_writing *w, const struct direct
                                  int64_t from_s, int64_t until_s, struct calendar_busy_set *set_r);
 /* Its busytime for the window as it is now; the object stays. */
 MUST_USE enum st calendar_roll(struct calendar_writing *w, const struct store_event *event);
+/* What calendar_write() would store of the event in the window that it has, from_s to until_s: sets
+ * first_s and last_s, and until_s where a limit was met. */
+MUST_USE enum st calendar_expand(struct calendar_writing *w, const struct ical_comp *vcalendar,
+                                 struct store_event *event, struct store_busytime **rows_r,
+                                 size_t *count_r);
+/* calendar_roll() for an event with its body, with all that it needs to know of its owner looked
+ * up. The caller has taken a number of the account's change sequence. */
+MUST_USE enum st calendar_roll_event(struct calendar *calendar, const struct directory *directory,
+                                     struct store_tx *tx, struct arena *arena,
+                                     const struct store_event *event, int64_t now_ms);

@@ -14,7 +14,7 @@ static struct slice first_line(const char *text)
 
 static void put_row(const struct ctl_cmd *cmd, struct buf *out)
 {
-    buf_putf(out, "  %-16s %.*s\n", cmd->words, SLICE_ARG(first_line(cmd->help)));
+    buf_putf(out, "  %-21s %.*s\n", cmd->words, SLICE_ARG(first_line(cmd->help)));
 }
 
 void ctl_help_all(struct buf *out)

@@ -1,5 +1,6 @@
 #include "ctl/ctl_lines.h"
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
 #include "ctl/ctl_cmd.h"
@@ -46,6 +47,23 @@ void ctl_lines_to_lf_end(struct ctl_lines *lines, struct buf *out)
     if (lines->cr)
         buf_put(out, SLICE("\r"));
     lines->cr = false;
+}
+
+const char *ctl_lines_text(struct arena *arena, struct slice text)
+{
+    char *copy = arena_text(arena, text.len);
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool control = (c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
+
+        if (control && c != '\r')
+            copy[len++] = '?';
+        else if (c != '\r')
+            copy[len++] = text.ptr[i];
+    }
+    return copy;
 }
 
 int ctl_read_stdin(struct buf *text, const char *limit)

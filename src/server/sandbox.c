@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "log/log.h"
+#include "server/sandbox_calendar.h"
 #include "server/sandbox_domain.h"
 #include "server/sandbox_postgres.h"
 #include "server/sandbox_server.h"
@@ -102,6 +103,7 @@ static void ready(void *ctx)
     if (server_address("imap", 0) != NULL)
         printf("  curl -sS 'imap://bob:" SANDBOX_PASSWORD "@%s/INBOX;MAILINDEX=1'\n",
                server_address("imap", 0));
+    printf("  build/posthorse calendar agenda alice --dir %s\n", server->dir);
     printf("  build/posthorse status --dir %s\n\nWhat happens is told below; Ctrl-C ends it.\n",
            server->dir);
     fflush(stdout);
@@ -116,12 +118,15 @@ static int run_one(const struct sandbox_options *options, const char *where)
                                     .base_port = options->base_port,
                                     .store = where,
                                     .settings = options->settings,
-                                    .people = SANDBOX_PEOPLE,
+                                    .people = SANDBOX_PEOPLE SANDBOX_ROOMS,
                                     .accounts = options->accounts,
                                     .directory = true};
     char config[SANDBOX_PATH_BYTES];
-    const struct server_options with = {
-        .config_path = config, .prepare = sandbox_server_prepare, .ready = ready, .ctx = &server};
+    const struct server_options with = {.config_path = config,
+                                        .prepare = sandbox_server_prepare,
+                                        .furnish = sandbox_calendar_furnish,
+                                        .ready = ready,
+                                        .ctx = &server};
     int code = sandbox_server_make(&server, config);
 
     return code != EX_OK ? code : server_run(&with);

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/base.h"
 
+struct calendar;
 struct conf;
 struct store;
 
@@ -11,6 +12,8 @@ struct server_options {
     const char *config_path; /* read at the start and at each reload */
     /* Called in the worker once its store is open, before it serves; NULL: nothing to do. */
     enum st (*prepare)(struct store *store, void *ctx);
+    /* Called in the worker once it has calendars, before it serves; NULL: nothing to do. */
+    enum st (*furnish)(struct calendar *calendar, void *ctx);
     /* Called in the supervisor when the first worker serves. address_of() tells where. */
     void (*ready)(void *ctx);
     void *ctx;

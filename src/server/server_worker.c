@@ -230,6 +230,8 @@ static enum st open_queue(struct worker *worker, const struct conf *conf, struct
         st = router_spool_new(conf->data_dir, worker->store, why, &worker->spool);
     worker->calendar =
         calendar_new(&(struct calendar_context){worker->store, worker->queue, worker->server_name});
+    if (st == ST_OK && worker->options->furnish != NULL)
+        st = worker->options->furnish(worker->calendar, worker->options->ctx);
     return st;
 }
 
@@ -311,6 +313,7 @@ static enum st start_admin(struct worker *worker, const struct server_listeners 
                                           .queue = worker->queue,
                                           .auth = &worker->auth,
                                           .cluster = worker->cluster,
+                                          .calendar = worker->calendar,
                                           .server_name = worker->server_name,
                                           .config_path = worker->options->config_path,
                                           .reload = ask_for_reload};

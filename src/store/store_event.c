@@ -173,7 +173,7 @@ enum st store_event_expand(struct store_tx *tx, const struct store_event *event,
         st = delete_rows(tx, &old);
     if (st == ST_OK)
         st = store_exec(tx, S_EVENT_SPAN, NULL, SV_I(event->event_id), SV_I(event->from_s),
-                        SV_I(event->until_s));
+                        SV_I(event->until_s), SV_I(event->first_s), SV_I(event->last_s));
     return st != ST_OK ? st : add_rows(tx, event, rows, count);
 }
 

@@ -64,7 +64,8 @@ struct store_busytime {
 MUST_USE enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes,
                                  const struct store_event *old, struct store_event *event,
                                  const struct store_busytime *rows, size_t count);
-/* Only its busytime and from_s, until_s: nobody's copy changes, no number is taken. */
+/* Only its busytime and from_s, until_s, first_s, last_s (which its rows begin between): nobody's
+ * copy changes, no number is taken. */
 MUST_USE enum st store_event_expand(struct store_tx *tx, const struct store_event *event,
                                     const struct store_busytime *rows, size_t count);
 /* Leaves its name as gone, with the number taken. ST_AGAIN: it is not that any more. */

@@ -8,7 +8,7 @@ import server as servers
 
 sys.dont_write_bytecode = True
 STORES = ("sqlite", "postgres")
-USERS = [f"user{n}" for n in range(100)]
+USERS = [f"user{n}" for n in range(140)]
 CROWD = [f"crowd{n}" for n in range(200)]
 unused = {store: itertools.count(10) for store in STORES}  # those before are for who names them
 

@@ -3,6 +3,7 @@
 #include "store/store_calendar.h"
 #include "store/store_check.h"
 #include "store/store_dump.h"
+#include "store/store_event.h"
 #include "store/store_task.h"
 
 #include <pthread.h>
@@ -240,6 +241,224 @@ static void restore(struct t_store *t, struct stream *s)
         fail_msg("%d: %s", st, why.ptr);
 }
 
+/* --- calendars in it --- */
+
+struct calendars {
+    struct t_store *t;
+    struct buf text;
+    int64_t event_id; /* of the last one */
+};
+
+static enum st put_event(struct store_tx *tx, struct calendars *c, int64_t calendar_id,
+                         const char *name)
+{
+    struct store_event event = {.calendar_id = calendar_id,
+                                .account_id = c->t->account_id,
+                                .name = slice_str(name),
+                                .uid = slice_str(name),
+                                .schedule_tag = STORE_SCHEDULE_TAG_NEW,
+                                .flags = STORE_EVENT_PRIVATE | STORE_EVENT_REPEATS,
+                                .first_s = 100,
+                                .last_s = STORE_EVENT_FOREVER,
+                                .from_s = -1000,
+                                .until_s = 5000,
+                                .modified_ms = 7,
+                                .body = SLICE("BEGIN:VCALENDAR\r\n\0\xc3\xa4")};
+    const struct store_busytime rows[] = {
+        {.start_s = 100, .end_s = 200, .kind = STORE_BUSY_BUSY, .id_s = 100},
+        {.start_s = 1100, .end_s = 1200, .kind = STORE_BUSY_TENTATIVE, .id_s = 1100}};
+    enum st st = store_event_put(tx, 0, NULL, &event, rows, COUNT(rows));
+
+    c->event_id = event.event_id;
+    return st;
+}
+
+static enum st furnish_calendars(struct store_tx *tx, void *arg)
+{
+    struct calendars *c = arg;
+    int64_t account_id = c->t->account_id;
+    int64_t ids[2];
+    int64_t task_id;
+    const struct store_calendar calendars[] = {
+        {.account_id = account_id,
+         .name = SLICE("work"),
+         .components = 1,
+         .title = SLICE("Arbeit"),
+         .color = SLICE("#123456"),
+         .transparent = true,
+         .sort = -3,
+         .zone = SLICE("Europe/Berlin"),
+         .description = SLICE("d"),
+         .props = SLICE("p"),
+         .created_ms = 99},
+        {.account_id = account_id, .name = SLICE("inbox"), .kind = STORE_CALENDAR_INBOX}};
+    const struct store_task task = {.account_id = account_id,
+                                    .kind = STORE_TASK_ITIP,
+                                    .next_ms = 5,
+                                    .sender = SLICE("mailto:a@x.test"),
+                                    .rcpt = SLICE("mailto:b@x.test\nmailto:c@x.test"),
+                                    .body = SLICE("BEGIN:VCALENDAR\r\n")};
+    struct store_event gone;
+    enum st st = ST_OK;
+
+    for (size_t i = 0; st == ST_OK && i < COUNT(calendars); i++)
+        st = store_calendar_add(tx, &calendars[i], &ids[i]);
+    if (st == ST_OK)
+        st = put_event(tx, c, ids[0], "gone.ics");
+    if (st == ST_OK)
+        st = store_event_find(tx, c->t->arena, ids[0], SLICE("gone.ics"), &gone);
+    if (st == ST_OK)
+        st = store_event_remove(tx, &gone);
+    if (st == ST_OK)
+        st = put_event(tx, c, ids[0], "here.ics");
+    if (st == ST_OK)
+        st = put_event(tx, c, ids[1], "message.ics");
+    for (int all = 0; st == ST_OK && all < 2; all++)
+        st = store_calendar_grant(
+            tx, &(struct store_calendar_grant){account_id, all ? 0 : ids[0], SLICE("bob"),
+                                               all ? STORE_RIGHTS_ACT : STORE_RIGHTS_READ});
+    if (st == ST_OK)
+        st = store_calendar_account_set(
+            tx, &(struct store_calendar_account){.account_id = account_id,
+                                                 .default_calendar_id = ids[0],
+                                                 .zone = SLICE("Asia/Tokyo"),
+                                                 .availability = SLICE("BEGIN:VCALENDAR\r\n")});
+    if (st == ST_OK)
+        st = store_task_add(tx, &task, &task_id);
+    return st != ST_OK ? st
+                       : store_calendar_log(
+                             tx, account_id,
+                             &(struct store_calendar_line){0, 8, SLICE("here.ics"), SLICE("came")});
+}
+
+static enum st tell_event(void *ctx, const struct store_event *e)
+{
+    buf_putf(ctx, "event %lld %.*s %.*s %d %llu %llu %llu %lld %lld %lld %lld %lld ",
+             (long long)e->event_id, SLICE_ARG(e->name), SLICE_ARG(e->uid), (int)e->kind,
+             (unsigned long long)e->modseq, (unsigned long long)e->schedule_tag,
+             (unsigned long long)e->flags, (long long)e->first_s, (long long)e->last_s,
+             (long long)e->from_s, (long long)e->until_s, (long long)e->modified_ms);
+    buf_put(ctx, e->body);
+    buf_put(ctx, SLICE("\n"));
+    return ST_OK;
+}
+
+static enum st tell_gone(void *ctx, const struct store_event *e)
+{
+    buf_putf(ctx, "gone %.*s %llu\n", SLICE_ARG(e->name), (unsigned long long)e->modseq);
+    return ST_OK;
+}
+
+static enum st tell_grant(void *ctx, const struct store_calendar_grant *grant)
+{
+    buf_putf(ctx, "grant %lld %.*s %d\n", (long long)grant->calendar_id, SLICE_ARG(grant->grantee),
+             (int)grant->rights);
+    return ST_OK;
+}
+
+static enum st tell_row(void *ctx, const struct store_busytime *row)
+{
+    buf_putf(ctx, "busy %lld %lld-%lld %d %lld\n", (long long)row->event_id,
+             (long long)row->start_s, (long long)row->end_s, (int)row->kind, (long long)row->id_s);
+    return ST_OK;
+}
+
+static enum st tell_line(void *ctx, const struct store_calendar_line *line)
+{
+    buf_putf(ctx, "log %lld %.*s %.*s\n", (long long)line->at_ms, SLICE_ARG(line->uid),
+             SLICE_ARG(line->text));
+    return ST_OK;
+}
+
+static enum st tell_task(struct store_tx *tx, struct calendars *c)
+{
+    struct store_task task;
+    int64_t id;
+    int64_t next_ms;
+    size_t count;
+    enum st st = store_task_due(tx, 1000, &id, 1, &count, &next_ms);
+
+    if (st == ST_OK)
+        st = count == 1 ? store_task_get(tx, c->t->arena, id, &task) : ST_NOT_FOUND;
+    if (st == ST_OK)
+        buf_putf(&c->text, "task %d %.*s %.*s %.*s\n", (int)task.kind, SLICE_ARG(task.sender),
+                 SLICE_ARG(task.rcpt), SLICE_ARG(task.body));
+    return st;
+}
+
+static enum st tell_calendars(struct store_tx *tx, void *arg)
+{
+    struct calendars *c = arg;
+    struct store_calendar_account account;
+    struct store_calendar *list;
+    size_t count = 0;
+
+    buf_clear(&c->text);
+    enum st st = store_calendar_list(tx, c->t->arena, c->t->account_id, &list, &count);
+    for (size_t i = 0; st == ST_OK && i < count; i++) {
+        buf_putf(&c->text, "calendar %.*s %d %llu %d %.*s %.*s %.*s %.*s %.*s\n",
+                 SLICE_ARG(list[i].name), (int)list[i].kind, (unsigned long long)list[i].modseq,
+                 list[i].transparent, SLICE_ARG(list[i].title), SLICE_ARG(list[i].color),
+                 SLICE_ARG(list[i].zone), SLICE_ARG(list[i].description), SLICE_ARG(list[i].props));
+        st = store_event_each(tx, list[i].calendar_id, true, tell_event, &c->text);
+        if (st == ST_OK)
+            st = store_event_gone(tx, list[i].calendar_id, 0, 10, tell_gone, &c->text);
+    }
+    if (st == ST_OK)
+        st = store_calendar_grants_of(tx, c->t->account_id, tell_grant, &c->text);
+    if (st == ST_OK)
+        st = store_busytime_each(tx, c->t->account_id, -5000, 5000, tell_row, &c->text);
+    if (st == ST_OK)
+        st = store_calendar_log_each(tx, c->t->account_id, 10, tell_line, &c->text);
+    if (st == ST_OK)
+        st = store_calendar_account_get(tx, c->t->arena, c->t->account_id, &account);
+    buf_putf(&c->text, "account %lld %.*s %.*s\n", (long long)account.default_calendar_id,
+             SLICE_ARG(account.zone), SLICE_ARG(account.availability));
+    return st == ST_OK ? tell_task(tx, c) : st;
+}
+
+static enum st put_next(struct store_tx *tx, void *arg)
+{
+    struct calendars *c = arg;
+    struct store_calendar calendar;
+    enum st st = store_calendar_find(tx, c->t->arena, c->t->account_id, SLICE("work"), &calendar);
+
+    return st == ST_OK ? put_event(tx, c, calendar.calendar_id, "next.ics") : st;
+}
+
+static void test_calendars_come_through_a_dump_whole(struct t_store *t)
+{
+    static const char *const engines[] = {"sqlite", "postgres"};
+    static const char *const parts[] = {"calendar work",         "event ", "gone gone.ics",
+                                        "grant 0 bob 4",         "busy ",  "log 8",
+                                        "task 1 mailto:a@x.test"};
+    struct stream s = {.piece = 1000};
+    struct calendars before = {.t = t, .text = BUF(MIB)};
+
+    assert_int_equal(store_write(t->store, furnish_calendars, &before), ST_OK);
+    assert_int_equal(store_read(t->store, tell_calendars, &before), ST_OK);
+    for (size_t i = 0; i < COUNT(parts); i++)
+        assert_true(slice_find_slice(buf_slice(&before.text), slice_str(parts[i])) != SIZE_MAX);
+    dump(t, &s);
+    for (size_t i = 0; i < COUNT(engines); i++) {
+        struct t_store copy = {.engine = engines[i]};
+        struct calendars after = {.t = &copy, .text = BUF(MIB)};
+
+        t_store_new(&copy);
+        restore(&copy, &s);
+        copy.account_id = t->account_id;
+        assert_int_equal(store_read(copy.store, tell_calendars, &after), ST_OK);
+        T_EQ_SLICE(buf_slice(&after.text), buf_slice(&before.text));
+        /* Ids go on behind the old ones. */
+        assert_int_equal(store_write(copy.store, put_next, &after), ST_OK);
+        assert_true(after.event_id > before.event_id);
+        buf_fini(&after.text);
+        t_store_free(&copy);
+    }
+    buf_fini(&before.text);
+    buf_fini(&s.bytes);
+}
+
 static void test_a_dump_restores_into_either_engine_and_is_equal(struct t_store *t)
 {
     static const char *const engines[] = {"sqlite", "postgres"};
@@ -434,6 +653,7 @@ int main(void)
         T_CASE(test_every_fault_made_on_purpose_is_named),
         T_CASE(test_a_message_without_a_body_is_named),
         T_CASE(test_a_dump_restores_into_either_engine_and_is_equal),
+        T_CASE(test_calendars_come_through_a_dump_whole),
         T_CASE(test_a_working_store_is_checked_and_dumped_without_false_alarm),
         T_CASE(test_a_damaged_dump_is_refused_and_its_store_not_opened),
         T_CASE(test_a_store_that_is_not_empty_is_not_restored_into),

@@ -1,0 +1,45 @@
+/* ctl_agenda.h: the picture of some days of somebody's calendars. Inside ctl/. Pure. */
+#pragma once
+#include "base/base.h"
+
+struct arena;
+struct buf;
+
+enum ctl_agenda_kind {
+    CTL_AGENDA_FREE,
+    CTL_AGENDA_ELSEWHERE,
+    CTL_AGENDA_TENTATIVE,
+    CTL_AGENDA_BUSY,
+    CTL_AGENDA_AWAY,
+    CTL_AGENDA_KIND_MAX,
+};
+
+/* All times are seconds from 1970 on the clocks of the zone. */
+struct ctl_agenda_item {
+    int64_t start_s, end_s;
+    bool all_day;
+    bool hidden; /* private */
+    enum ctl_agenda_kind kind;
+    const char *summary, *location, *calendar; /* UTF-8 without control characters */
+};
+
+struct ctl_agenda {
+    const char *name, *zone;
+    int64_t from_s; /* a midnight */
+    unsigned days;
+    int64_t now_s;
+    const struct ctl_agenda_item *items; /* by start */
+    size_t count;
+    unsigned columns; /* of the terminal */
+    bool colors;
+};
+
+/* Days side by side with their hours downwards where that fits into the columns, else one below the
+ * other, each with a bar of its 24 hours. */
+void ctl_agenda_draw(const struct ctl_agenda *agenda, struct arena *arena, struct buf *out);
+
+/* How many columns a text takes, as far as can be told: wide characters two, combining ones none.
+ */
+size_t ctl_agenda_width(struct slice text);
+/* The longest beginning that takes at most columns. */
+struct slice ctl_agenda_cut(struct slice text, size_t columns);
