@@ -387,7 +387,8 @@ void calendar_connector_plan(const struct calendar_connector_question *question,
         return;
     if (p->direct_count > 0 && question->hops_left > 1) {
         directory_server_each(directory, add_stranger, p);
-        directory_server_each(directory, add_twin, p);
+        if (p->direct_count > 1) /* else it had nobody to go on to */
+            directory_server_each(directory, add_twin, p);
     }
     put_visited(p);
     choose(p);

@@ -69,16 +69,23 @@ static void look_who_is_late(struct calendar_hedge *hedge, uint64_t now_ms, uint
 
 /* --- steps --- */
 
+/* Whether a server that was asked for its own answer is worth asking to go on. */
+static bool may_go_on(const struct calendar_hedge_mark *mark)
+{
+    return mark->given_up && (!mark->answered || (mark->answer != CALENDAR_HEDGE_GARBAGE &&
+                                                  mark->answer != CALENDAR_HEDGE_AWAY));
+}
+
 /* Once every direct one was reached detours would only ask the same again. */
 static bool may_ask(const struct calendar_hedge *hedge, size_t i)
 {
     const struct calendar_hedge_step *step = &hedge->steps[i];
-    const struct calendar_hedge_mark *twin = step->twin > 0 ? &hedge->marks[step->twin - 1] : NULL;
 
-    return !hedge->marks[i].asked &&
-           (step->kind == CALENDAR_HEDGE_DIRECT ||
-            (hedge->direct_left > 0 &&
-             (twin == NULL || (twin->answered && twin->answer == CALENDAR_HEDGE_BAD))));
+    if (hedge->marks[i].asked)
+        return false;
+    return step->kind != CALENDAR_HEDGE_DETOUR ||
+           (hedge->direct_left > 0 &&
+            (step->twin == 0 || may_go_on(&hedge->marks[step->twin - 1])));
 }
 
 /* The first that may be asked now, or count. */
@@ -118,7 +125,7 @@ struct calendar_hedge_do calendar_hedge_next(struct calendar_hedge *hedge, uint6
         return ask(hedge, next, now_ms);
     if (!more && hedge->out == 0)
         return (struct calendar_hedge_do){.act = CALENDAR_HEDGE_OVER};
-    if (more && late_ms < wait.at_ms)
+    if (hedge->asked < hedge->count && late_ms < wait.at_ms) /* then more of them may be asked */
         wait.at_ms = late_ms;
     return wait;
 }
@@ -140,7 +147,8 @@ void calendar_hedge_hear(struct calendar_hedge *hedge, size_t step,
         hedge->won = step;
         return;
     }
-    if (answer != CALENDAR_HEDGE_AWAY && hedge->steps[step].kind == CALENDAR_HEDGE_DIRECT)
+    if ((answer == CALENDAR_HEDGE_BAD || answer == CALENDAR_HEDGE_GARBAGE) &&
+        hedge->steps[step].kind == CALENDAR_HEDGE_DIRECT)
         hedge->direct_left--;
     give_up(hedge, step);
 }

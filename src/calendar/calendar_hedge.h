@@ -17,13 +17,13 @@ struct arena;
 enum calendar_hedge_kind {
     CALENDAR_HEDGE_OWN,    /* by this server itself: going round does not help */
     CALENDAR_HEDGE_DIRECT, /* a server that can answer by itself */
-    CALENDAR_HEDGE_DETOUR, /* asked only while not every direct one was reached */
+    CALENDAR_HEDGE_DETOUR, /* asked only while not every direct one was reached and knew */
 };
 
 struct calendar_hedge_step {
     enum calendar_hedge_kind kind;
     size_t twin; /* of a detour: the direct step of the same server, plus 1; 0: none. It is asked to
-                  * go on where it was reached and could not answer by itself, else not again. */
+                  * go on where it cannot answer by itself or is late with it. */
     uint64_t usual_ms; /* 95 of 100 answers come within it; 0: it is not known */
 };
 
@@ -31,7 +31,9 @@ enum calendar_hedge_answer {
     CALENDAR_HEDGE_GOOD,
     CALENDAR_HEDGE_BAD,     /* it was reached, and cannot answer: its far side is down, say */
     CALENDAR_HEDGE_GARBAGE, /* it was reached, and nobody can read what it said */
-    CALENDAR_HEDGE_AWAY,    /* it was not reached, fell silent, or does not know of the attendee */
+    CALENDAR_HEDGE_UNKNOWN, /* it was reached, and does not know of the attendee (any more, or yet)
+                             */
+    CALENDAR_HEDGE_AWAY,    /* it was not reached, or fell silent */
     CALENDAR_HEDGE_ANSWER_MAX,
 };
 
@@ -42,7 +44,7 @@ struct calendar_hedge {
     uint64_t start_ms, deadline_ms; /* of the monotonic clock */
     size_t asked, given_up;         /* how many, and whose turn is over: late or failed */
     size_t out;                     /* asked, and silent so far */
-    size_t direct_left;             /* direct ones that were not reached yet */
+    size_t direct_left;             /* direct ones that did not speak for the attendee yet */
     size_t won;                     /* SIZE_MAX: none */
     struct calendar_hedge_mark {
         uint64_t late_ms; /* from when on the next one is asked beside it */

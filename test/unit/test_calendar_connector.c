@@ -123,11 +123,11 @@ static const struct row rows[] = {
     {"da", "", "u@twice", "", 1, "-twice-2 -twice-1"},
     {"m1", "", "u@blind", "", 1, ""},
     /* round those that are not reached */
-    {"m3", "", "ann@here.test", "", 2, "m1 +da +db +m2 +m1"},
-    {"m3", "down=m1", "ann@here.test", "", 2, "+da +db +m2 m1 +m1"},
-    {"m3", "busy=da restricted=m2", "ann@here.test", "", 2, "m1 +db +m1 +da"},
-    {"m3", "", "ann@here.test", "m2", 2, "m1 +da +db +m1"},
-    {"m1", "", "here@here.test", "", 2, "here m2 +da +db +m3 +m2"},
+    {"m3", "", "ann@here.test", "", 2, "m1 +da +db +m2"},
+    {"m3", "down=m1", "ann@here.test", "", 2, "+da +db +m2 m1"},
+    {"m3", "busy=da restricted=m2", "ann@here.test", "", 2, "m1 +db +da"},
+    {"m3", "", "ann@here.test", "m2", 2, "m1 +da +db"},
+    {"m1", "", "here@here.test", "", 2, "here m2 +da +db +m3"},
     {"da", "", "u@twice", "", 2, "-twice-2 -twice-1"}, /* nobody could do more */
     {"m1", "", "u@btex", "", 2, "da db +m2 +m3 +da +db"},
     {"m1", "", "u@strange", "", 2, ""},

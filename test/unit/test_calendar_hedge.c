@@ -9,7 +9,8 @@
 #define DEADLINE_MS 5000
 
 /* Sources "d100 r50=1": kind (own, direct, round), usual time, twin; what is heard, "120:0+" as
- * time:step and + good, - bad, ? garbage, ! away; and what is done, "0:0 100:1 won 1@120". */
+ * time:step and + good, - bad, ? garbage, x unknown, ! away; and what is done, "0:0 100:1 won
+ * 1@120". */
 struct row {
     const char *what;
     const char *sources;
@@ -42,13 +43,20 @@ static const struct row rows[] = {
     {"not round where all were reached", "d100 d100 r100 r100", "10:0- 20:1?", "0:0 10:1 over@20"},
     {"... also where one was late", "d100 d100 r100", "150:0- 160:1-", "0:0 100:1 over@160"},
     {"round, where one is silent, after more patience", "d100 r100", "", "0:0 400:1 over@5000"},
+    {"by itself alone", "o100", "10:0+", "0:0 won 0@10"},
+    {"by itself once the others were reached", "d100 o100 r100", "10:0- 20:1+",
+     "0:0 10:1 won 1@20"},
     {"own failures are no reason to go round", "o100 d100 r100", "10:0! 20:1-", "0:0 10:1 over@20"},
     {"a server that was reached goes on for one that was not", "d100 d100 r100=1 r100=2",
      "10:0- 20:1! 60:2+", "0:0 10:1 20:2 won 2@60"},
     {"... and one that was not is not asked twice", "d100 d100 r100=1 r100=2", "10:0! 20:1!",
      "0:0 10:1 over@20"},
-    {"... nor one that is silent; when it speaks at last it goes on", "d100 d100 r100=1",
-     "10:1! 600:0- 650:2+", "0:0 100:1 600:2 won 2@650"},
+    {"one that is silent is asked to go on", "d100 d100 r100=1", "550:2+",
+     "0:0 100:1 500:2 won 2@550"},
+    {"... but not where it turned out to be away", "d100 d100 r100=1", "150:0! 160:1!",
+     "0:0 100:1 over@160"},
+    {"one that does not know of the attendee goes on, and others are asked", "d100 r100 r100=1",
+     "10:0x 20:1- 60:2+", "0:0 10:1 20:2 won 2@60"},
     {"a direct one behind the round ones", "d100 r100 d100", "10:0! 20:1! 30:2+",
      "0:0 10:1 20:2 won 2@30"},
 };
@@ -87,7 +95,7 @@ struct heard {
 /* The next one of the text; false: there is none. */
 static bool read_heard(struct slice *rest, struct heard *heard_r)
 {
-    static const char signs[] = "+-?!";
+    static const char signs[] = "+-?x!";
     struct slice one;
 
     if (!slice_split(rest, ' ', &one) || one.len == 0)
