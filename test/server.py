@@ -4,7 +4,7 @@ import atexit, os, pathlib, random, re, shutil, signal, socket, ssl, subprocess,
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("POSTHORSE", str(ROOT / "build" / "posthorse"))
 PASSWORD = "horse"
-KINDS = ("smtp", "submission", "lmtp", "imap", "imaps", "admin")
+KINDS = ("smtp", "submission", "lmtp", "imap", "imaps", "admin", "http", "https")
 
 
 def wait_until(condition, seconds=20, what="the condition"):

@@ -113,6 +113,14 @@ void buf_clear(struct buf *buf)
         buf->ptr[0] = '\0';
 }
 
+void buf_cut(struct buf *buf, size_t len)
+{
+    assert(len <= buf->len);
+    buf->len = len;
+    if (buf->ptr != NULL)
+        buf->ptr[len] = '\0';
+}
+
 void buf_drop(struct buf *buf, size_t len)
 {
     assert(len <= buf->len);

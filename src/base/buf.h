@@ -23,6 +23,7 @@ void buf_put(struct buf *buf, struct slice src); /* nothing more once buf->over 
 void buf_putf(struct buf *buf, const char *fmt, ...) PRINTF(2, 3);
 void buf_clear(struct buf *buf);            /* keeps the memory */
 void buf_drop(struct buf *buf, size_t len); /* the first len bytes go */
+void buf_cut(struct buf *buf, size_t len);  /* only the first len bytes stay */
 /* Room for len bytes behind what is there, or NULL over the ceiling; buf_grew() says how much of it
  * was filled. */
 char *buf_room(struct buf *buf, size_t len);

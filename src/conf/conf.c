@@ -268,8 +268,10 @@ enum st conf_check(const struct conf *conf, struct buf *why)
                 SLICE("tls_certificate_file and tls_key_file go together: set both or neither"));
         return ST_INVALID;
     }
-    if (!tls && (conf->listen_imaps[0] != '\0' || conf->listen_submissions[0] != '\0')) {
-        buf_put(why, SLICE("listen_imaps and listen_submissions need tls_certificate_file"));
+    if (!tls && (conf->listen_imaps[0] != '\0' || conf->listen_submissions[0] != '\0' ||
+                 conf->listen_https[0] != '\0')) {
+        buf_put(why, SLICE("listen_imaps, listen_submissions and listen_https need "
+                           "tls_certificate_file"));
         return ST_INVALID;
     }
     if (check_networks(conf, why) != ST_OK || check_cluster(conf, why) != ST_OK)

@@ -61,21 +61,42 @@ static struct slice binding(struct sys_tls *tls, enum sys_tls_binding type,
     return (struct slice){room, out.len};
 }
 
+void directory_auth_options_at(struct directory_auth *auth, struct slice address,
+                               bool plain_allowed, struct auth_options *options_r)
+{
+    *options_r = (struct auth_options){
+        .lookup = look_up,
+        .throttle = auth->throttle,
+        .cache = auth->cache,
+        .address = address,
+        .now_ms = sys_mono_ms(),
+        .plain_allowed = plain_allowed,
+    };
+}
+
 void directory_auth_options(struct directory_auth *auth, struct conn *conn,
                             struct directory_auth_room *room, struct auth_options *options_r)
 {
     struct sys_tls *tls = conn_tls_handle(conn);
 
-    *options_r = (struct auth_options){
-        .lookup = look_up,
-        .throttle = auth->throttle,
-        .cache = auth->cache,
-        .address = slice_str(conn_peer(conn)),
-        .now_ms = sys_mono_ms(),
-        .plain_allowed = tls != NULL || conf_get()->auth_plain_without_tls,
-        .tls_exporter = binding(tls, SYS_TLS_EXPORTER, room->exporter),
-        .tls_unique = binding(tls, SYS_TLS_UNIQUE, room->unique),
-    };
+    directory_auth_options_at(auth, slice_str(conn_peer(conn)),
+                              tls != NULL || conf_get()->auth_plain_without_tls, options_r);
+    options_r->tls_exporter = binding(tls, SYS_TLS_EXPORTER, room->exporter);
+    options_r->tls_unique = binding(tls, SYS_TLS_UNIQUE, room->unique);
+}
+
+static enum log_id event_of(enum auth_why why)
+{
+    return why == AUTH_WHY_NONE        ? EV_AUTH_OK
+           : why == AUTH_WHY_THROTTLED ? EV_AUTH_THROTTLED
+                                       : EV_AUTH_FAILED;
+}
+
+void directory_auth_log_at(const char *address, bool tls, struct slice name, enum auth_why why)
+{
+    log_event(event_of(why), 0, LOG_C("proto", "http"), LOG_C("mechanism", "Basic"),
+              LOG_S("name", name), LOG_C("peer", address), LOG_C("tls", tls ? "yes" : "no"),
+              LOG_C("why", auth_why_name(why)));
 }
 
 bool directory_auth_admits(const struct directory_person *person)
@@ -91,11 +112,7 @@ bool directory_auth_admits(const struct directory_person *person)
 void directory_auth_log(struct conn *conn, const char *proto, struct slice mechanism,
                         struct slice name, enum auth_why why)
 {
-    enum log_id event = why == AUTH_WHY_NONE        ? EV_AUTH_OK
-                        : why == AUTH_WHY_THROTTLED ? EV_AUTH_THROTTLED
-                                                    : EV_AUTH_FAILED;
-
-    log_event(event, conn_sid(conn), LOG_C("proto", proto), LOG_S("mechanism", mechanism),
+    log_event(event_of(why), conn_sid(conn), LOG_C("proto", proto), LOG_S("mechanism", mechanism),
               LOG_S("name", name), LOG_C("peer", conn_peer(conn)),
               LOG_C("tls", conn_tls(conn) ? "yes" : "no"), LOG_C("why", auth_why_name(why)));
 }

@@ -22,9 +22,15 @@ struct directory_auth_room {
 /* The options for a log-in on this connection. */
 void directory_auth_options(struct directory_auth *auth, struct conn *conn,
                             struct directory_auth_room *room, struct auth_options *options_r);
+/* The same for a peer that has no connection of net/ (HTTP's Basic): address as text;
+ * plain_allowed: a password may come this way. address lives as long as the options. */
+void directory_auth_options_at(struct directory_auth *auth, struct slice address,
+                               bool plain_allowed, struct auth_options *options_r);
 /* Whether the person may begin a session, by server_restricted and server_max_users, where this
  * session is counted already. */
 bool directory_auth_admits(const struct directory_person *person);
 /* Writes AUTH_OK, AUTH_FAILED or AUTH_THROTTLED. mechanism: "PLAIN", "LOGIN" and so on. */
 void directory_auth_log(struct conn *conn, const char *proto, struct slice mechanism,
                         struct slice name, enum auth_why why);
+/* The same for such a peer, HTTP's. */
+void directory_auth_log_at(const char *address, bool tls, struct slice name, enum auth_why why);

@@ -9,7 +9,8 @@
  *   answer  the body is in: call one of http_reply_*(), unless that was done already
  *   done    the request is over, however it ended; frees what belongs to it
  *
- * TLS is not offered yet; it will be an option of the service. */
+ * TLS is an option of the service (http_tls). A path with "%2F" or "%00" in it keeps these three
+ * characters as they are: undone they would be another path. */
 #pragma once
 #include "base/base.h"
 
@@ -24,6 +25,13 @@ struct http_service {
     void (*answer)(void *ctx, struct http_request *request);
     void (*done)(void *ctx, struct http_request *request); /* may be NULL */
     uint64_t body_bytes_max; /* a longer body is refused with 413; begin may raise it */
+    bool tls;                /* from the first byte, with what http_tls_use() was given */
+};
+
+struct http_tls {
+    struct slice certificate_pem; /* with its chain */
+    struct slice key_pem;
+    const char *priorities; /* GnuTLS's language */
 };
 
 struct http_options {
@@ -37,6 +45,10 @@ struct http *http_new(const struct http_options *options); /* NULL: the default 
 /* Serves from now on. fd stays the caller's and open; *service is copied. ST_IO with a sentence. */
 MUST_USE enum st http_listen(struct http *http, int fd, const struct http_service *service,
                              struct buf *why);
+/* Before http_listen() of a service with tls, and again when one of the three has changed: then new
+ * connections get it and those that stand go on. Nothing happens where it is the same as before.
+ * *tls is copied. ST_IO with a sentence: the old one stays in force. */
+MUST_USE enum st http_tls_use(struct http *http, const struct http_tls *tls, struct buf *why);
 /* Accepts no more, lets requests under way finish for at most timeout_ms, then cuts the rest. */
 void http_stop(struct http *http, uint64_t timeout_ms);
 void http_free(struct http **http); /* stops at once where http_stop() was not called */
@@ -52,6 +64,11 @@ typedef void http_query_fn(void *ctx, const char *name, const char *value);
 void http_request_query_each(struct http_request *request, http_query_fn *fn, void *ctx);
 /* Who asks: "192.0.2.1", or "uid=0" on a unix socket. */
 const char *http_request_peer(const struct http_request *request);
+bool http_request_tls(const struct http_request *request);
+/* From this machine, over a unix socket or a loopback address. */
+bool http_request_local(const struct http_request *request);
+/* Whether it is its connection's first. */
+bool http_request_first(const struct http_request *request);
 void http_request_body_max(struct http_request *request, uint64_t bytes);
 void *http_request_mine(const struct http_request *request);
 void http_request_mine_set(struct http_request *request, void *mine);
@@ -62,6 +79,20 @@ bool http_replied(const struct http_request *request);
 void http_reply_header(struct http_request *request, const char *name, const char *value);
 /* A whole reply; the body is copied. */
 void http_reply(struct http_request *request, unsigned status, const char *type, struct slice body);
+
+/* A reply in pieces without a thread of its own: more() is called on the connection's thread
+ * whenever what it wrote before is sent. ST_AGAIN: it wrote something, and there is more; ST_OK:
+ * what it wrote is the last; any other cuts the connection. What ends soon is sent whole, with its
+ * length; more() is then called before this returns, and where it fails at once nothing is replied
+ * and its st returned, after release. */
+#define HTTP_PIECE_BYTES_MAX (16 * MIB)
+struct http_pieces {
+    enum st (*more)(void *ctx, struct buf *out); /* appends; HTTP_PIECE_BYTES_MAX at most */
+    void (*release)(void *ctx);                  /* may be NULL; always called once */
+    void *ctx;
+};
+MUST_USE enum st http_reply_pieces(struct http_request *request, unsigned status, const char *type,
+                                   const struct http_pieces *pieces);
 
 /* A stream: produce runs on a thread of its own and writes with http_out_add(), which waits while
  * the peer reads slowly. What it returns other than ST_OK cuts the connection, so that the peer

@@ -21,10 +21,10 @@
 #define CERT_DAYS 3650
 #define ACCOUNTS_BYTES_MAX (16 * MIB)
 
-const char *const sandbox_ports[] = {"smtp",  "submission", "lmtp",    "imap",
-                                     "imaps", "admin",      "cluster", "transfer"};
+const char *const sandbox_ports[] = {"smtp",  "submission", "lmtp",  "imap",    "imaps",
+                                     "admin", "http",       "https", "cluster", "transfer"};
 const size_t sandbox_port_cluster_max = COUNT(sandbox_ports);
-const size_t sandbox_port_count = 6;
+const size_t sandbox_port_count = 8;
 
 int sandbox_complain(const char *sentence, int code)
 {

@@ -1,0 +1,222 @@
+#include "xml/xml_write.h"
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+#include <string.h>
+
+#define REPLACEMENT "\xef\xbf\xbd"
+#define XML_URI "http://www.w3.org/XML/1998/namespace"
+
+static const char *const prefixes[] = {
+#define XML_NS(id, prefix, uri) prefix,
+#include "xml/xml_ns.def"
+};
+static_assert(COUNT(prefixes) == XML_OTHER, "a prefix for each");
+
+/* --- characters --- */
+
+/* Length of the character at s where XML 1.0 may hold it (section 2.2), else 0. */
+static size_t char_len(const unsigned char *s, size_t left)
+{
+    size_t len = s[0] < 0x80   ? 1
+                 : s[0] < 0xc2 ? 0
+                 : s[0] < 0xe0 ? 2
+                 : s[0] < 0xf0 ? 3
+                 : s[0] < 0xf5 ? 4
+                               : 0;
+
+    if (len == 0 || len > left)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if (len == 1)
+        return s[0] >= ' ' || s[0] == '\t' || s[0] == '\n' || s[0] == '\r' ? 1 : 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe ? 0 : len; /* U+FFFE, U+FFFF */
+}
+
+static const char *escape_of(unsigned char c, bool value)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '\r':
+        return "&#13;";
+    case '"':
+        return value ? "&quot;" : NULL;
+    case '\n':
+        return value ? "&#10;" : NULL;
+    case '\t':
+        return value ? "&#9;" : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* Whole runs at a time: most of a text needs nothing. */
+static void write_escaped(struct buf *out, struct slice text, bool value)
+{
+    const unsigned char *s = (const unsigned char *)text.ptr;
+    size_t begun = 0;
+
+    for (size_t i = 0; i < text.len;) {
+        size_t len = char_len(s + i, text.len - i);
+        const char *instead = len == 0 ? REPLACEMENT : escape_of(s[i], value);
+
+        if (instead != NULL) {
+            buf_put(out, slice_sub(text, begun, i - begun));
+            buf_put(out, slice_str(instead));
+        }
+        i += len > 0 ? len : 1;
+        if (instead != NULL)
+            begun = i;
+    }
+    buf_put(out, slice_sub(text, begun, text.len - begun));
+}
+
+void xml_write_text(struct buf *out, struct slice text)
+{
+    write_escaped(out, text, false);
+}
+
+void xml_write_value(struct buf *out, struct slice text)
+{
+    write_escaped(out, text, true);
+}
+
+/* --- tags --- */
+
+void xml_write_begin(struct buf *out, enum xml_ns ns, const char *name)
+{
+    buf_putf(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<%s:%s", prefixes[ns], name);
+    for (size_t i = 0; i < COUNT(prefixes); i++)
+        buf_putf(out, " xmlns:%s=\"%s\"", prefixes[i], xml_ns_uri((enum xml_ns)i));
+    buf_put(out, SLICE(">"));
+}
+
+void xml_write_open(struct buf *out, enum xml_ns ns, const char *name)
+{
+    buf_putf(out, "<%s:%s>", prefixes[ns], name);
+}
+
+void xml_write_close(struct buf *out, enum xml_ns ns, const char *name)
+{
+    buf_putf(out, "</%s:%s>", prefixes[ns], name);
+}
+
+void xml_write_empty(struct buf *out, enum xml_ns ns, const char *name)
+{
+    buf_putf(out, "<%s:%s/>", prefixes[ns], name);
+}
+
+void xml_write_text_in(struct buf *out, enum xml_ns ns, const char *name, struct slice text)
+{
+    xml_write_open(out, ns, name);
+    xml_write_text(out, text);
+    xml_write_close(out, ns, name);
+}
+
+/* --- names of any namespace --- */
+
+static void put_name(struct buf *out, struct slice uri, struct slice name)
+{
+    enum xml_ns ns = xml_ns_find(uri);
+
+    if (ns != XML_OTHER)
+        buf_putf(out, "%s:", prefixes[ns]);
+    else if (uri.len > 0)
+        buf_put(out, SLICE("X:"));
+    buf_put(out, name);
+}
+
+/* An unknown namespace is declared where it is used: "<X:name xmlns:X="..."". */
+static void begin_tag(struct buf *out, struct slice uri, struct slice name)
+{
+    buf_put(out, SLICE("<"));
+    put_name(out, uri, name);
+    if (xml_ns_find(uri) != XML_OTHER || uri.len == 0)
+        return;
+    buf_put(out, SLICE(" xmlns:X=\""));
+    xml_write_value(out, uri);
+    buf_put(out, SLICE("\""));
+}
+
+void xml_write_empty_name(struct buf *out, struct slice uri, struct slice name)
+{
+    begin_tag(out, uri, name);
+    buf_put(out, SLICE("/>"));
+}
+
+/* An attribute's namespace has a prefix of its own: the element's may be another. */
+static void put_attr(struct buf *out, const struct xml_attr *attr, unsigned number)
+{
+    enum xml_ns ns = xml_ns_find(attr->uri);
+
+    buf_put(out, SLICE(" "));
+    if (slice_eq(attr->uri, SLICE(XML_URI)))
+        buf_put(out, SLICE("xml:"));
+    else if (ns != XML_OTHER)
+        buf_putf(out, "%s:", prefixes[ns]);
+    else if (attr->uri.len > 0) {
+        buf_putf(out, "xmlns:Y%u=\"", number);
+        xml_write_value(out, attr->uri);
+        buf_putf(out, "\" Y%u:", number);
+    }
+    buf_put(out, attr->name);
+    buf_put(out, SLICE("=\""));
+    xml_write_value(out, attr->value);
+    buf_put(out, SLICE("\""));
+}
+
+static void begin_element(struct buf *out, const struct xml_element *element)
+{
+    unsigned number = 0;
+
+    begin_tag(out, element->uri, element->name);
+    for (const struct xml_attr *attr = element->attrs; attr != NULL; attr = attr->next)
+        put_attr(out, attr, number++);
+    if (element->children == NULL && element->text.len == 0) {
+        buf_put(out, SLICE("/>"));
+        return;
+    }
+    buf_put(out, SLICE(">"));
+    xml_write_text(out, element->text);
+}
+
+static void end_element(struct buf *out, const struct xml_element *element)
+{
+    if (element->children == NULL && element->text.len == 0)
+        return;
+    buf_put(out, SLICE("</"));
+    put_name(out, element->uri, element->name);
+    buf_put(out, SLICE(">"));
+}
+
+void xml_write_element(struct buf *out, const struct xml_element *element)
+{
+    const struct xml_element *at = element;
+
+    for (;;) {
+        begin_element(out, at);
+        if (at->children != NULL) {
+            at = at->children;
+            continue;
+        }
+        end_element(out, at);
+        while (at != element && at->next == NULL) {
+            at = at->parent;
+            end_element(out, at);
+        }
+        if (at == element)
+            return;
+        at = at->next;
+    }
+}
