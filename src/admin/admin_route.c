@@ -101,7 +101,7 @@ static json_t *candidates_json(const struct router_plan *plan)
     json_t *list = json_array();
 
     for (size_t i = 0; i < plan->candidate_count; i++) {
-        const struct router_candidate *candidate = &plan->candidates[i];
+        const struct health_candidate *candidate = &plan->candidates[i];
 
         json_array_append_new(list, json_pack("{s:o, s:s, s:b, s:o}", "name",
                                               admin_json_text(slice_str(candidate->name)), "state",

@@ -81,8 +81,8 @@ static enum st look_behind(struct answering *a, const struct store_event *event)
     of.zone = calendar.zone;
     of.calendar_id = event->calendar_id;
     int64_t from_s = event->until_s > a->from_s ? event->until_s : a->from_s;
-    st = calendar_expand(&of, a->asked->arrival->directory, a->asked->arrival->person, event->body,
-                         from_s, a->until_s, &set);
+    st = calendar_expand_between(&of, a->asked->arrival->directory, a->asked->arrival->person,
+                                 event->body, from_s, a->until_s, &set);
     for (size_t i = 0; st == ST_OK && i < set.count; i++)
         note_busy(a, set.rows[i].start_s, set.rows[i].end_s,
                   (enum store_busy_kind)set.rows[i].kind);

@@ -136,9 +136,9 @@ enum st calendar_write(struct calendar_writing *w, const struct calendar_object 
     return st;
 }
 
-enum st calendar_expand(struct calendar_writing *w, const struct directory *directory,
-                        const struct directory_person *owner, struct slice body, int64_t from_s,
-                        int64_t until_s, struct calendar_busy_set *set_r)
+enum st calendar_expand_between(struct calendar_writing *w, const struct directory *directory,
+                                const struct directory_person *owner, struct slice body,
+                                int64_t from_s, int64_t until_s, struct calendar_busy_set *set_r)
 {
     struct ical_comp *comps;
     enum st st = ical_parse(w->arena, body, &ical_limits_default, &comps, &w->error);

@@ -32,9 +32,11 @@ MUST_USE enum st calendar_write(struct calendar_writing *w, const struct calenda
 /* When an object of the owner's is busy in [from_s, until_s), wherever the window ends; the rows
  * lie in w->arena. ST_INVALID; ST_TOO_BIG: that often. */
 struct calendar_busy_set;
-MUST_USE enum st calendar_expand(struct calendar_writing *w, const struct directory *directory,
-                                 const struct directory_person *owner, struct slice body,
-                                 int64_t from_s, int64_t until_s, struct calendar_busy_set *set_r);
+MUST_USE enum st calendar_expand_between(struct calendar_writing *w,
+                                         const struct directory *directory,
+                                         const struct directory_person *owner, struct slice body,
+                                         int64_t from_s, int64_t until_s,
+                                         struct calendar_busy_set *set_r);
 /* Its busytime for the window as it is now; the object stays. */
 MUST_USE enum st calendar_roll(struct calendar_writing *w, const struct store_event *event);
 /* What calendar_write() would store of the event in the window that it has, from_s to until_s: sets

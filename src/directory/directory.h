@@ -126,6 +126,28 @@ struct directory_cluster {
     size_t server_count;
 };
 
+/* How a foreign system is asked for free time. */
+enum directory_calendar_way {
+    DIRECTORY_CALENDAR_NONE, /* the document does not say */
+    DIRECTORY_CALENDAR_EWS,  /* GetUserAvailability */
+    DIRECTORY_CALENDAR_CALDAV,
+    DIRECTORY_CALENDAR_IFB, /* a VFREEBUSY to fetch */
+    DIRECTORY_CALENDAR_MAX,
+};
+enum directory_calendar_auth {
+    DIRECTORY_CALENDAR_BASIC,
+    DIRECTORY_CALENDAR_NTLM,
+    DIRECTORY_CALENDAR_NEGOTIATE,
+    DIRECTORY_CALENDAR_AUTH_MAX,
+};
+struct directory_calendar {
+    enum directory_calendar_way way;
+    enum directory_calendar_auth auth;
+    const char *url;  /* "" with NONE */
+    const char *user; /* "": no log-in */
+    const char *password;
+};
+
 struct directory_rules;
 
 /* One way to another mail system. */
@@ -136,8 +158,9 @@ struct directory_foreign {
     size_t domain_count;
     const struct slice *shared; /* SMTP domains whose addresses live here or there, lower case */
     size_t shared_count;
-    const char *mail_server;     /* our gateway's name; "": none */
-    const char *calendar_server; /* our server that asks for free time there; "": none */
+    const char *mail_server;            /* our gateway's name; "": none */
+    const char *calendar_server;        /* our server that asks for free time there; "": none */
+    struct directory_calendar calendar; /* how it does */
     /* Where its own mail comes from; none: the sender's address alone tells. */
     const struct slice *networks;
     size_t network_count;
@@ -228,6 +251,15 @@ enum directory_way {
 /* Applies the document's first rule that fits, once: true, and both halves are texts in arena. */
 bool directory_foreign_rewrite(const struct directory_foreign *foreign, enum directory_way way,
                                struct arena *arena, struct slice *local, struct slice *domain);
+
+const char *directory_calendar_way_name(enum directory_calendar_way way); /* "ews" */
+const char *directory_calendar_auth_name(enum directory_calendar_auth auth);
+/* Whether the URL names an attendee, so that each needs a question of its own. */
+bool directory_calendar_is_each(const struct directory_calendar *calendar);
+/* The URL for an attendee, by the halves of the address as the foreign system writes it, escaped;
+ * in arena. */
+const char *directory_calendar_url(const struct directory_calendar *calendar, struct arena *arena,
+                                   struct slice local, struct slice domain);
 
 enum directory_rewrite {
     DIRECTORY_REWRITE_RECIPIENT,

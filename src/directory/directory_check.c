@@ -38,7 +38,8 @@ static bool split_line(struct slice line, struct slice *name_r, struct slice *va
 
 static bool is_secret(struct slice line, struct slice *name_r, struct slice *value_r)
 {
-    static const char *const names[] = {"password", "password_yescrypt", "password_scram"};
+    static const char *const names[] = {"password", "calendar_password", "password_yescrypt",
+                                        "password_scram"};
 
     if (!split_line(line, name_r, value_r) || value_r->len == 0)
         return false;

@@ -66,6 +66,7 @@ static const struct directory_field fields[] = {
     {"rewrite", take_rewrite, AT(out)},
     {"network", take_network, AT(networks)},
     {"shared_domain", take_domain, AT(shared)},
+    DIRECTORY_CALENDAR_FIELDS(struct directory_foreign_document),
     DIRECTORY_CONNECTION_FIELDS(struct directory_foreign_document),
 };
 
@@ -76,6 +77,7 @@ static void begin(struct arena *arena, struct slice name, struct directory_forei
     read->foreign.full_name = "";
     read->foreign.mail_server = "";
     read->foreign.calendar_server = "";
+    directory_calendar_begin(&read->foreign.calendar);
     read->connection.name = read->foreign.name;
     read->connection.user = "";
     read->connection.password = "";
@@ -95,6 +97,8 @@ enum st directory_foreign_read(struct arena *arena, struct slice name, struct sl
     if (document_r->domains.count == 0)
         return directory_text_refuse(&reading, "there is no domain; write domain = BTEx");
     st = directory_connection_end(&reading, &document_r->hosts, &document_r->connection);
+    if (st == ST_OK)
+        st = directory_calendar_end(&reading, &foreign->calendar);
     foreign->domains = document_r->domains.at;
     foreign->domain_count = document_r->domains.count;
     foreign->networks = document_r->networks.at;

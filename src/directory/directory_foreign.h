@@ -8,11 +8,15 @@
  *   rewrite = *@BTEx *@exchange.example (an address as we write it, and as they do: applied on the
  *                                       way out and, the other way round, on the way in)
  *   network = 192.0.2.0/24              (where their own mail comes from: only what comes from
- * there, or from a host given by its address, is rewritten on the way in; may be given again.
- * Without one the sender's address alone tells, and that can be forged) shared_domain = example.org
- * (addresses of it that nobody here has are theirs) full_name, and user, password, tls, tls_first,
- * connections_max as in a connection */
+ *                                       there, or from a host given by its address, is rewritten
+ *                                       on the way in; may be given again. Without one the sender's
+ *                                       address alone tells, and that can be forged)
+ *   shared_domain = example.org         (addresses of it that nobody here has are theirs)
+ *   calendar = ews https://...          (how it is asked for free time: directory_calendar.h)
+ *   calendar_user, calendar_password, calendar_auth
+ *   full_name, and user, password, tls, tls_first, connections_max as in a connection */
 #pragma once
+#include "directory/directory_calendar.h"
 #include "directory/directory_connection.h"
 #include "directory/directory_rule.h"
 

@@ -330,6 +330,25 @@ static void check_domain(const struct item *item, struct slice domain)
               SLICE_ARG(domain));
 }
 
+/* Whom nobody can ask for free time, and what the asking shows to others. */
+static void check_calendar(const struct item *item, const struct directory_foreign *foreign)
+{
+    const struct directory_calendar *calendar = &foreign->calendar;
+    bool asked = calendar->way != DIRECTORY_CALENDAR_NONE;
+
+    if (foreign->calendar_server[0] != '\0' && !asked)
+        found(item,
+              "its calendar_server %s does not know how to ask for free time; add calendar = ews, "
+              "caldav or ifb and a URL",
+              foreign->calendar_server);
+    if (foreign->calendar_server[0] == '\0' && asked)
+        found(item, "nobody asks %s for free time; add calendar_server", calendar->url);
+    if (calendar->password[0] != '\0' && slice_starts(slice_str(calendar->url), SLICE("http://")) &&
+        calendar->auth == DIRECTORY_CALENDAR_BASIC)
+        found(item, "its calendar_password goes to %s for everybody to read; write https",
+              calendar->url);
+}
+
 static void check_foreign(const struct item *item)
 {
     const struct directory_foreign_document *document = item->read;
@@ -337,6 +356,7 @@ static void check_foreign(const struct item *item)
 
     check_gateway(item, "mail_server", foreign->mail_server);
     check_gateway(item, "calendar_server", foreign->calendar_server);
+    check_calendar(item, foreign);
     if (foreign->mail_server[0] != '\0' && document->hosts.count == 0)
         found(item, "its gateway %s has no host to send to; add host = mx.exchange.example:25",
               foreign->mail_server);

@@ -195,15 +195,25 @@ unsigned health_index(const struct health_load *load)
     return (unsigned)left;
 }
 
+/* Names are written in lower case nearly everywhere, and comparing bytes is fast. */
+static const struct health_server *find(const struct health_view *view, struct slice server)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (slice_eq(slice_str(view->servers[i].name), server))
+            return &view->servers[i];
+    for (size_t i = 0; i < view->count; i++)
+        if (slice_ieq(slice_str(view->servers[i].name), server))
+            return &view->servers[i];
+    return NULL;
+}
+
 struct health_look health_of(const struct health_view *view, struct slice server, uint64_t now_ms)
 {
     const struct health_event passed = {.kind = HEALTH_EVENT_TIME, .now_ms = now_ms};
+    const struct health_server *found = find(view, server);
 
-    for (size_t i = 0; i < view->count; i++) {
-        if (!slice_ieq(slice_str(view->servers[i].name), server))
-            continue;
-        struct health_peer peer = health_step(&view->limits, view->servers[i].peer, &passed);
-        return (struct health_look){peer.state, peer.since_ms, peer.index, true};
-    }
-    return (struct health_look){.state = HEALTH_UP, .index = 100};
+    if (found == NULL)
+        return (struct health_look){.state = HEALTH_UP, .index = 100};
+    struct health_peer peer = health_step(&view->limits, found->peer, &passed);
+    return (struct health_look){peer.state, peer.since_ms, peer.index, true};
 }

@@ -52,16 +52,16 @@ static void look_at_host(const struct router_planning *p, struct router_planned 
     struct router_hop *hop = &planned->hop;
     int64_t since_ms = 0;
 
-    if (hop->mx || p->question->health == NULL || planned->rank >= ROUTER_RANK_SUSPECT ||
+    if (hop->mx || p->question->health == NULL || planned->rank >= HEALTH_RANK_SUSPECT ||
         !router_health_is_down(p->question->health, hop->host, hop->port, p->question->now_ms,
                                &since_ms))
         return;
-    planned->rank = ROUTER_RANK_SUSPECT;
+    planned->rank = HEALTH_RANK_SUSPECT;
     hop->why = router_plan_text(p->arena, "%s; tried last: no answer for %lld s", hop->why,
                                 (long long)((p->question->now_ms - since_ms) / 1000));
 }
 
-void router_plan_add(struct router_planning *p, const struct router_hop *hop, enum router_rank rank,
+void router_plan_add(struct router_planning *p, const struct router_hop *hop, enum health_rank rank,
                      const char *name, const char *state)
 {
     struct router_planned *planned = &p->list[p->count];
@@ -69,34 +69,37 @@ void router_plan_add(struct router_planning *p, const struct router_hop *hop, en
     if (p->count == ROUTER_HOPS_MAX || p->candidate_count == ROUTER_HOPS_MAX)
         return;
     *planned = (struct router_planned){.hop = *hop, .rank = rank, .candidate = p->candidate_count};
-    if (rank != ROUTER_RANK_PASSED) {
+    if (rank != HEALTH_RANK_PASSED) {
         look_at_host(p, planned);
         p->count++;
     }
     p->candidates[p->candidate_count++] =
-        (struct router_candidate){.name = name, .state = state, .why = planned->hop.why};
+        (struct health_candidate){.name = name, .state = state, .why = planned->hop.why};
 }
 
 /* Stable, by rank; who is down is left out while somebody else is there. */
 static void choose(struct router_planning *p)
 {
     struct router_hop *hops = arena_many(p->arena, struct router_hop, p->count + 1);
+    enum health_rank ranks[ROUTER_HOPS_MAX];
+    size_t order[ROUTER_HOPS_MAX];
     size_t count = 0;
     bool others = false;
 
-    for (enum router_rank rank = ROUTER_RANK_UP; rank < ROUTER_RANK_PASSED; rank++) {
-        others = rank == ROUTER_RANK_DOWN && count > 0;
-        for (size_t i = 0; i < p->count; i++) {
-            struct router_candidate *candidate = &p->candidates[p->list[i].candidate];
+    for (size_t i = 0; i < p->count; i++) {
+        ranks[i] = p->list[i].rank;
+        others = others || ranks[i] < HEALTH_RANK_DOWN;
+    }
+    size_t ordered = health_rank_order(ranks, p->count, order);
+    for (size_t i = 0; i < ordered; i++) {
+        const struct router_planned *planned = &p->list[order[i]];
+        struct health_candidate *candidate = &p->candidates[planned->candidate];
 
-            if (p->list[i].rank != rank)
-                continue;
-            candidate->taken = !others;
-            if (candidate->taken)
-                hops[count++] = p->list[i].hop;
-            else
-                candidate->why = "passed over: it is down, and another is there";
-        }
+        candidate->taken = planned->rank < HEALTH_RANK_DOWN || !others;
+        if (candidate->taken)
+            hops[count++] = planned->hop;
+        else
+            candidate->why = "passed over: it is down, and another is there";
     }
     p->plan->hops = hops;
     p->plan->hop_count = count;
@@ -129,7 +132,7 @@ static void add_host(struct router_planning *p, const struct directory_connectio
                                 connection->name),
     };
 
-    router_plan_add(p, &hop, ROUTER_RANK_UP,
+    router_plan_add(p, &hop, HEALTH_RANK_UP,
                     !p->question->explain ? ""
                     : host->mx            ? "its MX hosts"
                                : router_plan_text(p->arena, "host %s:%u", host->name, port),
@@ -180,7 +183,7 @@ static void plan_direct(struct router_planning *p)
         hop.why = "an address literal";
     }
     p->plan->why = hop.why;
-    router_plan_add(p, &hop, ROUTER_RANK_UP, hop.mx ? "its MX hosts" : hop.host, "");
+    router_plan_add(p, &hop, HEALTH_RANK_UP, hop.mx ? "its MX hosts" : hop.host, "");
 }
 
 /* --- which way --- */

@@ -6,7 +6,7 @@
 #include "router/router_client.h"
 #include "router/router_health.h"
 
-#include "health/health.h"
+#include "health/health_rank.h"
 
 struct arena;
 struct directory;
@@ -60,21 +60,13 @@ struct router_hop {
     const char *why;
 };
 
-/* What was looked at, for people: hops, and what was passed over. */
-struct router_candidate {
-    const char *name;  /* "server mail2", "gateway mail2 of BTEx-1", "host mx.example.net:25" */
-    const char *state; /* "up since 3 s", "down since 12 s", "here"; "" where nothing is known */
-    bool taken;
-    const char *why;
-};
-
 struct router_plan {
     enum router_way way;
     const char *key;    /* what messages of the same way share, "domain example.net" */
     const char *domain; /* lower case */
     const struct router_hop *hops;
     size_t hop_count;
-    const struct router_candidate *candidates; /* in the order looked at */
+    const struct health_candidate *candidates; /* in the order looked at */
     size_t candidate_count;
     bool fixed;               /* the hops are hosts by name, of a document */
     bool gateway;             /* to a foreign system, by this server */

@@ -22,33 +22,6 @@ static bool is_here(const struct router_planning *p, struct slice server)
            slice_ieq(server, slice_str(p->question->server_name));
 }
 
-static enum router_rank rank_of(const struct router_planning *p, const struct health_look *look)
-{
-    static const enum router_rank ranks[] = {
-        [HEALTH_UP] = ROUTER_RANK_UP,           [HEALTH_BUSY] = ROUTER_RANK_BUSY,
-        [HEALTH_SUSPECT] = ROUTER_RANK_SUSPECT, [HEALTH_RESTRICTED] = ROUTER_RANK_PASSED,
-        [HEALTH_DOWN] = ROUTER_RANK_DOWN,
-    };
-    static_assert(COUNT(ranks) == HEALTH_STATE_MAX, "one for each");
-
-    if (look->state == HEALTH_BUSY && !p->question->pass_busy)
-        return ROUTER_RANK_UP;
-    return ranks[look->state];
-}
-
-static const char *state_text(const struct router_planning *p, const struct health_look *look)
-{
-    const char *name = health_state_name(look->state);
-    uint64_t since_ms = p->question->mono_ms - look->since_ms;
-
-    if (!look->known)
-        return "";
-    if (look->state == HEALTH_BUSY)
-        return router_plan_text(p->arena, "busy (index %u) for %llu s", look->index,
-                                (unsigned long long)since_ms / 1000);
-    return router_plan_text(p->arena, "%s for %llu s", name, (unsigned long long)since_ms / 1000);
-}
-
 static struct health_look look_at(const struct router_planning *p, struct slice server)
 {
     if (p->question->servers == NULL)
@@ -58,17 +31,17 @@ static struct health_look look_at(const struct router_planning *p, struct slice 
 
 /* A hop to another server of the domain; mate: after all that are nearer. `as` names it in the
  * list. */
-static enum router_rank add_server(struct router_planning *p, struct slice name, bool mate,
+static enum health_rank add_server(struct router_planning *p, struct slice name, bool mate,
                                    const char *as, const char *why)
 {
     const struct directory_server *server = directory_server(p->question->directory, name);
     const struct health_look look = look_at(p, name);
     struct router_hop hop = {.why = why};
-    enum router_rank rank = rank_of(p, &look);
+    enum health_rank rank = health_rank_of(&look, p->question->pass_busy);
 
     if (server == NULL) {
         hop.why = "passed over: there is no server document of this name";
-        rank = ROUTER_RANK_PASSED;
+        rank = HEALTH_RANK_PASSED;
     } else if (look.state == HEALTH_RESTRICTED) {
         hop.why = "passed over: restricted";
     } else {
@@ -78,8 +51,9 @@ static enum router_rank add_server(struct router_planning *p, struct slice name,
         hop.tls = ROUTER_TLS_VERIFIED;
         hop.tls_first = true;
     }
-    router_plan_add(p, &hop, mate && rank < ROUTER_RANK_MATE ? ROUTER_RANK_MATE : rank, as,
-                    p->question->explain ? state_text(p, &look) : "");
+    router_plan_add(p, &hop, mate && rank < HEALTH_RANK_LATER ? HEALTH_RANK_LATER : rank, as,
+                    p->question->explain ? health_rank_text(p->arena, &look, p->question->mono_ms)
+                                         : "");
     return rank;
 }
 
@@ -112,9 +86,9 @@ void router_plan_person(struct router_planning *p, const struct directory_person
         const struct router_hop off = {.why = "passed over: cluster_failover is off"};
 
         if (is_here(p, person->servers[i]))
-            router_plan_add(p, &none, ROUTER_RANK_PASSED, name, "here");
+            router_plan_add(p, &none, HEALTH_RANK_PASSED, name, "here");
         else if (i > 0 && lead_only)
-            router_plan_add(p, &off, ROUTER_RANK_PASSED, name, "");
+            router_plan_add(p, &off, HEALTH_RANK_PASSED, name, "");
         else
             (void)add_server(p, person->servers[i], false, name,
                              i == 0 ? "it leads for the account" : "it holds the account too");
@@ -133,7 +107,7 @@ static void add_mate(struct router_planning *p, const struct directory_foreign *
     if (directory_foreign_is_seen_by(foreign, mate))
         (void)add_server(p, mate, true, name, "in the cluster of a gateway that does not answer");
     else
-        router_plan_add(p, &blind, ROUTER_RANK_PASSED, name, "");
+        router_plan_add(p, &blind, HEALTH_RANK_PASSED, name, "");
 }
 
 /* Those of its cluster route on what a gateway that does not answer should have had; what one of
@@ -154,9 +128,9 @@ static void add_gateway(struct router_planning *p, const struct directory_foreig
     const char *name = name_of(p, "gateway", slice_str(foreign->mail_server), foreign->name);
     const char *why = router_plan_text(p->arena, "document %s", foreign->name);
     bool later = p->plan->gateway && p->question->from.len > 0; /* its own hosts come first */
-    enum router_rank rank = add_server(p, slice_str(foreign->mail_server), later, name, why);
+    enum health_rank rank = add_server(p, slice_str(foreign->mail_server), later, name, why);
 
-    if (rank >= ROUTER_RANK_SUSPECT && p->question->failover == ROUTER_FAILOVER_ALL &&
+    if (rank >= HEALTH_RANK_SUSPECT && p->question->failover == ROUTER_FAILOVER_ALL &&
         p->question->from.len == 0)
         add_mates(p, foreign);
 }
@@ -174,12 +148,12 @@ static void add_document(struct router_planning *p, const struct directory_forei
     const struct router_hop no_server = {.why = "passed over: the document names no mail server"};
 
     if (foreign->mail_server[0] == '\0')
-        router_plan_add(p, &no_server, ROUTER_RANK_PASSED,
+        router_plan_add(p, &no_server, HEALTH_RANK_PASSED,
                         name_of(p, "document", slice_str(foreign->name), ""), "");
     else if (is_here(p, slice_str(foreign->mail_server)))
         router_plan_hosts(p, &foreign->connection, foreign);
     else if (is_behind(p, slice_str(foreign->mail_server)))
-        router_plan_add(p, &behind, ROUTER_RANK_PASSED,
+        router_plan_add(p, &behind, HEALTH_RANK_PASSED,
                         name_of(p, "gateway", slice_str(foreign->mail_server), foreign->name), "");
     else
         add_gateway(p, foreign);

@@ -7,20 +7,10 @@
 
 #define ROUTER_KEY_FOREIGN "foreign" /* how the key of a foreign domain begins */
 
-/* The lower, the sooner. */
-enum router_rank {
-    ROUTER_RANK_UP,
-    ROUTER_RANK_BUSY,
-    ROUTER_RANK_SUSPECT, /* or a host that did not answer lately */
-    ROUTER_RANK_MATE,    /* of the cluster of a gateway that does not answer: it routes on */
-    ROUTER_RANK_DOWN,    /* tried where nobody else is left */
-    ROUTER_RANK_PASSED,  /* never tried */
-};
-
 struct router_planned {
     struct router_hop hop;
-    enum router_rank rank;
-    size_t candidate; /* of the list, where the question asks for it */
+    enum health_rank rank; /* LATER: of the cluster of a gateway that does not answer */
+    size_t candidate;      /* of the list, where the question asks for it */
 };
 
 struct router_planning {
@@ -28,14 +18,14 @@ struct router_planning {
     struct arena *arena;
     struct router_planned list[ROUTER_HOPS_MAX];
     size_t count;
-    struct router_candidate candidates[ROUTER_HOPS_MAX];
+    struct health_candidate candidates[ROUTER_HOPS_MAX];
     size_t candidate_count;
     struct router_plan *plan;
 };
 
 PRINTF(2, 3) const char *router_plan_text(struct arena *arena, const char *fmt, ...);
 /* A hop and what it is called; state: how it is, "" where nothing is known. */
-void router_plan_add(struct router_planning *p, const struct router_hop *hop, enum router_rank rank,
+void router_plan_add(struct router_planning *p, const struct router_hop *hop, enum health_rank rank,
                      const char *name, const char *state);
 /* The hosts of a connection; with foreign set those of a gateway. */
 void router_plan_hosts(struct router_planning *p, const struct directory_connection *connection,

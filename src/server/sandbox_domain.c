@@ -120,12 +120,10 @@ static unsigned port(const struct domain *d, const char *kind)
 static const char *gateway_body(struct domain *d, size_t gateway)
 {
     return text(d,
-                "full_name = The way by %s\ndomain = BTEx\nmail_server = %s\n"
-                "calendar_server = %s\nhost = " OTHER_ADDRESS
+                "full_name = The way by %s\ndomain = BTEx\nmail_server = %s\nhost = " OTHER_ADDRESS
                 ":%u\n"
                 "rewrite = *@BTEx *@" OTHER_DOMAIN "\npriority = %zu\n",
-                d->members[gateway].short_name, d->names[gateway], d->names[gateway],
-                port(d, "smtp"), gateway + 1);
+                d->members[gateway].short_name, d->names[gateway], port(d, "smtp"), gateway + 1);
 }
 
 static void write_documents(struct domain *d)

@@ -75,6 +75,26 @@ static const struct {
     {DIRECTORY_FOREIGN, "domain = x\nnetwork = 192.0.2.0/24\nnetwork = ::1\n", ""},
     {DIRECTORY_FOREIGN, "domain = x\nnetwork = 192.0.2\n", "line 2: 192.0.2 is not a network"},
     {DIRECTORY_FOREIGN, "domain = x\npassword = p\n", "a password without a user"},
+    {DIRECTORY_FOREIGN,
+     "domain = x\ncalendar = ews https://x.test/EWS/Exchange.asmx\ncalendar_user = X\\u\n"
+     "calendar_password = p\ncalendar_auth = ntlm\n",
+     ""},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = caldav  https://x.test/outbox/\n", ""},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = caldav http://x.test/{domain}/{local}/\n", ""},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ifb https://x.test/{address}.ifb\n", ""},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ifb https://x.test/free.ifb\n",
+     "calendar = ifb https://x.test/free.ifb names nobody"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews\n", "line 2: ews is no way to ask"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = none https://x.test/\n", "line 2: none https"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews ftp://x.test/\n", "line 2: ews ftp"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews https://\n", "line 2: ews https://"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews https://x.test/a b\n", "line 2: ews https"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ifb https://x.test/{user}\n", "line 2: ifb"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar_auth = digest\n",
+     "line 2: calendar_auth = digest: write basic, ntlm or negotiate"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews https://x.test/\ncalendar_password = p\n",
+     "a calendar_password without a calendar_user"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar_user = u\n", "a calendar_user, and no calendar"},
     {DIRECTORY_FOREIGN, "domain = x\npriority = -1\n", "line 2: -1 is not a whole number"},
     {DIRECTORY_GROUP, "reader = []\n", "line 1: [] is nobody who may read"},
     {DIRECTORY_GROUP, "author = a@b.test\n", "line 1: a@b.test is nobody"},
@@ -133,6 +153,38 @@ static void test_a_connection_says_what_its_text_says(void **state)
     assert_int_equal(connection->tls, DIRECTORY_TLS_VERIFIED);
     assert_true(connection->tls_first);
     assert_int_equal(connection->connections_max, 4);
+    arena_free(&arena);
+}
+
+static void test_a_calendar_url_names_the_attendee_escaped(void **state)
+{
+    static const struct {
+        const char *url, *local, *domain;
+        const char *becomes;
+        bool each;
+    } rows[] = {
+        {"https://x.test/a", "ann", "x.test", "https://x.test/a", false},
+        {"https://x.test/{local}.ifb", "ann", "x.test", "https://x.test/ann.ifb", true},
+        {"https://x.test/{domain}/{local}", "a", "y", "https://x.test/y/a", true},
+        {"https://x.test/?who={address}", "o'a+b", "y.test",
+         "https://x.test/?who=o%27a%2Bb%40y.test", true},
+        {"https://x.test/{local}", "../x\r\n", "y", "https://x.test/..%2Fx%0D%0A", true},
+        {"https://x.test/{local}{local}", "{local}", "y", "https://x.test/%7Blocal%7D%7Blocal%7D",
+         true},
+    };
+    struct arena *arena = arena_new("test", MIB);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct directory_calendar calendar = {.way = DIRECTORY_CALENDAR_IFB,
+                                                    .url = rows[i].url};
+
+        T_ROW(i, rows[i].url);
+        assert_string_equal(directory_calendar_url(&calendar, arena, slice_str(rows[i].local),
+                                                   slice_str(rows[i].domain)),
+                            rows[i].becomes);
+        assert_int_equal(directory_calendar_is_each(&calendar), rows[i].each);
+    }
     arena_free(&arena);
 }
 
@@ -324,6 +376,10 @@ static void test_a_mask_keeps_what_stood_there(void **state)
         {"password: p=1 \n", "password = ********\n", "password : ********", "password: p=1 \n"},
         {"password = a\npassword = b\n", "password = ********\npassword = ********\n",
          "password = ********\n", "password = b\n"},
+        {"calendar_password = p\npassword = q\n",
+         "calendar_password = ********\npassword = ********\n",
+         "password = ********\ncalendar_password = ********\n",
+         "password = q\ncalendar_password = p\n"},
         {"password = p\n", "password = ********\n", "password = new\n", "password = new\n"},
         {"password =\n", "password =\n", "password = ********\n", NULL},
         {"", "", "user = u\npassword = ********\n", NULL},
@@ -356,6 +412,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_fault_names_its_line_and_says_why),
         cmocka_unit_test(test_a_connection_says_what_its_text_says),
+        cmocka_unit_test(test_a_calendar_url_names_the_attendee_escaped),
         cmocka_unit_test(test_a_person_keeps_forwards_when_written),
         cmocka_unit_test(test_rules_rewrite_once_the_first_that_fits),
         cmocka_unit_test(test_connections_nearest_then_priority_then_newest),

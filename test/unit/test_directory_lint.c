@@ -39,9 +39,24 @@ static const struct {
       "foreign-domain f: nobody can reach x"}},
     {BASE "foreign-domain f|domain = x;mail_server = a",
      {"foreign-domain f: its gateway a has no host", "foreign-domain f: nobody can reach x"}},
-    {BASE
-     "foreign-domain f|domain = x;mail_server = a;calendar_server = b;host = h.test;reader = a",
+    {BASE "foreign-domain f|domain = x;mail_server = a;calendar_server = b;host = h.test;"
+          "calendar = ews https://h.test/;reader = a",
      {"foreign-domain f: its own calendar_server b may not see it"}},
+    {BASE "foreign-domain f|domain = x;mail_server = a;host = h.test;calendar_server = z;"
+          "calendar = ews https://h.test/",
+     {"foreign-domain f: the calendar_server z has no server document"}},
+    {BASE "foreign-domain f|domain = x;mail_server = a;host = h.test;calendar_server = b",
+     {"foreign-domain f: its calendar_server b does not know how to ask"}},
+    {BASE
+     "foreign-domain f|domain = x;mail_server = a;host = h.test;calendar = ews https://h.test/",
+     {"foreign-domain f: nobody asks https://h.test/ for free time"}},
+    {BASE "foreign-domain f|domain = x;mail_server = a;host = h.test;calendar_server = b;"
+          "calendar = ews http://h.test/;calendar_user = u;calendar_password = p",
+     {"foreign-domain f: its calendar_password goes to http://h.test/ for everybody"}},
+    {BASE "foreign-domain f|domain = x;mail_server = a;host = h.test;calendar_server = b;"
+          "calendar = ews http://h.test/;calendar_user = u;calendar_password = p;"
+          "calendar_auth = ntlm",
+     {NULL}},
     {BASE "connection c|domain = x;host = h.test\nconnection d|domain = x;host = i.test", {NULL}},
     {BASE "connection c|domain = x;host = h.test\nconnection d|domain = x;host = h.test",
      {"connection d: it is never used: the connection c"}},

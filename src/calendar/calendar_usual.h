@@ -1,0 +1,15 @@
+/* calendar_usual.h: how long a source usually takes to answer: the time within which 95 of 100
+ * answers came, the latest counting most. In memory; any thread. */
+#pragma once
+#include "base/base.h"
+
+struct calendar_usual;
+
+/* Knows of at most so many sources; the one that was not noted for longest is forgotten. */
+struct calendar_usual *calendar_usual_new(size_t sources_max);
+void calendar_usual_free(struct calendar_usual **usual); /* NULL is fine */
+/* source: any name, as "server mail2" or "document btex-1"; took_ms: until its answer, also one
+ * that came too late to count, or until nobody waited for it any more. */
+void calendar_usual_note(struct calendar_usual *usual, struct slice source, uint64_t took_ms);
+/* At most a quarter too much; 0: too few answers are known. */
+uint64_t calendar_usual_ms(struct calendar_usual *usual, struct slice source);

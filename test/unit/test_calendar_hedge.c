@@ -1,0 +1,259 @@
+#include "t.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "calendar/calendar_hedge.h"
+
+#include <string.h>
+
+#define DEADLINE_MS 5000
+
+/* Sources "d100 r50=1": kind (own, direct, round), usual time, twin; what is heard, "120:0+" as
+ * time:step and + good, - bad, ? garbage, x unknown, ! away; and what is done, "0:0 100:1 won
+ * 1@120". */
+struct row {
+    const char *what;
+    const char *sources;
+    const char *heard;
+    const char *done;
+};
+
+static const struct row rows[] = {
+    {"the first answers in time", "d100 d100", "80:0+", "0:0 won 0@80"},
+    {"the first is late: the second beside it, and wins", "d100 d100", "180:1+",
+     "0:0 100:1 won 1@180"},
+    {"... or the first after all", "d100 d100", "110:0+ 180:1+", "0:0 100:1 won 0@110"},
+    {"the first fails: the second at once", "d100 d100", "10:0- 50:1+", "0:0 10:1 won 1@50"},
+    {"the first is away: the second at once", "d100 d100", "10:0! 50:1+", "0:0 10:1 won 1@50"},
+    {"garbage is a failure", "d100 d100", "10:0? 50:1+", "0:0 10:1 won 1@50"},
+    {"late, then bad: that brings no third one", "d100 d500 d100", "200:0- 300:1+",
+     "0:0 100:1 won 1@300"},
+    {"both late: the third", "d100 d300 d100", "450:2+", "0:0 100:1 400:2 won 2@450"},
+    {"all fail: it is over at once", "d100 d100", "10:0- 20:1?", "0:0 10:1 over@20"},
+    {"nobody answers: over at the deadline", "d100 d100", "", "0:0 100:1 over@5000"},
+    {"after the deadline nothing counts", "d100", "5000:0+", "0:0 over@5000"},
+    {"no source", "", "", "over@0"},
+    {"a source that nobody knows", "d0 d0", "", "0:0 250:1 over@5000"},
+    {"a source that is very fast", "d1 d1", "", "0:0 20:1 over@5000"},
+    {"slow ones share half of the time", "d9000 d9000 d9000 d9000 d9000", "",
+     "0:0 500:1 1000:2 1500:3 2000:4 over@5000"},
+    {"two answers of one source are one", "d100 d100 d100", "10:0- 11:0- 12:0+ 50:1+",
+     "0:0 10:1 won 1@50"},
+    {"round, where one is not reached", "d100 r100", "10:0! 50:1+", "0:0 10:1 won 1@50"},
+    {"not round where all were reached", "d100 d100 r100 r100", "10:0- 20:1?", "0:0 10:1 over@20"},
+    {"... also where one was late", "d100 d100 r100", "150:0- 160:1-", "0:0 100:1 over@160"},
+    {"round, where one is silent, after more patience", "d100 r100", "", "0:0 400:1 over@5000"},
+    {"by itself alone", "o100", "10:0+", "0:0 won 0@10"},
+    {"by itself once the others were reached", "d100 o100 r100", "10:0- 20:1+",
+     "0:0 10:1 won 1@20"},
+    {"own failures are no reason to go round", "o100 d100 r100", "10:0! 20:1-", "0:0 10:1 over@20"},
+    {"a server that was reached goes on for one that was not", "d100 d100 r100=1 r100=2",
+     "10:0- 20:1! 60:2+", "0:0 10:1 20:2 won 2@60"},
+    {"... and one that was not is not asked twice", "d100 d100 r100=1 r100=2", "10:0! 20:1!",
+     "0:0 10:1 over@20"},
+    {"one that is silent is asked to go on", "d100 d100 r100=1", "550:2+",
+     "0:0 100:1 500:2 won 2@550"},
+    {"... but not where it turned out to be away", "d100 d100 r100=1", "150:0! 160:1!",
+     "0:0 100:1 over@160"},
+    {"one that does not know of the attendee goes on, and others are asked", "d100 r100 r100=1",
+     "10:0x 20:1- 60:2+", "0:0 10:1 20:2 won 2@60"},
+    {"a direct one behind the round ones", "d100 r100 d100", "10:0! 20:1! 30:2+",
+     "0:0 10:1 20:2 won 2@30"},
+};
+
+static size_t read_sources(const char *text, struct calendar_hedge_step *steps)
+{
+    struct slice rest = slice_str(text);
+    struct slice one;
+    size_t count = 0;
+
+    while (slice_split(&rest, ' ', &one)) {
+        size_t at = slice_find(one, '=');
+        uint64_t twin = 0;
+
+        if (one.len == 0)
+            continue;
+        steps[count] =
+            (struct calendar_hedge_step){.kind = one.ptr[0] == 'o'   ? CALENDAR_HEDGE_OWN
+                                                 : one.ptr[0] == 'd' ? CALENDAR_HEDGE_DIRECT
+                                                                     : CALENDAR_HEDGE_DETOUR};
+        assert_int_equal(slice_to_u64(slice_sub(one, 1, (at < one.len ? at : one.len) - 1),
+                                      &steps[count].usual_ms),
+                         ST_OK);
+        if (at < one.len)
+            assert_int_equal(slice_to_u64(slice_sub(one, at + 1, one.len), &twin), ST_OK);
+        steps[count++].twin = twin;
+    }
+    return count;
+}
+
+struct heard {
+    uint64_t at_ms, step;
+    enum calendar_hedge_answer answer;
+};
+
+/* The next one of the text; false: there is none. */
+static bool read_heard(struct slice *rest, struct heard *heard_r)
+{
+    static const char signs[] = "+-?x!";
+    struct slice one;
+
+    if (!slice_split(rest, ' ', &one) || one.len == 0)
+        return false;
+    size_t colon = slice_find(one, ':');
+    assert_int_equal(slice_to_u64(slice_sub(one, 0, colon), &heard_r->at_ms), ST_OK);
+    assert_int_equal(slice_to_u64(slice_sub(one, colon + 1, one.len - colon - 2), &heard_r->step),
+                     ST_OK);
+    heard_r->answer = (enum calendar_hedge_answer)(strchr(signs, one.ptr[one.len - 1]) - signs);
+    return true;
+}
+
+/* Does what it says until it is over. */
+static void play(struct calendar_hedge *hedge, const char *text, struct buf *out)
+{
+    struct slice rest = slice_str(text);
+    struct heard heard;
+    bool more = read_heard(&rest, &heard);
+    uint64_t now_ms = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        const struct calendar_hedge_do act = calendar_hedge_next(hedge, now_ms);
+
+        if (out->len > 0 && act.act != CALENDAR_HEDGE_WAIT)
+            buf_put(out, SLICE(" "));
+        if (act.act == CALENDAR_HEDGE_ASK) {
+            buf_putf(out, "%llu:%zu", (unsigned long long)now_ms, act.step);
+        } else if (act.act == CALENDAR_HEDGE_WAIT) {
+            assert_true(act.at_ms > now_ms);
+            if (more && heard.at_ms <= act.at_ms && heard.at_ms < DEADLINE_MS) {
+                now_ms = heard.at_ms;
+                calendar_hedge_hear(hedge, heard.step, heard.answer);
+                more = read_heard(&rest, &heard);
+            } else {
+                now_ms = act.at_ms;
+            }
+        } else if (act.act == CALENDAR_HEDGE_WON) {
+            buf_putf(out, "won %zu@%llu", act.step, (unsigned long long)now_ms);
+            return;
+        } else {
+            buf_putf(out, "over@%llu", (unsigned long long)now_ms);
+            return;
+        }
+    }
+    fail_msg("it does not end");
+}
+
+static void test_who_is_asked_when_and_whose_answer_counts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct calendar_hedge_step steps[16];
+        struct calendar_hedge hedge;
+        AUTO(buf) struct buf out = BUF(4000);
+        size_t count = read_sources(rows[i].sources, steps);
+
+        T_ROW(i, rows[i].what);
+        calendar_hedge_begin(&hedge, steps, count, 0, DEADLINE_MS);
+        play(&hedge, rows[i].heard, &out);
+        T_EQ_SLICE(buf_slice(&out), slice_str(rows[i].done));
+    }
+}
+
+static void test_all_are_asked_in_half_of_the_time_however_many_and_slow(void **state)
+{
+    struct calendar_hedge_step steps[CALENDAR_HEDGE_STEPS_MAX + 1];
+
+    (void)state;
+    for (size_t count = 1; count <= CALENDAR_HEDGE_STEPS_MAX + 1; count++) {
+        struct calendar_hedge hedge;
+        struct calendar_hedge_do act = {.act = CALENDAR_HEDGE_ASK};
+        uint64_t now_ms = 777;
+        size_t asked = 0;
+
+        for (size_t i = 0; i < count; i++)
+            steps[i] = (struct calendar_hedge_step){
+                i % 3 == 0 ? CALENDAR_HEDGE_DIRECT : CALENDAR_HEDGE_DETOUR, 0, 100 * i};
+        calendar_hedge_begin(&hedge, steps, count, now_ms, now_ms + DEADLINE_MS);
+        while (act.act != CALENDAR_HEDGE_OVER) {
+            act = calendar_hedge_next(&hedge, now_ms);
+            if (act.act == CALENDAR_HEDGE_ASK) {
+                asked++;
+                assert_true(now_ms <= 777 + DEADLINE_MS / 2);
+            } else if (act.act == CALENDAR_HEDGE_WAIT) {
+                now_ms = act.at_ms;
+            }
+        }
+        assert_int_equal(asked,
+                         count > CALENDAR_HEDGE_STEPS_MAX ? CALENDAR_HEDGE_STEPS_MAX : count);
+        assert_int_equal(now_ms, 777 + DEADLINE_MS);
+    }
+}
+
+static void test_what_is_known_is_given_within_the_allowed_age(void **state)
+{
+    (void)state;
+    assert_int_equal(calendar_hedge_result(CALENDAR_HEDGE_WON, true, 1, 10), CALENDAR_HEDGE_FRESH);
+    assert_int_equal(calendar_hedge_result(CALENDAR_HEDGE_OVER, true, 10, 10),
+                     CALENDAR_HEDGE_KNOWN);
+    assert_int_equal(calendar_hedge_result(CALENDAR_HEDGE_OVER, true, 11, 10),
+                     CALENDAR_HEDGE_NO_DATA);
+    assert_int_equal(calendar_hedge_result(CALENDAR_HEDGE_OVER, false, 0, 10),
+                     CALENDAR_HEDGE_NO_DATA);
+    assert_int_equal(calendar_hedge_hand_on_ms(1000, 2000), 900);
+    assert_int_equal(calendar_hedge_hand_on_ms(2001, 2000), 0);
+}
+
+static void test_attendees_of_one_source_travel_together(void **state)
+{
+    static const char here, there;
+    static const struct {
+        size_t max;
+        const char *want;
+    } cases[] = {
+        {1000, "h:0,3 t:1,5,6 t/1:2 -:4 t!:7 t!:8"},
+        {2, "h:0,3 t:1,5 t/1:2 -:4 t:6 t!:7 t!:8"},
+        {1, "h:0 t:1 t/1:2 h:3 -:4 t:5 t:6 t!:7 t!:8"},
+    };
+    const struct calendar_hedge_ask asks[] = {
+        {{&here, 0}, 0, false},  {{&there, 0}, 1, false}, {{&there, 1}, 2, false},
+        {{&here, 0}, 3, false},  {{NULL, 0}, 4, false},   {{&there, 0}, 5, false},
+        {{&there, 0}, 6, false}, {{&there, 2}, 7, true},  {{&there, 2}, 8, true},
+    };
+    struct arena *arena = arena_new("groups", MIB);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO(buf) struct buf out = BUF(1000);
+        struct calendar_hedge_group *groups;
+        size_t count = calendar_hedge_groups(arena, asks, COUNT(asks), cases[i].max, &groups);
+
+        for (size_t g = 0; g < count; g++) {
+            const struct calendar_hedge_key *key = &groups[g].key;
+
+            buf_putf(&out, "%s%s%s", g > 0 ? " " : "",
+                     key->source == &here    ? "h"
+                     : key->source == &there ? "t"
+                                             : "-",
+                     key->hops_left == 2   ? "!"
+                     : key->hops_left == 1 ? "/1"
+                                           : "");
+            for (size_t k = 0; k < groups[g].count; k++)
+                buf_putf(&out, "%c%zu", k == 0 ? ':' : ',', groups[g].attendees[k]);
+        }
+        T_EQ_SLICE(buf_slice(&out), slice_str(cases[i].want));
+    }
+    struct calendar_hedge_group *none;
+    assert_int_equal(calendar_hedge_groups(arena, NULL, 0, 10, &none), 0);
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_who_is_asked_when_and_whose_answer_counts),
+        cmocka_unit_test(test_all_are_asked_in_half_of_the_time_however_many_and_slow),
+        cmocka_unit_test(test_what_is_known_is_given_within_the_allowed_age),
+        cmocka_unit_test(test_attendees_of_one_source_travel_together),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
