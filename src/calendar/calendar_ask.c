@@ -44,8 +44,7 @@ static enum st read_attendees(struct arena *arena, const struct ical_comp *comp,
             return ST_TOO_BIG;
         }
         if (ask->attendee_count == cap)
-            attendees =
-                arena_grow(arena, attendees, ask->attendee_count, &cap, sizeof(*attendees));
+            attendees = arena_grow(arena, attendees, ask->attendee_count, &cap, sizeof(*attendees));
         attendees[ask->attendee_count++] = prop->value;
     }
     ask->attendees = attendees;

@@ -72,8 +72,8 @@ static enum st find_but(struct store_tx *tx, struct gathering *g)
 
     if (g->ask->but_uid.len == 0)
         return ST_OK;
-    enum st st = store_event_find_uid(tx, g->arena, g->ask->owner->account_id, g->ask->but_uid,
-                                      &event);
+    enum st st =
+        store_event_find_uid(tx, g->arena, g->ask->owner->account_id, g->ask->but_uid, &event);
     if (st == ST_OK)
         g->but_event_id = event.event_id;
     return st == ST_NOT_FOUND ? ST_OK : st;
@@ -84,8 +84,7 @@ static enum st gather(struct store_tx *tx, void *arg)
     struct gathering *g = arg;
     const struct calendar_busytime_ask *ask = g->ask;
     int64_t account_id = ask->owner->account_id;
-    enum st st =
-        store_calendar_list(tx, g->arena, account_id, &g->calendars, &g->calendar_count);
+    enum st st = store_calendar_list(tx, g->arena, account_id, &g->calendars, &g->calendar_count);
 
     g->count = 0;
     if (st == ST_OK)
@@ -96,9 +95,8 @@ static enum st gather(struct store_tx *tx, void *arg)
         st = store_calendar_account_get(tx, g->arena, account_id, &g->account);
     if (st == ST_OK)
         st = find_but(tx, g);
-    return st == ST_OK
-               ? store_busytime_each(tx, account_id, ask->from_s, ask->until_s, add_row, g)
-               : st;
+    return st == ST_OK ? store_busytime_each(tx, account_id, ask->from_s, ask->until_s, add_row, g)
+                       : st;
 }
 
 static enum st add_absence(struct gathering *g)
@@ -150,7 +148,7 @@ enum st calendar_busytime(struct calendar *calendar, struct arena *arena,
     if (st == ST_OK && g.rights.all)
         st = add_unavailable(&g);
     if (st == ST_OK)
-        *rows_r = calendar_freebusy_merge(arena, g.rows, g.count, ask->from_s, ask->until_s,
-                                          count_r);
+        *rows_r =
+            calendar_freebusy_merge(arena, g.rows, g.count, ask->from_s, ask->until_s, count_r);
     return st;
 }

@@ -657,8 +657,8 @@ static void add_groups(const struct directory *directory, struct arena *arena, s
         if (has_text(groups, who.groups.at[i]))
             continue;
         if (groups->count == groups->cap)
-            groups->at = arena_grow(arena, groups->at, groups->count, &groups->cap,
-                                    sizeof(*groups->at));
+            groups->at =
+                arena_grow(arena, groups->at, groups->count, &groups->cap, sizeof(*groups->at));
         groups->at[groups->count++] = who.groups.at[i];
     }
 }

@@ -218,11 +218,10 @@ const char *directory_tls_name(enum directory_tls tls); /* "setting" where it do
 /* The aliases of a person or group, in no order; an empty domain: in each that is served here.
  * Catch-alls are none. Reads the whole table of names: for what is asked once a session. */
 typedef void directory_alias_fn(void *ctx, struct slice local, struct slice domain);
-void directory_aliases(const struct directory *directory, struct slice name,
-                       directory_alias_fn *fn, void *ctx);
+void directory_aliases(const struct directory *directory, struct slice name, directory_alias_fn *fn,
+                       void *ctx);
 /* The group of exactly this name; NULL: there is none. */
-const struct directory_group *directory_group(const struct directory *directory,
-                                              struct slice name);
+const struct directory_group *directory_group(const struct directory *directory, struct slice name);
 /* Names of the groups that the person or group is in, at any depth, by its name or its address in
  * a domain served here. In arena. */
 void directory_groups_of(const struct directory *directory, struct arena *arena, struct slice name,
