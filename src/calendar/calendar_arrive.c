@@ -182,6 +182,9 @@ static enum st put_into_inbox(struct arriving *in)
                                 .account_id = in->a->person->account_id,
                                 .name = name_of(in->a->arena, in->a->text),
                                 .uid = in->uid,
+                                .flags = calendar_object_private(in->a->message)
+                                             ? STORE_EVENT_PRIVATE
+                                             : 0,
                                 .until_s = STORE_EVENT_FOREVER,
                                 .last_s = STORE_EVENT_FOREVER,
                                 .modified_ms = in->a->now_ms,
