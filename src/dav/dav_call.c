@@ -23,7 +23,8 @@ const struct dav_method dav_methods[] = {
 const size_t dav_method_count = COUNT(dav_methods);
 
 /* What is true of every resource here (RFC 4918 section 10.1). */
-#define CLASSES "1, 3"
+#define CLASSES \
+    "1, 3, access-control, calendar-auto-schedule, calendar-availability, calendar-proxy"
 
 /* --- life --- */
 
@@ -260,8 +261,9 @@ static bool read_xml(struct dav_call *call)
 static enum st find_target(struct dav_call *call)
 {
     static const char *const privileges[] = {
-        [DAV_RIGHTS_NOBODY] = "read", [DAV_RIGHTS_SEE] = "read",  [DAV_RIGHTS_READ] = "read",
-        [DAV_RIGHTS_WRITE] = "write", [DAV_RIGHTS_ACT] = "write", [DAV_RIGHTS_OWN] = "all",
+        [DAV_RIGHTS_NOBODY] = "read", [DAV_RIGHTS_BUSY] = "read",   [DAV_RIGHTS_SEE] = "read",
+        [DAV_RIGHTS_READ] = "read",   [DAV_RIGHTS_WRITE] = "write", [DAV_RIGHTS_ACT] = "write",
+        [DAV_RIGHTS_OWN] = "all",
     };
     enum st st = dav_resource_find(call, &call->target.path, &call->target);
 

@@ -54,7 +54,12 @@ static enum st refuse_fault(struct dav_call *call, const struct calendar_put *pu
         struct dav_path path = call->target.path;
 
         path.object = slice_str(put->conflict);
-        dav_href_write(&path, &element);
+        /* What lies in another calendar than this is for its owner alone to know of. */
+        if (call->target.rights == DAV_RIGHTS_OWN)
+            path.calendar = slice_str(put->conflict_calendar);
+        if (call->target.rights == DAV_RIGHTS_OWN ||
+            slice_eq(call->target.calendar->name, slice_str(put->conflict_calendar)))
+            dav_href_write(&path, &element);
     }
     xml_write_close(&element, XML_CALDAV, name);
     if (put->error.line > 0)
@@ -63,6 +68,24 @@ static enum st refuse_fault(struct dav_call *call, const struct calendar_put *pu
         buf_put(&why, slice_str(put->error.text));
     return dav_refuse_xml(call, conflict ? 409 : 403, buf_slice(&element),
                           why.len > 0 ? why.ptr : "The object is not one that can be stored");
+}
+
+/* RFC 6638 section 6.2: who may write, but not send in the owner's name. */
+static enum st refuse_sending(struct dav_call *call)
+{
+    AUTO(buf) struct buf element = BUF(CONDITION_BYTES_MAX);
+
+    xml_write_open(&element, XML_DAV, "need-privileges");
+    xml_write_open(&element, XML_DAV, "resource");
+    dav_href_write_of(call->target.person, DAV_KIND_OUTBOX, &element);
+    xml_write_open(&element, XML_DAV, "privilege");
+    xml_write_empty(&element, XML_CALDAV, "schedule-send");
+    xml_write_close(&element, XML_DAV, "privilege");
+    xml_write_close(&element, XML_DAV, "resource");
+    xml_write_close(&element, XML_DAV, "need-privileges");
+    return dav_refuse_xml(call, 403, buf_slice(&element),
+                          "Others would be told of this in the name of the calendar's owner, which "
+                          "only the owner and delegates may do");
 }
 
 static void add_tags(struct dav_call *call, const struct calendar_put *put)
@@ -82,11 +105,15 @@ static void add_tags(struct dav_call *call, const struct calendar_put *put)
 
 static enum st run(struct dav_call *call, struct calendar_put *put)
 {
+    if (call->target.masked)
+        return dav_refuse_rights(call, &call->target.path, "write-content");
     if (!take_conditions(call, put))
         return ST_OK;
     enum st st = calendar_put(call->context->calendar, put);
     if (st == ST_INVALID)
         return refuse_fault(call, put);
+    if (st == ST_DENIED)
+        return refuse_sending(call);
     if (st == ST_CONFLICT)
         return refuse_condition(call, "A condition");
     if (st != ST_OK)
@@ -102,6 +129,7 @@ static struct calendar_put put_of(struct dav_call *call)
     return (struct calendar_put){.owner = call->target.person,
                                  .calendar_id = call->target.calendar->calendar_id,
                                  .name = call->target.path.object,
+                                 .others = call->target.rights < DAV_RIGHTS_ACT,
                                  .now_ms = sys_now_ms()};
 }
 
@@ -133,6 +161,8 @@ enum st dav_delete_object(struct dav_call *call)
     const char *reply = http_request_header(call->request, "Schedule-Reply");
     struct calendar_put put = put_of(call);
 
-    put.quiet = reply != NULL && slice_ieq(slice_trim(slice_str(reply)), SLICE("F"));
+    /* RFC 6638 section 8.1; and what lies in the inbox is a copy, whose end tells nobody. */
+    put.quiet = call->target.path.kind == DAV_KIND_NOTICE ||
+                (reply != NULL && slice_ieq(slice_trim(slice_str(reply)), SLICE("F")));
     return run(call, &put);
 }
