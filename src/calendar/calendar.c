@@ -9,12 +9,15 @@
 #include "ical/ical_zone.h"
 #include "store/store_event.h"
 
+#include <pthread.h>
+
 #define ZONES_FOLDER "/usr/share/zoneinfo"
 
 struct calendar {
     struct calendar_context context;
     struct ical_zones *zones;
-    struct calendar_keeper *keeper; /* NULL: not started */
+    pthread_mutex_t lock;
+    struct calendar_keeper *keeper; /* lock; NULL: it does not run */
 };
 
 struct calendar *calendar_new(const struct calendar_context *context)
@@ -22,6 +25,7 @@ struct calendar *calendar_new(const struct calendar_context *context)
     struct calendar *calendar = mem_grow(NULL, 1, sizeof(*calendar));
 
     *calendar = (struct calendar){.context = *context, .zones = ical_zones_new(ZONES_FOLDER)};
+    pthread_mutex_init(&calendar->lock, NULL);
     return calendar;
 }
 
@@ -31,24 +35,38 @@ void calendar_free(struct calendar **calendar)
         return;
     calendar_stop(*calendar);
     ical_zones_free(&(*calendar)->zones);
+    pthread_mutex_destroy(&(*calendar)->lock);
     mem_free(*calendar);
     *calendar = NULL;
 }
 
 enum st calendar_start(struct calendar *calendar, struct buf *why)
 {
-    return calendar_keeper_new(calendar, why, &calendar->keeper);
+    struct calendar_keeper *keeper = NULL;
+    enum st st = calendar_keeper_new(calendar, why, &keeper);
+
+    pthread_mutex_lock(&calendar->lock);
+    calendar->keeper = keeper;
+    pthread_mutex_unlock(&calendar->lock);
+    return st;
 }
 
+/* Deliveries may kick until the queue has stopped, which is later. */
 void calendar_stop(struct calendar *calendar)
 {
-    calendar_keeper_free(&calendar->keeper);
+    pthread_mutex_lock(&calendar->lock);
+    struct calendar_keeper *keeper = calendar->keeper;
+    calendar->keeper = NULL;
+    pthread_mutex_unlock(&calendar->lock);
+    calendar_keeper_free(&keeper);
 }
 
 void calendar_kick(struct calendar *calendar)
 {
+    pthread_mutex_lock(&calendar->lock);
     if (calendar->keeper != NULL)
         calendar_keeper_kick(calendar->keeper);
+    pthread_mutex_unlock(&calendar->lock);
 }
 
 struct store *calendar_store(const struct calendar *calendar)

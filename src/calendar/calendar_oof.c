@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
@@ -35,7 +36,9 @@ const char *calendar_oof_why(enum calendar_oof what)
 
 /* A task at work. */
 struct work {
-    const struct calendar_oof_context *context;
+    struct store *store;
+    struct router_queue *queue;
+    const char *host; /* this server */
     const struct store_task *task;
     const struct directory *directory;
     struct arena *arena;
@@ -77,8 +80,7 @@ static enum st keep_header(void *ctx, struct slice text)
 /* A message without a body is all header. */
 static enum st read_header(struct work *w)
 {
-    enum st st =
-        blob_each(w->context->store, w->task->blob_id, 0, HEADER_BYTES_MAX, keep_header, w);
+    enum st st = blob_each(w->store, w->task->blob_id, 0, HEADER_BYTES_MAX, keep_header, w);
 
     if (st == ST_OK)
         w->header_whole = w->header.len < HEADER_BYTES_MAX;
@@ -97,7 +99,7 @@ static enum st end_body(struct store_tx *tx, void *arg)
 
 static enum st end_silent(struct work *w, enum calendar_oof what)
 {
-    enum st st = store_write(w->context->store, end_body, w);
+    enum st st = store_write(w->store, end_body, w);
 
     if (st == ST_OK)
         log_event(EV_OOF_SILENT, 0, LOG_S("guid", w->task->body), LOG_C("account", w->account.name),
@@ -125,15 +127,15 @@ static enum st write_reply(const struct work *w, const struct directory_person *
                            struct slice own, const struct router_message *message, bool inside,
                            struct buf *text, bool *utf8_r)
 {
-    const struct calendar_oof_text reply = {
-        .name = slice_str(person->full_name),
-        .from = own,
-        .to = w->task->sender,
-        .header = buf_slice(&w->header),
-        .text = inside ? w->settings.oof_inside_text : w->settings.oof_outside_text,
-        .guid = slice_str(message->guid),
-        .host = slice_str(router_queue_server_name(w->context->queue)),
-        .now_ms = w->now_ms};
+    const struct calendar_oof_text reply = {.name = slice_str(person->full_name),
+                                            .from = own,
+                                            .to = w->task->sender,
+                                            .header = buf_slice(&w->header),
+                                            .text = inside ? w->settings.oof_inside_text
+                                                           : w->settings.oof_outside_text,
+                                            .guid = slice_str(message->guid),
+                                            .host = slice_str(w->host),
+                                            .now_ms = w->now_ms};
 
     buf_put(text, SLICE(RETURN_PATH));
     calendar_oof_text_write(&reply, text, utf8_r);
@@ -153,11 +155,11 @@ static enum st accept_reply(struct work *w, struct router_message *message,
     mime_scan_feed(scan, text);
     const struct mime_part *root = mime_scan_end(scan);
     mime_structure_write(root, &structure);
-    buf_putf(&message_id, "<%s@%s>", message->guid, router_queue_server_name(w->context->queue));
+    buf_putf(&message_id, "<%s@%s>", message->guid, w->host);
     message->envelope = root->envelope;
     message->structure = buf_slice(&structure);
     message->message_id = buf_slice(&message_id);
-    enum st st = router_accept(w->context->store, w->context->queue, message);
+    enum st st = router_accept(w->store, w->queue, message);
     mime_scan_free(&scan);
     if (st == ST_OK && w->ended)
         log_event(EV_OOF_REPLIED, 0, LOG_S("guid", w->task->body),
@@ -172,7 +174,7 @@ static enum st send_reply(struct work *w, const struct directory_person *person,
     AUTO(buf) struct buf text = BUF(CALENDAR_OOF_TEXT_BYTES_MAX + sizeof(RETURN_PATH));
     struct router_rcpt rcpt = {.address = w->task->sender, .notify = ROUTER_NOTIFY_NEVER};
     /* Of what becomes of it nobody is told. */
-    struct router_message message = {.body = blob_writer_new(w->context->store),
+    struct router_message message = {.body = blob_writer_new(w->store),
                                      .now_ms = w->now_ms,
                                      .sender = SLICE(""),
                                      .origin = SLICE("out of office"),
@@ -225,12 +227,12 @@ static enum st reply(struct work *w, const struct directory_person *person, stru
 
 static enum st judge(struct work *w)
 {
-    enum st st = store_read(w->context->store, read_settings, w);
+    enum st st = store_read(w->store, read_settings, w);
 
     if (st == ST_OK)
         st = read_header(w);
     if (st == ST_NOT_FOUND) /* the account or the message is gone, and its tasks with it */
-        return store_write(w->context->store, end_body, w);
+        return store_write(w->store, end_body, w);
     if (st != ST_OK)
         return st;
     const struct directory_person *person =
@@ -251,10 +253,12 @@ static enum st judge(struct work *w)
     return reply(w, person, own, what == CALENDAR_OOF_INSIDE);
 }
 
-enum st calendar_oof_work(const struct calendar_oof_context *context, const struct store_task *task)
+enum st calendar_oof_work(struct calendar *calendar, const struct store_task *task)
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    struct work w = {.context = context,
+    struct work w = {.store = calendar_store(calendar),
+                     .queue = calendar_queue(calendar),
+                     .host = calendar_server_name(calendar),
                      .task = task,
                      .directory = directory,
                      .arena = arena_new("out of office", ARENA_BYTES_MAX),

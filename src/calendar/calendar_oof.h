@@ -5,9 +5,9 @@
 
 struct arena;
 struct buf;
+struct calendar;
 struct directory;
 struct directory_person;
-struct router_queue;
 
 /* --- whether there is a reply: pure --- */
 
@@ -55,16 +55,11 @@ void calendar_oof_text_write(const struct calendar_oof_text *reply, struct buf *
 
 /* --- at work --- */
 
-struct calendar_oof_context {
-    struct store *store;
-    struct router_queue *queue;
-};
 /* Does a task of kind STORE_TASK_OOF: one transaction puts the reply into a mailbox or the queue,
  * notes that the sender had one, and ends the task; or ends the task alone. Waits for the store;
  * not inside a transaction. ST_OK: it is done, by this call or another one. Otherwise it stands as
  * it was, to be tried again. */
-MUST_USE enum st calendar_oof_work(const struct calendar_oof_context *context,
-                                   const struct store_task *task);
+MUST_USE enum st calendar_oof_work(struct calendar *calendar, const struct store_task *task);
 /* Sets what struct store_calendar_account says of out of office (oof and what follows); the rest
  * stays. A time that does not end (0) or begin (0) is open; texts are UTF-8. Where a text, the
  * state or the time is another than before, who was answered is forgotten. ST_INVALID: a time that

@@ -322,6 +322,7 @@ enum st calendar_put(struct calendar *calendar, struct calendar_put *put)
         .calendar = calendar,
         .put = put,
         .directory = directory,
+        .round = {.calendar = calendar},
         .limits = {conf_get()->calendar_object_bytes_max, conf_get()->calendar_attendees_max}};
     size_t bytes = calendar_object_arena_bytes(&p.limits);
     enum st st = ST_OK;

@@ -13,10 +13,7 @@
 
 enum st calendar_oof_task(struct calendar_round *round, const struct store_task *task)
 {
-    const struct calendar_oof_context context = {calendar_store(round->calendar),
-                                                 calendar_queue(round->calendar)};
-
-    return calendar_oof_work(&context, task);
+    return calendar_oof_work(round->calendar, task);
 }
 
 static calendar_work_fn *const works[] = {

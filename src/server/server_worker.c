@@ -212,6 +212,11 @@ static struct health_limits health_limits_of(const struct conf *conf)
                                   .steady_ms = conf->cluster_steady_ms};
 }
 
+static void kick_calendar(void *calendar)
+{
+    calendar_kick(calendar);
+}
+
 static enum st open_queue(struct worker *worker, const struct conf *conf, struct buf *why)
 {
     const struct health_limits limits = health_limits_of(conf);
@@ -380,6 +385,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     worker->imap = (struct imap_context){worker->store, &worker->auth};
     listen_all(worker, conf, listeners);
     router_queue_use_cluster(worker->queue, worker->cluster);
+    router_queue_watch_tasks(worker->queue, kick_calendar, worker->calendar);
     if (worker->cluster != NULL)
         st = start_cluster(worker, why);
     if (st == ST_OK)

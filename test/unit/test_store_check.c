@@ -1,7 +1,9 @@
 #include "store_t.h"
 
+#include "store/store_calendar.h"
 #include "store/store_check.h"
 #include "store/store_dump.h"
+#include "store/store_task.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -39,6 +41,16 @@ static uint64_t check(struct t_store *t, struct report *report, bool deep)
     return faults;
 }
 
+static enum st set_out_of_office(struct store_tx *tx, void *arg)
+{
+    const struct t_store *t = arg;
+    const struct store_calendar_account account = {
+        .account_id = t->account_id, .oof = STORE_OOF_ON, .oof_inside_text = SLICE("away")};
+    enum st st = store_calendar_account_set(tx, &account);
+
+    return st == ST_OK ? store_oof_claim(tx, t->account_id, SLICE("bob@x.test"), 0, 1) : st;
+}
+
 static void furnish(struct t_store *t)
 {
     char *noise = arena_alloc(t->arena, 1, 300000);
@@ -50,6 +62,7 @@ static void furnish(struct t_store *t)
 
     sys_random(noise, 300000);
     assert_int_equal(t_keyword(t, "$Forwarded", &bit), ST_OK);
+    assert_int_equal(store_write(t->store, set_out_of_office, t), ST_OK);
     for (int i = 0; i < 5; i++)
         (void)t_deliver(t, t->inbox_id, SLICE("0123456789"));
     (void)t_deliver(t, t->inbox_id, (struct slice){noise, 300000});
