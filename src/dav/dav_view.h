@@ -5,7 +5,7 @@
 #include "dav/dav_multistatus.h"
 #include "dav/dav_prop.h"
 
-#define DAV_RESULTS_MAX 200000 /* responses of one report */
+#define DAV_RESULTS_MAX 100000 /* responses of one report: about half of the call's arena */
 
 struct dav_view {
     bool asked; /* for calendar-data */
