@@ -178,14 +178,16 @@ static enum st store_object(struct arriving *in, const struct ical_comp *vcalend
 static enum st put_into_inbox(struct arriving *in)
 {
     struct store_event old;
-    struct store_event event = {.calendar_id = in->inbox.calendar_id,
-                                .account_id = in->a->person->account_id,
-                                .name = name_of(in->a->arena, in->a->text),
-                                .uid = in->uid,
-                                .until_s = STORE_EVENT_FOREVER,
-                                .last_s = STORE_EVENT_FOREVER,
-                                .modified_ms = in->a->now_ms,
-                                .body = in->a->text};
+    struct store_event event = {
+        .calendar_id = in->inbox.calendar_id,
+        .account_id = in->a->person->account_id,
+        .name = name_of(in->a->arena, in->a->text),
+        .uid = in->uid,
+        .flags = calendar_object_private(in->a->message) ? STORE_EVENT_PRIVATE : 0,
+        .until_s = STORE_EVENT_FOREVER,
+        .last_s = STORE_EVENT_FOREVER,
+        .modified_ms = in->a->now_ms,
+        .body = in->a->text};
     enum st st = store_event_find(in->tx, in->a->arena, event.calendar_id, event.name, &old);
 
     if (st != ST_NOT_FOUND)

@@ -7,6 +7,8 @@ struct arena;
 struct ical_comp;
 
 /* A copy of after in which those who answered have the PARTSTAT that before has of them, component
- * by component. Slices are shared. */
+ * by component. An instance that only an answer made another than the series, and that after does
+ * not have, is made anew from after's series, where that is at the same times. Slices are shared.
+ */
 struct ical_comp *calendar_merge(struct arena *arena, const struct ical_comp *before,
                                  const struct ical_comp *after);

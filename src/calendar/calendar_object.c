@@ -36,6 +36,21 @@ size_t calendar_object_arena_bytes(const struct calendar_limits *limits)
     return 4 * ical_limits_arena_bytes(&ical) + DECISION_BYTES;
 }
 
+static bool is_private(const struct ical_comp *comp)
+{
+    struct slice class = slice_trim(ical_prop_value(comp, ICAL_CLASS));
+
+    return class.len > 0 && !slice_ieq(class, SLICE("PUBLIC"));
+}
+
+bool calendar_object_private(const struct ical_comp *vcalendar)
+{
+    for (const struct ical_comp *comp = vcalendar->comps; comp != NULL; comp = comp->next)
+        if (is_private(comp))
+            return true;
+    return false;
+}
+
 struct reading {
     struct arena *arena;
     const struct calendar_limits *limits;
@@ -107,7 +122,6 @@ static enum st look_at(struct reading *r, const struct ical_comp *comp, bool fir
 {
     struct calendar_object *object = r->object;
     struct slice uid = ical_prop_value(comp, ICAL_UID);
-    struct slice class = ical_prop_value(comp, ICAL_CLASS);
     enum store_event_kind kind = STORE_EVENT;
     enum st st = kind_of(r, comp, &kind);
 
@@ -122,7 +136,7 @@ static enum st look_at(struct reading *r, const struct ical_comp *comp, bool fir
     if (!slice_eq(uid, object->uid) || kind != object->kind)
         return REFUSE(r, CALENDAR_VALID_OBJECT, comp->line,
                       "components of one object have one UID and are of one kind");
-    if (class.len > 0 && !slice_ieq(class, SLICE("PUBLIC")))
+    if (is_private(comp))
         object->flags |= STORE_EVENT_PRIVATE;
     if (!first || ical_prop_find(comp, ICAL_RRULE) != NULL ||
         ical_prop_find(comp, ICAL_RDATE) != NULL)

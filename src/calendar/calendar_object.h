@@ -38,3 +38,5 @@ MUST_USE enum st calendar_object_read(struct arena *arena, struct slice text,
                                       const struct calendar_limits *limits,
                                       struct calendar_object *object_r,
                                       enum calendar_fault *fault_r, struct ical_error *error_r);
+/* Whether any component has a CLASS other than PUBLIC. */
+bool calendar_object_private(const struct ical_comp *vcalendar);
