@@ -9,6 +9,7 @@ struct calendar_busytime_ask {
     const struct calendar_who *who;       /* asks */
     const struct directory_person *owner; /* whose account is in this store */
     int64_t from_s, until_s;
+    int64_t calendar_id;  /* only what is in this one, though it be transparent; 0: all of them */
     struct slice but_uid; /* a meeting that does not count, as it is to be moved; "": all do */
 };
 /* Rows as calendar_freebusy_merge() gives them, in arena. ST_DENIED: who asks may not know.

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "dav/dav_view.h"
 #include "log/log.h"
 #include "sys/sys_time.h"
 
@@ -24,7 +25,8 @@ const size_t dav_method_count = COUNT(dav_methods);
 
 /* What is true of every resource here (RFC 4918 section 10.1). */
 #define CLASSES \
-    "1, 3, access-control, calendar-auto-schedule, calendar-availability, calendar-proxy"
+    "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, " \
+    "calendar-availability, calendar-no-timezone, calendar-proxy"
 
 /* --- life --- */
 
@@ -56,6 +58,7 @@ void dav_call_unref(void *arg)
     if (--call->refs > 0)
         return;
     buf_fini(&call->body);
+    dav_view_free(&call->view);
     directory_unref(&call->directory);
     arena_free(&call->arena);
     mem_free(call);

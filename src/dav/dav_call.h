@@ -16,6 +16,7 @@
 #define DAV_INFINITY UINT32_MAX
 
 struct dav_call;
+struct dav_view;
 
 enum dav_body { DAV_BODY_NONE, DAV_BODY_XML, DAV_BODY_DATA };
 
@@ -74,6 +75,7 @@ struct dav_call {
     struct calendar_who who;           /* the same, with the groups */
     struct dav_resource target;
     struct xml_element *xml; /* the body; NULL: there is none */
+    struct dav_view *view;   /* of a report that shows objects; else NULL */
     uint64_t begun_ms;
     unsigned refs;
 };

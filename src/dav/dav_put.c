@@ -42,30 +42,22 @@ static bool take_conditions(struct dav_call *call, struct calendar_put *put)
     return true;
 }
 
-static enum st refuse_fault(struct dav_call *call, const struct calendar_put *put)
+enum st dav_refuse_object(struct dav_call *call, enum calendar_fault fault,
+                          const struct ical_error *error, const struct dav_path *other)
 {
     AUTO(buf) struct buf element = BUF(CONDITION_BYTES_MAX);
     AUTO(buf) struct buf why = BUF(KIB);
-    const char *name = calendar_fault_element(put->fault);
-    bool conflict = put->fault == CALENDAR_UID_CONFLICT || put->fault == CALENDAR_UNIQUE_SCHEDULING;
+    const char *name = calendar_fault_element(fault);
+    bool conflict = fault == CALENDAR_UID_CONFLICT || fault == CALENDAR_UNIQUE_SCHEDULING;
 
     xml_write_open(&element, XML_CALDAV, name);
-    if (put->conflict[0] != '\0') {
-        struct dav_path path = call->target.path;
-
-        path.object = slice_str(put->conflict);
-        /* What lies in another calendar than this is for its owner alone to know of. */
-        if (call->target.rights == DAV_RIGHTS_OWN)
-            path.calendar = slice_str(put->conflict_calendar);
-        if (call->target.rights == DAV_RIGHTS_OWN ||
-            slice_eq(call->target.calendar->name, slice_str(put->conflict_calendar)))
-            dav_href_write(&path, &element);
-    }
+    if (other != NULL)
+        dav_href_write(other, &element);
     xml_write_close(&element, XML_CALDAV, name);
-    if (put->error.line > 0)
-        buf_putf(&why, "Line %u: %s", put->error.line, put->error.text);
+    if (error->line > 0)
+        buf_putf(&why, "Line %u: %s", error->line, error->text);
     else
-        buf_put(&why, slice_str(put->error.text));
+        buf_put(&why, slice_str(error->text));
     return dav_refuse_xml(call, conflict ? 409 : 403, buf_slice(&element),
                           why.len > 0 ? why.ptr : "The object is not one that can be stored");
 }
@@ -88,6 +80,20 @@ static enum st refuse_sending(struct dav_call *call)
                           "only the owner and delegates may do");
 }
 
+/* What lies in another calendar than this is for its owner alone to know of. */
+static enum st refuse_put(struct dav_call *call, const struct calendar_put *put)
+{
+    struct dav_path path = call->target.path;
+    bool owns = call->target.rights == DAV_RIGHTS_OWN;
+    bool known = put->conflict[0] != '\0' &&
+                 (owns || slice_eq(call->target.calendar->name, slice_str(put->conflict_calendar)));
+
+    path.object = slice_str(put->conflict);
+    if (owns)
+        path.calendar = slice_str(put->conflict_calendar);
+    return dav_refuse_object(call, put->fault, &put->error, known ? &path : NULL);
+}
+
 static void add_tags(struct dav_call *call, const struct calendar_put *put)
 {
     AUTO(buf) struct buf tag = BUF(TAG_BYTES_MAX);
@@ -103,6 +109,21 @@ static void add_tags(struct dav_call *call, const struct calendar_put *put)
     http_reply_header(call->request, "Schedule-Tag", tag.ptr);
 }
 
+/* What is there now, which may be something else than was given (RFC 8144 section 3). */
+static enum st reply_object(struct dav_call *call, bool created)
+{
+    enum st st = dav_resource_find(call, &call->target.path, &call->target);
+
+    if (st != ST_OK || call->target.event == NULL)
+        return st == ST_OK ? ST_NOT_FOUND : st;
+    AUTO(buf) struct buf where = BUF(4 * KIB);
+    dav_path_write(&call->target.path, &where);
+    http_reply_header(call->request, "Content-Location", where.ptr);
+    http_reply_header(call->request, "Preference-Applied", "return=representation");
+    dav_object_headers(call, call->target.event);
+    return dav_object_reply(call, created ? 201 : 200);
+}
+
 static enum st run(struct dav_call *call, struct calendar_put *put)
 {
     if (call->target.masked)
@@ -111,13 +132,15 @@ static enum st run(struct dav_call *call, struct calendar_put *put)
         return ST_OK;
     enum st st = calendar_put(call->context->calendar, put);
     if (st == ST_INVALID)
-        return refuse_fault(call, put);
+        return refuse_put(call, put);
     if (st == ST_DENIED)
         return refuse_sending(call);
     if (st == ST_CONFLICT)
         return refuse_condition(call, "A condition");
     if (st != ST_OK)
         return st;
+    if (put->body.ptr != NULL && dav_prefers(call, "return=representation"))
+        return reply_object(call, put->created);
     if (put->body.ptr != NULL)
         add_tags(call, put);
     http_reply(call->request, put->body.ptr != NULL && put->created ? 201 : 204, NULL, SLICE(""));
