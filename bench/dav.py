@@ -64,12 +64,7 @@ class Dav:
         if status < 200:
             raise DavError(f"{method}: {status}")
         if b"transfer-encoding: chunked" in head:
-            parts = [rest]
-            while not parts[-1].endswith(b"0\r\n\r\n"):
-                parts.append(self.more(sock, method))
-                if len(parts[-1]) < 8:
-                    parts[-2:] = [parts[-2] + parts[-1]]
-            rest = b"".join(parts)
+            rest = self.chunks(sock, rest, method)
         elif length := re.search(rb"content-length: *(\d+)", head):
             parts, left = [rest], int(length[1]) - len(rest)
             while left > 0:
@@ -79,6 +74,23 @@ class Dav:
         if b"connection: close" in head:
             self.close()
         return status, rest
+
+    def chunks(self, sock: socket.socket, data: bytes, method: str) -> bytes:
+        parts = []
+        while True:
+            while (end := data.find(b"\r\n")) < 0:
+                data += self.more(sock, method)
+            size, data = int(data[:end], 16), data[end + 2:]
+            left = [data]
+            have = len(data)
+            while have < size + 2:
+                left.append(self.more(sock, method))
+                have += len(left[-1])
+            data = b"".join(left)
+            if size == 0:
+                return b"".join(parts)
+            parts.append(data[:size])
+            data = data[size + 2:]
 
     def more(self, sock: socket.socket, method: str) -> bytes:
         data = sock.recv(1 << 20)
