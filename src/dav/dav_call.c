@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "dav/dav_view.h"
 #include "log/log.h"
 #include "sys/sys_time.h"
 
@@ -23,7 +24,7 @@ const struct dav_method dav_methods[] = {
 const size_t dav_method_count = COUNT(dav_methods);
 
 /* What is true of every resource here (RFC 4918 section 10.1). */
-#define CLASSES "1, 3"
+#define CLASSES "1, 3, extended-mkcol, calendar-access, calendar-no-timezone"
 
 /* --- life --- */
 
@@ -55,6 +56,7 @@ void dav_call_unref(void *arg)
     if (--call->refs > 0)
         return;
     buf_fini(&call->body);
+    dav_view_free(&call->view);
     directory_unref(&call->directory);
     arena_free(&call->arena);
     mem_free(call);
@@ -260,8 +262,9 @@ static bool read_xml(struct dav_call *call)
 static enum st find_target(struct dav_call *call)
 {
     static const char *const privileges[] = {
-        [DAV_RIGHTS_NOBODY] = "read", [DAV_RIGHTS_SEE] = "read",  [DAV_RIGHTS_READ] = "read",
-        [DAV_RIGHTS_WRITE] = "write", [DAV_RIGHTS_ACT] = "write", [DAV_RIGHTS_OWN] = "all",
+        [DAV_RIGHTS_NOBODY] = "read", [DAV_RIGHTS_BUSY] = "read",   [DAV_RIGHTS_SEE] = "read",
+        [DAV_RIGHTS_READ] = "read",   [DAV_RIGHTS_WRITE] = "write", [DAV_RIGHTS_ACT] = "write",
+        [DAV_RIGHTS_OWN] = "all",
     };
     enum st st = dav_resource_find(call, &call->target.path, &call->target);
 

@@ -15,12 +15,14 @@
 #define DAV_INFINITY UINT32_MAX
 
 struct dav_call;
+struct dav_view;
 
 enum dav_body { DAV_BODY_NONE, DAV_BODY_XML, DAV_BODY_DATA };
 
 /* What who asks may do with a resource; each includes those before it. */
 enum dav_rights {
     DAV_RIGHTS_NOBODY, /* without a log-in */
+    DAV_RIGHTS_BUSY,   /* when it makes busy, by a query alone */
     DAV_RIGHTS_SEE,    /* that it is there */
     DAV_RIGHTS_READ,
     DAV_RIGHTS_WRITE,
@@ -63,6 +65,7 @@ struct dav_call {
     const struct directory_person *me; /* who asks; NULL: not known, where no log-in is needed */
     struct dav_resource target;
     struct xml_element *xml; /* the body; NULL: there is none */
+    struct dav_view *view;   /* of a report that shows objects; else NULL */
     uint64_t begun_ms;
     unsigned refs;
 };

@@ -1,5 +1,6 @@
 /* Properties of calendars and of what is in them. */
 #include "conf/conf.h"
+#include "dav/dav_data.h"
 #include "dav/dav_prop.h"
 #include "dav/dav_tag.h"
 
@@ -166,5 +167,35 @@ enum st dav_prop_calendar_order(const struct dav_call *call, const struct dav_re
                                 struct buf *out)
 {
     buf_putf(out, "%lld", (long long)resource->calendar->sort);
+    return ST_OK;
+}
+
+/* RFC 4791 sections 5.2.6 and 5.2.7: what iCalendar can write. */
+enum st dav_prop_min_date_time(const struct dav_call *call, const struct dav_resource *resource,
+                               struct buf *out)
+{
+    buf_put(out, SLICE("00000101T000000Z"));
+    return ST_OK;
+}
+
+enum st dav_prop_max_date_time(const struct dav_call *call, const struct dav_resource *resource,
+                               struct buf *out)
+{
+    buf_put(out, SLICE("99991231T235959Z"));
+    return ST_OK;
+}
+
+/* Of those that a report with CALDAV:expand shows. */
+enum st dav_prop_max_instances(const struct dav_call *call, const struct dav_resource *resource,
+                               struct buf *out)
+{
+    buf_putf(out, "%d", DAV_EXPAND_INSTANCES_MAX);
+    return ST_OK;
+}
+
+enum st dav_prop_max_attendees(const struct dav_call *call, const struct dav_resource *resource,
+                               struct buf *out)
+{
+    buf_putf(out, "%llu", (unsigned long long)conf_get()->calendar_attendees_max);
     return ST_OK;
 }

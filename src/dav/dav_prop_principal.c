@@ -130,12 +130,6 @@ enum st dav_prop_principal_collection_set(const struct dav_call *call,
     return ST_OK;
 }
 
-enum st dav_prop_supported_report_set(const struct dav_call *call,
-                                      const struct dav_resource *resource, struct buf *out)
-{
-    return ST_OK;
-}
-
 enum st dav_prop_calendar_home_set(const struct dav_call *call, const struct dav_resource *resource,
                                    struct buf *out)
 {
