@@ -1,6 +1,7 @@
 #include "admin/admin_lines.h"
 #include "base/arena.h"
 #include "base/mem.h"
+#include "cluster/cluster_shadow.h"
 #include "store/store_shadow.h"
 #include "sys/sys_time.h"
 
@@ -68,7 +69,9 @@ static enum st copies_produce(struct admin_call *call, struct http_out *out)
 
     admin_lines_init(&copies->lines, out);
     do {
-        st = store_read(call->context->store, read_page, copies);
+        st = cluster_shadow_gather(call->context->cluster);
+        if (st == ST_OK)
+            st = store_read(call->context->store, read_page, copies);
         if (st == ST_OK)
             st = put_page(copies);
     } while (st == ST_OK && json_array_size(copies->page) == PAGE_COUNT);

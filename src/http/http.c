@@ -359,17 +359,17 @@ static unsigned hex_of(char c)
                                   : 16;
 }
 
-/* In place; gives the new length. A path's "%2F" and "%00" stay, and a '%' without two digits. */
-static size_t unescape(void *cls, struct MHD_Connection *connection, char *text)
+/* In place. What is spared stays, and "%00", and a '%' without two digits. */
+static void unescape(const char *text, char spared)
 {
-    char *to = text;
+    char *to = (char *)(uintptr_t)text; /* the library's own copy for this connection */
 
     for (const char *at = text; *at != '\0'; at++) {
         unsigned high = *at == '%' ? hex_of(at[1]) : 16;
         unsigned low = high < 16 ? hex_of(at[2]) : 16;
         unsigned byte = high * 16 + low;
 
-        if (low < 16 && byte != 0 && byte != '/') {
+        if (low < 16 && byte != 0 && (char)byte != spared) {
             *to++ = (char)byte;
             at += 2;
         } else {
@@ -377,7 +377,20 @@ static size_t unescape(void *cls, struct MHD_Connection *connection, char *text)
         }
     }
     *to = '\0';
-    return (size_t)(to - text);
+}
+
+/* The library would do the same with paths and queries; a path's "%2F" is no '/'. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *text)
+{
+    return strlen(text);
+}
+
+static enum MHD_Result unescape_value(void *cls, enum MHD_ValueKind kind, const char *key,
+                                      const char *value)
+{
+    if (value != NULL)
+        unescape(value, '\0');
+    return MHD_YES;
 }
 
 static struct http_request *request_new(struct socket_served *served,
@@ -389,6 +402,8 @@ static struct http_request *request_new(struct socket_served *served,
     request->socket = served;
     request->connection = connection;
     request->method = method;
+    unescape(url, '/');
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, unescape_value, NULL);
     request->path = url;
     request->body_bytes_max = served->service.body_bytes_max;
     request->first = take_first(connection);
@@ -542,7 +557,7 @@ static struct MHD_Daemon *start_on(struct socket_served *served, int fd)
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->header_bytes_max,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(options->timeout_ms / SEC_MS),
         MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, MHD_OPTION_UNESCAPE_CALLBACK,
-        unescape, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL,
+        leave_escaped, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
         served->service.tls ? secure : none, MHD_OPTION_END);
 }

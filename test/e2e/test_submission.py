@@ -231,6 +231,7 @@ def away():
     server = Server("postgres").start()
     server.set(store_retry_ms="1 s")
     keep(server, "alice")
+    Client(server, "alice").found("Sent", "<none>")  # whoever logs in sees to it that the document is known
     yield server
     server.remove()
 

@@ -41,7 +41,7 @@ class PairServer(servers.Server):
         self.config = self.dir / "posthorse.ini"
         lines = {"server_name": name, "domains": "example.test", "data_dir": self.data, "user": user, "store": where,
                  "auth_plain_without_tls": "yes",
-                 **{f"listen_{kind}": address for kind, address in self.ports.items() if kind != "imaps"}, **settings}
+                 **{f"listen_{kind}": address for kind, address in self.ports.items() if kind not in ("imaps", "https")}, **settings}
         self.config.write_text("".join(f"{key} = {value}\n" for key, value in lines.items()))
 
     def run(self, *words, check=True, **more):
