@@ -72,12 +72,12 @@ static enum st read_text(struct reading *r, const struct xml_element *parent,
                          struct dav_text_match *text_r)
 {
     const struct xml_element *element = xml_child(parent, XML_CALDAV, "text-match");
-    struct slice collation = xml_attr(element, "collation");
-    struct slice negate = xml_attr(element, "negate-condition");
 
     *text_r = (struct dav_text_match){.asked = element != NULL};
     if (element == NULL)
         return ST_OK;
+    struct slice collation = xml_attr(element, "collation");
+    struct slice negate = xml_attr(element, "negate-condition");
     text_r->text = element->text;
     text_r->negate = slice_eq(negate, SLICE("yes"));
     text_r->octet = slice_eq(collation, SLICE("i;octet"));

@@ -42,25 +42,27 @@ static bool take_conditions(struct dav_call *call, struct calendar_put *put)
     return true;
 }
 
-static enum st refuse_fault(struct dav_call *call, const struct calendar_put *put)
+enum st dav_refuse_object(struct dav_call *call, const struct dav_path *path,
+                          enum calendar_fault fault, const struct ical_error *error,
+                          const char *other)
 {
     AUTO(buf) struct buf element = BUF(CONDITION_BYTES_MAX);
     AUTO(buf) struct buf why = BUF(KIB);
-    const char *name = calendar_fault_element(put->fault);
-    bool conflict = put->fault == CALENDAR_UID_CONFLICT || put->fault == CALENDAR_UNIQUE_SCHEDULING;
+    const char *name = calendar_fault_element(fault);
+    bool conflict = fault == CALENDAR_UID_CONFLICT || fault == CALENDAR_UNIQUE_SCHEDULING;
 
     xml_write_open(&element, XML_CALDAV, name);
-    if (put->conflict[0] != '\0') {
-        struct dav_path path = call->target.path;
+    if (other[0] != '\0') {
+        struct dav_path there = *path;
 
-        path.object = slice_str(put->conflict);
-        dav_href_write(&path, &element);
+        there.object = slice_str(other);
+        dav_href_write(&there, &element);
     }
     xml_write_close(&element, XML_CALDAV, name);
-    if (put->error.line > 0)
-        buf_putf(&why, "Line %u: %s", put->error.line, put->error.text);
+    if (error->line > 0)
+        buf_putf(&why, "Line %u: %s", error->line, error->text);
     else
-        buf_put(&why, slice_str(put->error.text));
+        buf_put(&why, slice_str(error->text));
     return dav_refuse_xml(call, conflict ? 409 : 403, buf_slice(&element),
                           why.len > 0 ? why.ptr : "The object is not one that can be stored");
 }
@@ -86,7 +88,7 @@ static enum st run(struct dav_call *call, struct calendar_put *put)
         return ST_OK;
     enum st st = calendar_put(call->context->calendar, put);
     if (st == ST_INVALID)
-        return refuse_fault(call, put);
+        return dav_refuse_object(call, &call->target.path, put->fault, &put->error, put->conflict);
     if (st == ST_CONFLICT)
         return refuse_condition(call, "A condition");
     if (st != ST_OK)

@@ -1,6 +1,12 @@
 /* dav_put.h: an object is stored or removed. Inside dav/. */
 #pragma once
+#include "calendar/calendar_object.h"
 #include "dav/dav_call.h"
 
 /* DELETE of an object that is there. Replies, as a method does. */
 MUST_USE enum st dav_delete_object(struct dav_call *call);
+/* Replies with the precondition that an object to be at path does not meet; other: the name of the
+ * object that is in its way, "". */
+enum st dav_refuse_object(struct dav_call *call, const struct dav_path *path,
+                          enum calendar_fault fault, const struct ical_error *error,
+                          const char *other);
