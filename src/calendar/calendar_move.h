@@ -25,6 +25,6 @@ struct calendar_move {
 };
 /* ST_OK: durable. ST_INVALID: fault and error say it. ST_EXISTS: something is at to.
  * ST_CONFLICT: it is not the one of if_etag. ST_DENIED: meetings are not moved to other people, and
- * not overwritten by other objects. ST_NOT_FOUND: from, or a calendar, is not there. ST_FULL, ST_IO.
- */
+ * not overwritten by other objects. ST_NOT_FOUND: from, or a calendar, is not there. ST_FULL,
+ * ST_IO. */
 MUST_USE enum st calendar_move(struct calendar *calendar, struct calendar_move *move);

@@ -54,10 +54,16 @@ static enum st refuse(struct calendar_put *put, enum calendar_fault fault, const
 static enum st tell_conflict(struct putting *p, enum calendar_fault fault)
 {
     struct store_event other;
+    struct store_calendar at;
+    struct calendar_put *put = p->put;
 
-    if (store_event_find_uid(p->tx, p->tx_arena, p->put->owner->account_id, p->given.uid, &other) ==
-        ST_OK)
-        snprintf(p->put->conflict, sizeof(p->put->conflict), "%.*s", SLICE_ARG(other.name));
+    if (store_event_find_uid(p->tx, p->tx_arena, put->owner->account_id, p->given.uid, &other) ==
+            ST_OK &&
+        store_calendar_get(p->tx, p->tx_arena, other.calendar_id, &at) == ST_OK) {
+        snprintf(put->conflict, sizeof(put->conflict), "%.*s", SLICE_ARG(other.name));
+        snprintf(put->conflict_calendar, sizeof(put->conflict_calendar), "%.*s",
+                 SLICE_ARG(at.name));
+    }
     return refuse(p->put, fault, "another object has its UID");
 }
 
@@ -132,6 +138,8 @@ static enum st decide(struct putting *p, const struct ical_comp *before,
         return tell_refusal(p);
     if (st != ST_OK)
         return refuse(p->put, CALENDAR_VALID_DATA, "what changed cannot be worked out");
+    if (p->put->others && p->sent.messages.count > 0)
+        return ST_DENIED;
     note_status(p);
     return ST_OK;
 }

@@ -18,6 +18,7 @@ struct calendar_put {
     uint64_t if_etag;         /* its modseq is this; 0: nothing is asked */
     uint64_t if_schedule_tag; /* 0: nothing is asked */
     bool quiet;               /* nobody is told (import, RFC 6638 section 8.1 of a removal) */
+    bool others;              /* who does it may not invite and answer in the owner's name */
     int64_t now_ms;
     /* out */
     bool created;
@@ -25,9 +26,12 @@ struct calendar_put {
     uint64_t etag;
     uint64_t schedule_tag; /* 0: it has none */
     enum calendar_fault fault;
-    struct ical_error error;                 /* a sentence */
-    char conflict[STORE_NAME_BYTES_MAX + 1]; /* of UID_CONFLICT: the other object's name */
+    struct ical_error error; /* a sentence */
+    /* Of UID_CONFLICT and UNIQUE_SCHEDULING: the other object's name and its calendar's. */
+    char conflict[STORE_NAME_BYTES_MAX + 1];
+    char conflict_calendar[STORE_NAME_BYTES_MAX + 1];
 };
 /* ST_OK: durable. ST_INVALID: fault and error say it. ST_CONFLICT: a condition does not hold.
- * ST_NOT_FOUND: the calendar, or the object to be removed, is not there. ST_FULL, ST_IO. */
+ * ST_NOT_FOUND: the calendar, or the object to be removed, is not there. ST_DENIED: put->others,
+ * and somebody would be told. ST_FULL, ST_IO. */
 MUST_USE enum st calendar_put(struct calendar *calendar, struct calendar_put *put);

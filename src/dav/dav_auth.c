@@ -66,6 +66,8 @@ static bool log_in(struct dav_call *call, struct directory_auth *auth, struct sl
     if (st != ST_OK)
         return refuse(call, why);
     call->me = directory_login(call->directory, slice_str(person.name));
+    if (call->me != NULL)
+        calendar_who_init(call->directory, call->arena, call->me, &call->who);
     return call->me != NULL || challenge(call, "Name or password is wrong");
 }
 

@@ -24,7 +24,9 @@ const struct dav_method dav_methods[] = {
 const size_t dav_method_count = COUNT(dav_methods);
 
 /* What is true of every resource here (RFC 4918 section 10.1). */
-#define CLASSES "1, 3, extended-mkcol, calendar-access, calendar-no-timezone"
+#define CLASSES \
+    "1, 3, access-control, extended-mkcol, calendar-access, calendar-auto-schedule, " \
+    "calendar-availability, calendar-no-timezone, calendar-proxy"
 
 /* --- life --- */
 

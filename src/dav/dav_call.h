@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_rights.h"
 #include "dav/dav.h"
 #include "dav/dav_path.h"
 #include "directory/directory.h"
@@ -48,11 +49,19 @@ extern const size_t dav_method_count;
 
 /* What a path names, found. */
 struct dav_resource {
-    struct dav_path path;                  /* in the call's arena */
-    const struct directory_person *person; /* whose it is; NULL: nobody's */
-    enum dav_rights rights;                /* of who asks */
-    struct store_calendar *calendar;       /* of calendars and what is in them; NULL: not there */
-    struct store_event *event;             /* of objects; NULL: not there */
+    struct dav_path path; /* in the call's arena */
+    /* Whose it is; NULL: nobody's. Of a calendar that is shared into another's home, its owner. */
+    const struct directory_person *person;
+    const struct directory_group *group; /* of GROUP */
+    enum dav_rights rights;              /* of who asks */
+    struct store_calendar *calendar;     /* of calendars and what is in them; NULL: not there */
+    struct store_event *event;           /* of objects; NULL: not there */
+    bool masked;                         /* the event is private, and who asks is not its owner */
+};
+
+struct dav_list {
+    struct dav_resource *at;
+    size_t count, cap;
 };
 
 struct dav_call {
@@ -63,6 +72,7 @@ struct dav_call {
     struct buf body;
     const struct directory *directory;
     const struct directory_person *me; /* who asks; NULL: not known, where no log-in is needed */
+    struct calendar_who who;           /* the same, with the groups */
     struct dav_resource target;
     struct xml_element *xml; /* the body; NULL: there is none */
     struct dav_view *view;   /* of a report that shows objects; else NULL */
@@ -107,6 +117,22 @@ bool dav_prefers(struct dav_call *call, const char *what);
 /* Fills call->me; false: replied. */
 bool dav_auth(struct dav_call *call, struct directory_auth *auth);
 
+/* --- rights (dav_rights.c) --- */
+
+/* Of who asks, on what lies in the owner's account: a calendar of that id, or 0. */
+MUST_USE enum st dav_rights_find(const struct dav_call *call, struct store_tx *tx,
+                                 const struct directory_person *owner, enum dav_kind kind,
+                                 int64_t calendar_id, enum dav_rights *rights_r);
+/* Whether others than the owner see only when it is; the body, where there is one, becomes that,
+ * in arena. To be used on every object that goes out or is searched. */
+bool dav_mask(struct arena *arena, enum dav_rights rights, struct store_event *event);
+/* Appends the calendars that others share with the home's owner by name or group. */
+MUST_USE enum st dav_shared_add(struct dav_call *call, struct store_tx *tx,
+                                const struct dav_resource *home, struct dav_list *list);
+/* The owner and the calendar's name that a name in another's home stands for. */
+bool dav_shared_read(const struct directory *directory, struct slice name,
+                     const struct directory_person **owner_r, struct slice *calendar_r);
+
 /* --- resources (dav_resource.c) --- */
 
 /* Finds what the path names, with the body of an object where with_body, and what who asks may do
@@ -117,10 +143,6 @@ MUST_USE enum st dav_resource_find(struct dav_call *call, const struct dav_path 
 /* Whether it is there. */
 bool dav_resource_is(const struct dav_resource *resource);
 /* Its members that who asks may see, one level, appended to the list that is in the arena. */
-struct dav_list {
-    struct dav_resource *at;
-    size_t count, cap;
-};
 void dav_list_add(struct dav_call *call, struct dav_list *list,
                   const struct dav_resource *resource);
 MUST_USE enum st dav_resource_members(struct dav_call *call, const struct dav_resource *resource,

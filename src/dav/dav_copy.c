@@ -47,7 +47,7 @@ static struct calendar_place place_of(const struct dav_resource *resource)
                                    resource->path.object};
 }
 
-static enum st run(struct dav_call *call, struct calendar_move *move, const struct dav_path *path)
+static enum st run(struct dav_call *call, struct calendar_move *move)
 {
     enum st st = calendar_move(call->context->calendar, move);
 
@@ -56,7 +56,7 @@ static enum st run(struct dav_call *call, struct calendar_move *move, const stru
         http_reply(call->request, move->created ? 201 : 204, NULL, SLICE(""));
         return ST_OK;
     case ST_INVALID:
-        return dav_refuse_object(call, path, move->fault, &move->error, "");
+        return dav_refuse_object(call, move->fault, &move->error, NULL);
     case ST_EXISTS:
         return dav_refuse(call, 412, XML_DAV, NULL,
                           "Something is there already, and Overwrite is F");
@@ -79,6 +79,8 @@ static enum st copy_or_move(struct dav_call *call, bool copy)
 
     if (match != NULL && !dav_etag_in(slice_str(match), call->target.event->modseq))
         return dav_refuse(call, 412, XML_DAV, NULL, "The object is another one by now");
+    if (call->target.masked)
+        return dav_refuse(call, 403, XML_DAV, NULL, "The event is private");
     if (!read_destination(call, &path))
         return ST_OK;
     enum st st = dav_resource_find(call, &path, &to);
@@ -97,7 +99,7 @@ static enum st copy_or_move(struct dav_call *call, bool copy)
         .overwrite = overwrite == NULL || !slice_ieq(slice_trim(slice_str(overwrite)), SLICE("F")),
         .if_etag = call->target.event->modseq,
         .now_ms = sys_now_ms()};
-    return run(call, &move, &path);
+    return run(call, &move);
 }
 
 enum st dav_method_copy(struct dav_call *call)

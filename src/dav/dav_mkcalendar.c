@@ -37,7 +37,8 @@ static enum st make_calendar(struct dav_call *call, enum xml_ns ns, const char *
                                          .name = call->target.path.calendar,
                                          .created_ms = sys_now_ms(),
                                          .components = STORE_COMPONENTS_ALL}};
-    struct dav_setting setting = {call->arena, &making.calendar, true};
+    struct dav_setting setting = {
+        .arena = call->arena, .calendar = &making.calendar, .making = true};
 
     if (call->target.calendar != NULL)
         return dav_refuse(call, 405, XML_DAV, "resource-must-be-null", "It exists already");

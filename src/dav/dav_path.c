@@ -50,11 +50,21 @@ static enum dav_kind kind_of_calendar(struct slice name, bool object)
     return object ? DAV_KIND_OBJECT : DAV_KIND_CALENDAR;
 }
 
+static enum dav_kind kind_of_principal(const struct slice *segments, size_t count)
+{
+    static const enum dav_kind kinds[] = {DAV_KIND_ROOT, DAV_KIND_PRINCIPALS, DAV_KIND_PRINCIPAL};
+
+    if (count <= COUNT(kinds))
+        return kinds[count - 1];
+    return count == 4 && (slice_eq(segments[3], SLICE(DAV_PROXY_READ)) ||
+                          slice_eq(segments[3], SLICE(DAV_PROXY_WRITE)))
+               ? DAV_KIND_PROXY
+               : DAV_KIND_NONE;
+}
+
 static enum dav_kind kind_of(const struct slice *segments, size_t count)
 {
     static const enum dav_kind homes[] = {DAV_KIND_ROOT, DAV_KIND_HOMES, DAV_KIND_HOME};
-    static const enum dav_kind principals[] = {DAV_KIND_ROOT, DAV_KIND_PRINCIPALS,
-                                               DAV_KIND_PRINCIPAL};
 
     if (count == 0)
         return DAV_KIND_ROOT;
@@ -66,7 +76,7 @@ static enum dav_kind kind_of(const struct slice *segments, size_t count)
     if (count == 1)
         return DAV_KIND_ROOT;
     if (slice_eq(segments[1], SLICE("principals")))
-        return count <= COUNT(principals) ? principals[count - 1] : DAV_KIND_NONE;
+        return kind_of_principal(segments, count);
     if (!slice_eq(segments[1], SLICE("calendars")))
         return DAV_KIND_NONE;
     return count <= COUNT(homes) ? homes[count - 1] : kind_of_calendar(segments[3], count == 5);
@@ -149,7 +159,7 @@ void dav_path_write(const struct dav_path *path, struct buf *out)
     buf_put(out, path->bare ? SLICE("/") : SLICE(DAV_ROOT));
     if (path->kind == DAV_KIND_ROOT)
         return;
-    if (path->kind == DAV_KIND_PRINCIPALS || path->kind == DAV_KIND_PRINCIPAL)
+    if (path->kind == DAV_KIND_PRINCIPALS || ((1u << path->kind) & DAV_ALL_PRINCIPALS) != 0)
         buf_put(out, SLICE("principals/"));
     else
         buf_put(out, SLICE("calendars/"));

@@ -4,11 +4,18 @@
 
 enum { DAV_PROP_ALL = 1u << 0 };
 
-/* A calendar that is about to be changed or made. */
+/* What is about to be changed or made. */
 struct dav_setting {
     struct arena *arena;
-    struct store_calendar *calendar;
+    struct store_calendar *calendar; /* NULL: it is none */
     bool making;
+    /* Of PROPPATCH: */
+    struct dav_call *call;
+    struct store_tx *tx;
+    struct store_calendar_account *account; /* of the inbox: what its owner says for all */
+    bool account_changed;
+    const struct dav_delegates *delegates; /* of a proxy: whom it has from now on */
+    const char *condition; /* what CALDAV precondition a value missed that was refused */
 };
 
 struct dav_prop {
@@ -40,6 +47,9 @@ enum st dav_set_components(struct dav_setting *setting, const struct xml_element
 enum st dav_set_transp(struct dav_setting *setting, const struct xml_element *element);
 enum st dav_set_color(struct dav_setting *setting, const struct xml_element *element);
 enum st dav_set_order(struct dav_setting *setting, const struct xml_element *element);
+enum st dav_set_default_calendar(struct dav_setting *setting, const struct xml_element *element);
+enum st dav_set_availability(struct dav_setting *setting, const struct xml_element *element);
+enum st dav_set_members(struct dav_setting *setting, const struct xml_element *element);
 
 /* NULL: nobody knows it. */
 const struct dav_prop *dav_prop_find(const struct xml_element *element);

@@ -48,6 +48,8 @@ enum st dav_prop_getcontenttype(const struct dav_call *call, const struct dav_re
 enum st dav_prop_getcontentlength(const struct dav_call *call, const struct dav_resource *resource,
                                   struct buf *out)
 {
+    if (resource->masked && resource->event->body.len == 0)
+        return ST_NOT_FOUND; /* the length of what is hidden is nobody's business */
     buf_putf(out, "%llu", (unsigned long long)resource->event->bytes);
     return ST_OK;
 }

@@ -1,4 +1,5 @@
 /* PROPPATCH (RFC 4918 section 9.2), and the same lists in MKCALENDAR and MKCOL. */
+#include "dav/dav_acl.h"
 #include "dav/dav_multistatus.h"
 #include "dav/dav_prop.h"
 
@@ -7,18 +8,30 @@
 struct change {
     struct change *next;
     const struct xml_element *element;
+    const char *condition; /* CALDAV's, of what was refused */
     enum st st;
 };
+
+/* Whether the resource has the property at all. */
+static bool fits(const struct dav_setting *setting, const struct dav_prop *prop)
+{
+    enum dav_kind kind =
+        setting->call != NULL ? setting->call->target.path.kind : DAV_KIND_CALENDAR;
+
+    return (prop->kinds & (1u << kind)) != 0 &&
+           (setting->calendar != NULL || kind == DAV_KIND_PROXY);
+}
 
 static enum st apply(struct dav_setting *setting, const struct xml_element *element, bool value)
 {
     const struct dav_prop *prop = dav_prop_find(element);
 
-    if (setting->calendar == NULL)
+    if (prop == NULL && setting->calendar == NULL)
         return ST_DENIED;
     if (prop == NULL)
         return dav_dead_set(setting, element, value);
-    return prop->set != NULL ? prop->set(setting, value ? element : NULL) : ST_DENIED;
+    return prop->set != NULL && fits(setting, prop) ? prop->set(setting, value ? element : NULL)
+                                                    : ST_DENIED;
 }
 
 static struct change *apply_all(struct dav_setting *setting, const struct xml_element *element)
@@ -36,7 +49,9 @@ static struct change *apply_all(struct dav_setting *setting, const struct xml_el
             struct change *change = arena_one(setting->arena, struct change);
 
             change->element = prop;
+            setting->condition = NULL;
             change->st = apply(setting, prop, value);
+            change->condition = setting->condition;
             *end = change;
             end = &change->next;
         }
@@ -64,9 +79,12 @@ static void write_propstat(const struct change *change, bool all_taken, struct b
     xml_write_empty_name(out, change->element->uri, change->element->name);
     xml_write_close(out, XML_DAV, "prop");
     xml_write_text_in(out, XML_DAV, "status", slice_str(rows[st].status));
-    if (rows[st].condition != NULL) {
+    if (rows[st].condition != NULL || change->condition != NULL) {
         xml_write_open(out, XML_DAV, "error");
-        xml_write_empty(out, XML_DAV, rows[st].condition);
+        if (change->condition != NULL)
+            xml_write_empty(out, XML_CALDAV, change->condition);
+        else
+            xml_write_empty(out, XML_DAV, rows[st].condition);
         xml_write_close(out, XML_DAV, "error");
     }
     xml_write_close(out, XML_DAV, "propstat");
@@ -95,12 +113,27 @@ struct patching {
     bool taken;
 };
 
+static enum st store(struct store_tx *tx, const struct dav_setting *setting)
+{
+    enum st st = ST_OK;
+
+    if (setting->calendar != NULL)
+        st = store_calendar_set(tx, setting->calendar);
+    if (st == ST_OK && setting->account_changed)
+        st = store_calendar_account_set(tx, setting->account);
+    if (st == ST_OK && setting->delegates != NULL)
+        st = dav_delegates_store(tx, setting->call->arena, &setting->call->target,
+                                 setting->delegates);
+    return st;
+}
+
 static enum st patch(struct store_tx *tx, void *arg)
 {
     struct patching *patching = arg;
     struct dav_call *call = patching->call;
     const struct store_calendar *before = call->target.calendar;
-    struct dav_setting setting = {.arena = call->arena};
+    struct store_calendar_account account;
+    struct dav_setting setting = {.arena = call->arena, .call = call, .tx = tx};
     enum st st = ST_OK;
 
     buf_clear(&patching->propstats);
@@ -108,10 +141,14 @@ static enum st patch(struct store_tx *tx, void *arg)
         st = store_calendar_get(tx, call->arena, before->calendar_id, &patching->calendar);
         setting.calendar = &patching->calendar;
     }
+    if (st == ST_OK && call->target.path.kind == DAV_KIND_INBOX) {
+        st = store_calendar_account_get(tx, call->arena, before->account_id, &account);
+        setting.account = &account;
+    }
     if (st != ST_OK)
         return st;
     patching->taken = dav_props_change(&setting, call->xml, &patching->propstats) == ST_OK;
-    return patching->taken && before != NULL ? store_calendar_set(tx, &patching->calendar) : ST_OK;
+    return patching->taken ? store(tx, &setting) : ST_OK;
 }
 
 static void reply(struct dav_call *call, const struct patching *patching)

@@ -42,9 +42,8 @@ static bool take_conditions(struct dav_call *call, struct calendar_put *put)
     return true;
 }
 
-enum st dav_refuse_object(struct dav_call *call, const struct dav_path *path,
-                          enum calendar_fault fault, const struct ical_error *error,
-                          const char *other)
+enum st dav_refuse_object(struct dav_call *call, enum calendar_fault fault,
+                          const struct ical_error *error, const struct dav_path *other)
 {
     AUTO(buf) struct buf element = BUF(CONDITION_BYTES_MAX);
     AUTO(buf) struct buf why = BUF(KIB);
@@ -52,12 +51,8 @@ enum st dav_refuse_object(struct dav_call *call, const struct dav_path *path,
     bool conflict = fault == CALENDAR_UID_CONFLICT || fault == CALENDAR_UNIQUE_SCHEDULING;
 
     xml_write_open(&element, XML_CALDAV, name);
-    if (other[0] != '\0') {
-        struct dav_path there = *path;
-
-        there.object = slice_str(other);
-        dav_href_write(&there, &element);
-    }
+    if (other != NULL)
+        dav_href_write(other, &element);
     xml_write_close(&element, XML_CALDAV, name);
     if (error->line > 0)
         buf_putf(&why, "Line %u: %s", error->line, error->text);
@@ -65,6 +60,38 @@ enum st dav_refuse_object(struct dav_call *call, const struct dav_path *path,
         buf_put(&why, slice_str(error->text));
     return dav_refuse_xml(call, conflict ? 409 : 403, buf_slice(&element),
                           why.len > 0 ? why.ptr : "The object is not one that can be stored");
+}
+
+/* RFC 6638 section 6.2: who may write, but not send in the owner's name. */
+static enum st refuse_sending(struct dav_call *call)
+{
+    AUTO(buf) struct buf element = BUF(CONDITION_BYTES_MAX);
+
+    xml_write_open(&element, XML_DAV, "need-privileges");
+    xml_write_open(&element, XML_DAV, "resource");
+    dav_href_write_of(call->target.person, DAV_KIND_OUTBOX, &element);
+    xml_write_open(&element, XML_DAV, "privilege");
+    xml_write_empty(&element, XML_CALDAV, "schedule-send");
+    xml_write_close(&element, XML_DAV, "privilege");
+    xml_write_close(&element, XML_DAV, "resource");
+    xml_write_close(&element, XML_DAV, "need-privileges");
+    return dav_refuse_xml(call, 403, buf_slice(&element),
+                          "Others would be told of this in the name of the calendar's owner, which "
+                          "only the owner and delegates may do");
+}
+
+/* What lies in another calendar than this is for its owner alone to know of. */
+static enum st refuse_put(struct dav_call *call, const struct calendar_put *put)
+{
+    struct dav_path path = call->target.path;
+    bool owns = call->target.rights == DAV_RIGHTS_OWN;
+    bool known = put->conflict[0] != '\0' &&
+                 (owns || slice_eq(call->target.calendar->name, slice_str(put->conflict_calendar)));
+
+    path.object = slice_str(put->conflict);
+    if (owns)
+        path.calendar = slice_str(put->conflict_calendar);
+    return dav_refuse_object(call, put->fault, &put->error, known ? &path : NULL);
 }
 
 static void add_tags(struct dav_call *call, const struct calendar_put *put)
@@ -84,11 +111,15 @@ static void add_tags(struct dav_call *call, const struct calendar_put *put)
 
 static enum st run(struct dav_call *call, struct calendar_put *put)
 {
+    if (call->target.masked)
+        return dav_refuse_rights(call, &call->target.path, "write-content");
     if (!take_conditions(call, put))
         return ST_OK;
     enum st st = calendar_put(call->context->calendar, put);
     if (st == ST_INVALID)
-        return dav_refuse_object(call, &call->target.path, put->fault, &put->error, put->conflict);
+        return refuse_put(call, put);
+    if (st == ST_DENIED)
+        return refuse_sending(call);
     if (st == ST_CONFLICT)
         return refuse_condition(call, "A condition");
     if (st != ST_OK)
@@ -104,6 +135,7 @@ static struct calendar_put put_of(struct dav_call *call)
     return (struct calendar_put){.owner = call->target.person,
                                  .calendar_id = call->target.calendar->calendar_id,
                                  .name = call->target.path.object,
+                                 .others = call->target.rights < DAV_RIGHTS_ACT,
                                  .now_ms = sys_now_ms()};
 }
 
@@ -135,6 +167,8 @@ enum st dav_delete_object(struct dav_call *call)
     const char *reply = http_request_header(call->request, "Schedule-Reply");
     struct calendar_put put = put_of(call);
 
-    put.quiet = reply != NULL && slice_ieq(slice_trim(slice_str(reply)), SLICE("F"));
+    /* RFC 6638 section 8.1; and what lies in the inbox is a copy, whose end tells nobody. */
+    put.quiet = call->target.path.kind == DAV_KIND_NOTICE ||
+                (reply != NULL && slice_ieq(slice_trim(slice_str(reply)), SLICE("F")));
     return run(call, &put);
 }

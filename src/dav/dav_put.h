@@ -5,8 +5,7 @@
 
 /* DELETE of an object that is there. Replies, as a method does. */
 MUST_USE enum st dav_delete_object(struct dav_call *call);
-/* Replies with the precondition that an object to be at path does not meet; other: the name of the
- * object that is in its way, "". */
-enum st dav_refuse_object(struct dav_call *call, const struct dav_path *path,
-                          enum calendar_fault fault, const struct ical_error *error,
-                          const char *other);
+/* Replies with the precondition that the object does not meet; other: the one that is in its way,
+ * or NULL. */
+enum st dav_refuse_object(struct dav_call *call, enum calendar_fault fault,
+                          const struct ical_error *error, const struct dav_path *other);

@@ -54,6 +54,7 @@ static enum st write_one(struct piece *piece, struct store_tx *tx, const struct 
     enum st st = store_event_find(tx, call->view->object, object.calendar->calendar_id,
                                   object.path.object, &event);
     object.event = &event;
+    object.masked = st == ST_OK && dav_mask(call->view->object, object.rights, &event);
     return st == ST_OK ? dav_result_write(call, &object, &piece->multiget->wants, piece->out) : st;
 }
 

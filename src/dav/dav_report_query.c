@@ -38,13 +38,16 @@ static bool matches(struct query *query, const struct store_event *event)
     return dav_filter_match(query->filter, &match);
 }
 
-static enum st look_at(void *ctx, const struct store_event *event)
+static enum st look_at(void *ctx, const struct store_event *row)
 {
     struct query *query = ctx;
+    struct store_event event = *row;
 
-    if (!matches(query, event))
+    arena_reset(query->call->view->object);
+    (void)!dav_mask(query->call->view->object, query->calendar->rights, &event);
+    if (!matches(query, &event))
         return ST_OK;
-    enum st st = dav_results_add(query->call, query->results, query->calendar, event);
+    enum st st = dav_results_add(query->call, query->results, query->calendar, &event);
     query->full = st == ST_TOO_BIG;
     return st;
 }

@@ -27,6 +27,7 @@ static enum st note(void *ctx, const struct store_event *event)
     copy->name = resource.path.object = arena_copy(sync->call->arena, event->name);
     resource.path.kind = resource.path.kind == DAV_KIND_INBOX ? DAV_KIND_NOTICE : DAV_KIND_OBJECT;
     resource.event = copy;
+    resource.masked = dav_mask(sync->call->arena, resource.rights, copy);
     dav_list_add(sync->call, sync->noting, &resource);
     return ST_OK;
 }

@@ -22,50 +22,6 @@ void dav_href_write_of(const struct directory_person *person, enum dav_kind kind
     dav_href_write(&path, out);
 }
 
-/* --- rights --- */
-
-struct granting {
-    struct dav_call *call;
-    int64_t calendar_id; /* 0: any of the account */
-    enum dav_rights rights;
-};
-
-static enum st look_at_grant(void *ctx, const struct store_calendar_grant *grant)
-{
-    static const enum dav_rights of[] = {
-        [STORE_RIGHTS_NONE] = DAV_RIGHTS_NOBODY, [STORE_RIGHTS_BUSY] = DAV_RIGHTS_NOBODY,
-        [STORE_RIGHTS_READ] = DAV_RIGHTS_READ,   [STORE_RIGHTS_WRITE] = DAV_RIGHTS_WRITE,
-        [STORE_RIGHTS_ACT] = DAV_RIGHTS_ACT,
-    };
-    struct granting *granting = ctx;
-
-    if ((grant->calendar_id == 0 || granting->calendar_id == 0 ||
-         grant->calendar_id == granting->calendar_id) &&
-        (slice_eq(grant->grantee, SLICE("*")) ||
-         slice_eq(grant->grantee, slice_str(granting->call->me->name))) &&
-        of[grant->rights] > granting->rights)
-        granting->rights = of[grant->rights];
-    return ST_OK;
-}
-
-/* calendar_id 0: on the home; it is seen by whoever sees one of its calendars. */
-static enum st find_rights(struct dav_call *call, struct store_tx *tx,
-                           const struct directory_person *person, int64_t calendar_id,
-                           enum dav_rights *rights_r)
-{
-    struct granting granting = {call, calendar_id, DAV_RIGHTS_NOBODY};
-    enum st st = ST_OK;
-
-    if (person == call->me) {
-        *rights_r = DAV_RIGHTS_OWN;
-        return ST_OK;
-    }
-    st = store_calendar_grants_of(tx, person->account_id, look_at_grant, &granting);
-    *rights_r =
-        calendar_id == 0 && granting.rights > DAV_RIGHTS_NOBODY ? DAV_RIGHTS_SEE : granting.rights;
-    return st;
-}
-
 /* --- the calendars everybody has --- */
 
 struct ensuring {
@@ -85,8 +41,36 @@ static enum st make_calendars(struct store_tx *tx, void *arg)
 struct finding {
     struct dav_call *call;
     struct dav_resource *resource;
-    bool unused; /* the account may have no calendars yet */
+    const struct directory_person *home; /* whose home the path is in */
+    bool unused;                         /* the account may have no calendars yet */
 };
+
+/* A calendar of somebody else that is shown in this home; where who asks may not see it there is
+ * none. */
+static enum st find_shared(struct store_tx *tx, struct finding *finding)
+{
+    struct dav_resource *resource = finding->resource;
+    struct arena *arena = finding->call->arena;
+    struct store_calendar *calendar = arena_one(arena, struct store_calendar);
+    const struct directory_person *owner;
+    enum dav_rights rights;
+    struct slice name;
+
+    if ((resource->path.kind != DAV_KIND_CALENDAR && resource->path.kind != DAV_KIND_OBJECT) ||
+        !dav_shared_read(finding->call->directory, resource->path.calendar, &owner, &name) ||
+        owner == resource->person)
+        return ST_OK;
+    enum st st = store_calendar_find(tx, arena, owner->account_id, name, calendar);
+    if (st == ST_OK)
+        st = dav_rights_find(finding->call, tx, owner, resource->path.kind, calendar->calendar_id,
+                             &rights);
+    if (st != ST_OK || rights < DAV_RIGHTS_READ || calendar->kind != STORE_CALENDAR_PLAIN)
+        return st == ST_NOT_FOUND ? ST_OK : st;
+    resource->person = owner;
+    resource->calendar = calendar;
+    finding->unused = false;
+    return ST_OK;
+}
 
 /* A home and an outbox have been used when there is an inbox. */
 static enum st find_calendar(struct store_tx *tx, struct finding *finding)
@@ -100,7 +84,7 @@ static enum st find_calendar(struct store_tx *tx, struct finding *finding)
 
     finding->unused = st == ST_NOT_FOUND;
     resource->calendar = st == ST_OK && stored ? calendar : NULL;
-    return st == ST_NOT_FOUND ? ST_OK : st;
+    return st == ST_NOT_FOUND ? find_shared(tx, finding) : st;
 }
 
 static enum st find_event(struct store_tx *tx, const struct finding *finding)
@@ -112,6 +96,7 @@ static enum st find_event(struct store_tx *tx, const struct finding *finding)
         store_event_find(tx, arena, resource->calendar->calendar_id, resource->path.object, event);
 
     resource->event = st == ST_OK ? event : NULL;
+    resource->masked = st == ST_OK && dav_mask(arena, resource->rights, event);
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
@@ -122,14 +107,15 @@ static enum st find(struct store_tx *tx, void *arg)
     unsigned kind = 1u << resource->path.kind;
     enum st st = ST_OK;
 
+    resource->person = finding->home;
     resource->calendar = NULL;
     resource->event = NULL;
     st = find_calendar(tx, finding);
     /* Who sees nothing of the account is not told what is there. */
-    enum st rights = find_rights(finding->call, tx, resource->person,
-                                 resource->calendar != NULL ? resource->calendar->calendar_id : 0,
-                                 &resource->rights);
-    if (rights != ST_OK || resource->rights == DAV_RIGHTS_NOBODY)
+    enum st rights = dav_rights_find(
+        finding->call, tx, resource->person, resource->path.kind,
+        resource->calendar != NULL ? resource->calendar->calendar_id : 0, &resource->rights);
+    if (rights != ST_OK || resource->rights < DAV_RIGHTS_SEE)
         return rights;
     return st == ST_OK && (kind & DAV_OBJECTS) != 0 && resource->calendar != NULL
                ? find_event(tx, finding)
@@ -143,12 +129,12 @@ static bool is_open_to_all(enum dav_kind kind)
 
 static enum st find_in_home(struct dav_call *call, struct dav_resource *resource)
 {
-    struct finding finding = {call, resource, false};
+    struct finding finding = {call, resource, resource->person, false};
 
     if (resource->person->account_id == 0)
         return ST_AGAIN;
     enum st st = store_read(call->context->store, find, &finding);
-    if (st != ST_OK || !finding.unused || resource->rights == DAV_RIGHTS_NOBODY)
+    if (st != ST_OK || !finding.unused || resource->rights < DAV_RIGHTS_SEE)
         return st;
     struct ensuring ensuring = {call->arena, resource->person->account_id};
     st = store_write(call->context->store, make_calendars, &ensuring);
@@ -163,10 +149,15 @@ enum st dav_resource_find(struct dav_call *call, const struct dav_path *path,
 
     if (!is_open_to_all(path->kind)) {
         resource.person = directory_login(call->directory, path->person);
-        if (resource.person == NULL || !slice_eq(slice_str(resource.person->name), path->person))
+        if (resource.person == NULL && path->kind == DAV_KIND_PRINCIPAL)
+            resource.group = directory_group(call->directory, path->person);
+        if (resource.group != NULL)
+            resource.path.kind = DAV_KIND_GROUP;
+        else if (resource.person == NULL ||
+                 !slice_eq(slice_str(resource.person->name), path->person))
             return ST_NOT_FOUND; /* other ways to write the name are no paths */
     }
-    if (path->kind == DAV_KIND_PRINCIPAL)
+    if (path->kind == DAV_KIND_PRINCIPAL || path->kind == DAV_KIND_PROXY)
         resource.rights = resource.person == call->me ? DAV_RIGHTS_OWN : DAV_RIGHTS_READ;
     else if (resource.person != NULL)
         st = find_in_home(call, &resource);
@@ -215,12 +206,14 @@ static enum st add_calendars(struct store_tx *tx, void *arg)
         resource.path.kind = inbox ? DAV_KIND_INBOX : DAV_KIND_CALENDAR;
         resource.path.calendar = calendars[i].name;
         resource.calendar = &calendars[i];
-        st = find_rights(members->call, tx, resource.person, calendars[i].calendar_id,
-                         &resource.rights);
+        st = dav_rights_find(members->call, tx, resource.person, resource.path.kind,
+                             calendars[i].calendar_id, &resource.rights);
         if (st == ST_OK && resource.rights >= (inbox ? DAV_RIGHTS_ACT : DAV_RIGHTS_READ))
             dav_list_add(members->call, members->list, &resource);
     }
-    return st;
+    return st == ST_OK && members->of->person == members->call->me
+               ? dav_shared_add(members->call, tx, members->of, members->list)
+               : st;
 }
 
 static enum st add_event(void *ctx, const struct store_event *event)
@@ -235,6 +228,7 @@ static enum st add_event(void *ctx, const struct store_event *event)
     resource.event->body = SLICE("");
     resource.event->uid = SLICE("");
     resource.event->name = resource.path.object = arena_copy(arena, event->name);
+    resource.masked = dav_mask(arena, resource.rights, resource.event);
     dav_list_add(members->call, members->list, &resource);
     return ST_OK;
 }
@@ -262,6 +256,16 @@ static void add(struct dav_call *call, struct dav_list *list, enum dav_kind kind
     dav_list_add(call, list, &resource);
 }
 
+static void add_proxy(struct dav_call *call, const struct dav_resource *principal,
+                      struct slice name, struct dav_list *list)
+{
+    struct dav_resource resource = *principal;
+
+    resource.path.kind = DAV_KIND_PROXY;
+    resource.path.calendar = name;
+    dav_list_add(call, list, &resource);
+}
+
 static enum st add_home(struct dav_call *call, const struct dav_resource *home,
                         struct dav_list *list)
 {
@@ -285,6 +289,10 @@ enum st dav_resource_members(struct dav_call *call, const struct dav_resource *r
         break;
     case DAV_KIND_PRINCIPALS: /* the others are found by a search, not in a list */
         add(call, list, DAV_KIND_PRINCIPAL, call->me);
+        break;
+    case DAV_KIND_PRINCIPAL:
+        add_proxy(call, resource, SLICE(DAV_PROXY_READ), list);
+        add_proxy(call, resource, SLICE(DAV_PROXY_WRITE), list);
         break;
     case DAV_KIND_HOMES:
         add(call, list, DAV_KIND_HOME, call->me);

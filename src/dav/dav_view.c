@@ -214,6 +214,7 @@ enum st dav_results_add(struct dav_call *call, struct dav_results *results,
     results->kept_bytes += copy->body.len;
     resource.path.kind = of->path.kind == DAV_KIND_INBOX ? DAV_KIND_NOTICE : DAV_KIND_OBJECT;
     resource.event = copy;
+    resource.masked = dav_mask(call->arena, resource.rights, copy);
     dav_list_add(call, &results->list, &resource);
     return ST_OK;
 }
@@ -243,6 +244,7 @@ static enum st write_result(struct piece *piece, const struct dav_resource *reso
         return ST_OK;
     struct dav_resource whole = *resource;
     whole.event = &event;
+    whole.masked = st == ST_OK && dav_mask(call->view->object, whole.rights, &event);
     return st == ST_OK ? dav_result_write(call, &whole, &piece->results->wants, piece->out) : st;
 }
 

@@ -604,6 +604,80 @@ const char *directory_owner(const struct directory *directory, struct slice alia
     return entry != NULL ? entry->name : NULL;
 }
 
+struct telling {
+    directory_alias_fn *fn;
+    void *ctx;
+};
+
+static void tell_alias(void *ctx, struct slice key)
+{
+    const struct telling *telling = ctx;
+    struct slice local;
+    struct slice domain;
+
+    if (directory_name_is_catch_all(key))
+        return;
+    directory_name_split(key, &local, &domain);
+    telling->fn(telling->ctx, local, domain);
+}
+
+void directory_aliases(const struct directory *directory, struct slice name, directory_alias_fn *fn,
+                       void *ctx)
+{
+    const struct directory_entry *entry = directory_names_find(&directory->names, name);
+    struct telling telling = {fn, ctx};
+
+    if (entry != NULL)
+        directory_names_aliases(&directory->names, entry, tell_alias, &telling);
+}
+
+const struct directory_group *directory_group(const struct directory *directory, struct slice name)
+{
+    const struct directory_entry *entry = directory_names_find(&directory->names, name);
+
+    return entry != NULL && slice_eq(slice_str(entry->name), name) ? entry->group : NULL;
+}
+
+static bool has_text(const struct directory_texts *texts, struct slice text)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        if (slice_eq(texts->at[i], text))
+            return true;
+    return false;
+}
+
+static void add_groups(const struct directory *directory, struct arena *arena, struct slice name,
+                       struct directory_texts *groups)
+{
+    const struct directory_texts none = {.count = 0};
+    struct directory_who who = {.name = name};
+
+    directory_members_who(directory->members, arena, name, &none, &who);
+    for (size_t i = 0; i < who.groups.count; i++) {
+        if (has_text(groups, who.groups.at[i]))
+            continue;
+        if (groups->count == groups->cap)
+            groups->at =
+                arena_grow(arena, groups->at, groups->count, &groups->cap, sizeof(*groups->at));
+        groups->at[groups->count++] = who.groups.at[i];
+    }
+}
+
+void directory_groups_of(const struct directory *directory, struct arena *arena, struct slice name,
+                         struct directory_texts *groups_r)
+{
+    *groups_r = (struct directory_texts){.count = 0};
+    add_groups(directory, arena, name, groups_r);
+    for (size_t i = 0; i < directory->domain_count; i++)
+        add_groups(directory, arena, directory_name_join(arena, name, directory->domains[i]),
+                   groups_r);
+}
+
+const struct slice *directory_domain(const struct directory *directory, size_t at)
+{
+    return at < directory->domain_count ? &directory->domains[at] : NULL;
+}
+
 size_t directory_connections(const struct directory *directory, struct slice domain,
                              const struct directory_connection **list_r, size_t max)
 {

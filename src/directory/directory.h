@@ -215,6 +215,20 @@ bool directory_rewrite(const struct directory *directory, enum directory_rewrite
 MUST_USE enum st directory_tls_find(struct slice name, enum directory_tls *tls_r);
 const char *directory_tls_name(enum directory_tls tls); /* "setting" where it does not say */
 
+/* The aliases of a person or group, in no order; an empty domain: in each that is served here.
+ * Catch-alls are none. Reads the whole table of names: for what is asked once a session. */
+typedef void directory_alias_fn(void *ctx, struct slice local, struct slice domain);
+void directory_aliases(const struct directory *directory, struct slice name, directory_alias_fn *fn,
+                       void *ctx);
+/* The group of exactly this name; NULL: there is none. */
+const struct directory_group *directory_group(const struct directory *directory, struct slice name);
+/* Names of the groups that the person or group is in, at any depth, by its name or its address in
+ * a domain served here. In arena. */
+void directory_groups_of(const struct directory *directory, struct arena *arena, struct slice name,
+                         struct directory_texts *groups_r);
+/* The domains served here, in order: NULL where there are no more. */
+const struct slice *directory_domain(const struct directory *directory, size_t at);
+
 /* Calls fn for each person in the order of their names. */
 typedef void directory_fn(void *ctx, const struct directory_person *person);
 void directory_each(const struct directory *directory, directory_fn *fn, void *ctx);

@@ -142,6 +142,17 @@ bool directory_names_add_group(struct directory_names *names, struct arena *aren
     return add(names, entry, aliases);
 }
 
+void directory_names_aliases(const struct directory_names *names,
+                             const struct directory_entry *entry, directory_names_fn *fn, void *ctx)
+{
+    for (size_t i = 0; i < names->row_max; i++) {
+        const struct directory_row *row = &names->rows[i];
+
+        if (row->key != NULL && row->alias && row->entry == entry)
+            fn(ctx, (struct slice){row->key, row->len});
+    }
+}
+
 static int compare_names(const struct directory_entry *a, const struct directory_entry *b)
 {
     return strcmp(a->name, b->name);

@@ -33,6 +33,12 @@ bool directory_names_add_group(struct directory_names *names, struct arena *aren
                                const struct directory_group *group,
                                const struct directory_aliases *aliases);
 
+/* Calls fn with the key of each of the entry's aliases. */
+typedef void directory_names_fn(void *ctx, struct slice key);
+void directory_names_aliases(const struct directory_names *names,
+                             const struct directory_entry *entry, directory_names_fn *fn,
+                             void *ctx);
+
 /* The persons are in the order of their names again. */
 void directory_names_sort(struct directory_names *names);
 

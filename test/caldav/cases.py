@@ -16,9 +16,14 @@ A file is one case. Its first lines, with "#", say what it proves. Then, as ofte
     200 /path/ D:name     a property with that status; behind it may stand: = text | has D:element | hasnt D:element | href /path/
     let x = ETag          from here on {x} is that header;  let x = /path/ D:name: that property's text
 
-{a}, {b} and {c} are accounts that only this case uses. An iCalendar body gets its CR LF.
+    let x = member /path/                       the first href below it
+
+{a}, {b} and {c} are accounts that only this case uses. {g} is a group that has, through another group, {b}; {alias} is
+an alias of {a}; both are made where the file names them. An iCalendar body gets its CR LF.
 """
-import base64, http.client, re, xml.etree.ElementTree as ET
+import base64, http.client, re, subprocess, xml.etree.ElementTree as ET
+
+import server as servers
 
 PREFIXES = {"D": "DAV:", "C": "urn:ietf:params:xml:ns:caldav", "CS": "http://calendarserver.org/ns/",
             "A": "http://apple.com/ns/ical/", "X": "urn:example"}
@@ -121,6 +126,20 @@ class Runner:
         self.connection.request(method, path, body.encode() if body else None, headers)
         return Answer(self.connection.getresponse())
 
+    def posthorse(self, *args, **more):
+        subprocess.run([servers.BINARY, *args], check=True, text=True, timeout=60, stdout=subprocess.DEVNULL, **more)
+
+    def prepare(self, text):
+        """The group and the alias that the case asks for."""
+        a, b, dir = self.values["a"], self.values["b"], str(self.server.dir)
+        if "{g}" in text:
+            self.values["g"] = f"crew-{a}"
+            self.posthorse("directory", "import", "--dir", dir, "-",
+                           input=f"[group crew-{a}]\nmember = inner-{a}\n[group inner-{a}]\nmember = {b}\n")
+        if "{alias}" in text:
+            self.values["alias"] = f"alias-{a}"
+            self.posthorse("account", "set", "--dir", dir, a, "--alias", f"alias-{a}")
+
     def check(self, answer, line):
         word, _, rest = line.partition(" ")
         if word == "let":
@@ -160,6 +179,9 @@ class Runner:
         if source.startswith("/"):
             href, name = source.split(" ")
             self.values[variable] = answer.property(href, name_of(name))[0].text
+        elif source.startswith("member "):
+            below = [h for h in answer.responses() if h.startswith(source[7:]) and h != source[7:]]
+            self.values[variable] = below[0] if below else None
         elif source.startswith("sync-token"):
             self.values[variable] = answer.xml().find("{DAV:}sync-token").text
         else:
@@ -205,6 +227,7 @@ class Runner:
             raise Failed(f"the status of {href} is {element is not None and element.text}")
 
     def run(self, path):
+        self.prepare(path.read_text())
         for step in read(path):
             answer = self.request(step)
             if str(answer.status) != step.status:

@@ -1,0 +1,130 @@
+#include "calendar/calendar_ask.h"
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "calendar/calendar_freebusy.h"
+#include "ical/ical.h"
+#include "ical/ical_time.h"
+
+#define PRODID "-//Posthorse//Posthorse//EN"
+
+#define REFUSE(error, line, ...) (ical_error_set((error), (line), __VA_ARGS__), ST_INVALID)
+
+static enum st read_utc(const struct ical_comp *comp, enum ical_prop_id id, int64_t *at_s_r,
+                        struct ical_error *error)
+{
+    struct ical_time time = {0};
+    const struct ical_prop *prop = ical_prop_find(comp, id);
+
+    if (prop == NULL)
+        return REFUSE(error, comp->line, "there is no %s", ical_prop_name(id));
+    if (ical_time_parse(prop->value, &time) != ST_OK || time.form != ICAL_UTC)
+        return REFUSE(error, prop->line, "%s must be a time in UTC", ical_prop_name(id));
+    *at_s_r = time.local_s;
+    return ST_OK;
+}
+
+static enum st read_attendees(struct arena *arena, const struct ical_comp *comp,
+                              size_t attendees_max, struct calendar_ask *ask,
+                              struct ical_error *error)
+{
+    struct slice *attendees = NULL;
+    size_t cap = 0;
+
+    for (const struct ical_prop *prop = ical_prop_find(comp, ICAL_ATTENDEE); prop != NULL;
+         prop = ical_prop_next(prop)) {
+        bool known = false;
+
+        for (size_t i = 0; i < ask->attendee_count; i++)
+            known |= slice_ieq(attendees[i], prop->value);
+        if (known)
+            continue;
+        if (ask->attendee_count == attendees_max) {
+            ical_error_set(error, prop->line, "these are more than %zu people", attendees_max);
+            return ST_TOO_BIG;
+        }
+        if (ask->attendee_count == cap)
+            attendees = arena_grow(arena, attendees, ask->attendee_count, &cap, sizeof(*attendees));
+        attendees[ask->attendee_count++] = prop->value;
+    }
+    ask->attendees = attendees;
+    return ask->attendee_count > 0 ? ST_OK : REFUSE(error, comp->line, "nobody is asked for");
+}
+
+static enum st read_times(const struct ical_comp *comp, struct calendar_ask *ask,
+                          struct ical_error *error)
+{
+    enum st st = read_utc(comp, ICAL_DTSTART, &ask->from_s, error);
+
+    if (st == ST_OK)
+        st = read_utc(comp, ICAL_DTEND, &ask->until_s, error);
+    if (st != ST_OK)
+        return st;
+    if (ask->until_s <= ask->from_s)
+        return REFUSE(error, comp->line, "DTEND is not after DTSTART");
+    if (ask->until_s - ask->from_s > CALENDAR_ASK_S_MAX)
+        return REFUSE(error, comp->line, "DTEND is more than five years after DTSTART");
+    return ST_OK;
+}
+
+/* The one component but for VTIMEZONEs; NULL: there are several, or another. */
+static const struct ical_comp *find_freebusy(const struct ical_comp *vcalendar)
+{
+    const struct ical_comp *found = NULL;
+
+    for (const struct ical_comp *comp = vcalendar->comps; comp != NULL; comp = comp->next) {
+        if (comp->id == ICAL_VTIMEZONE)
+            continue;
+        if (comp->id != ICAL_VFREEBUSY || found != NULL)
+            return NULL;
+        found = comp;
+    }
+    return found;
+}
+
+enum st calendar_ask_read(struct arena *arena, struct slice text, size_t attendees_max,
+                          struct calendar_ask *ask_r, bool *method_r, struct ical_error *error_r)
+{
+    struct ical_comp *vcalendar;
+    const struct ical_prop *mask;
+
+    *ask_r = (struct calendar_ask){.from_s = 0};
+    *method_r = false;
+    enum st st = ical_parse(arena, text, &ical_limits_default, &vcalendar, error_r);
+    if (st != ST_OK)
+        return st;
+    if (vcalendar->id != ICAL_VCALENDAR || vcalendar->next != NULL)
+        return REFUSE(error_r, vcalendar->line, "it is not one VCALENDAR");
+    *method_r = true;
+    const struct ical_comp *comp = find_freebusy(vcalendar);
+    if (!slice_ieq(ical_prop_value(vcalendar, ICAL_METHOD), SLICE("REQUEST")) || comp == NULL)
+        return REFUSE(error_r, vcalendar->line,
+                      "only METHOD:REQUEST with one VFREEBUSY is taken here");
+    ask_r->vfreebusy = comp;
+    ask_r->organizer = ical_prop_value(comp, ICAL_ORGANIZER);
+    ask_r->uid = ical_prop_value(comp, ICAL_UID);
+    mask = ical_prop_find_name(comp, SLICE("X-CALENDARSERVER-MASK-UID"));
+    ask_r->but_uid = mask != NULL ? slice_trim(mask->value) : SLICE("");
+    if (ask_r->organizer.len == 0 || ask_r->uid.len == 0)
+        return REFUSE(error_r, comp->line, "there is no ORGANIZER or no UID");
+    st = read_times(comp, ask_r, error_r);
+    return st == ST_OK ? read_attendees(arena, comp, attendees_max, ask_r, error_r) : st;
+}
+
+struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar_ask *ask,
+                                      struct slice attendee, const struct calendar_busy_row *rows,
+                                      size_t count, int64_t stamp_s)
+{
+    struct ical_comp *vcalendar = ical_comp_new(arena, ICAL_VCALENDAR);
+    struct ical_comp *comp =
+        calendar_freebusy_comp(arena, rows, count, ask->from_s, ask->until_s, stamp_s);
+
+    (void)ical_prop_add(arena, vcalendar, ICAL_VERSION, SLICE("2.0"));
+    (void)ical_prop_add(arena, vcalendar, ICAL_PRODID, SLICE(PRODID));
+    (void)ical_prop_add(arena, vcalendar, ICAL_METHOD, SLICE("REPLY"));
+    (void)ical_prop_add(arena, comp, ICAL_UID, ask->uid);
+    (void)ical_prop_add(arena, comp, ICAL_ORGANIZER, ask->organizer);
+    (void)ical_prop_add(arena, comp, ICAL_ATTENDEE, attendee);
+    ical_comp_add(vcalendar, comp);
+    return vcalendar;
+}

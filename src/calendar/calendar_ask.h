@@ -1,0 +1,32 @@
+/* calendar_ask.h: a request for the busy times of several people (RFC 5546 section 3.3.2) and the
+ * answer for each. Pure. */
+#pragma once
+#include "base/base.h"
+
+struct arena;
+struct calendar_busy_row;
+struct ical_comp;
+struct ical_error;
+
+#define CALENDAR_ASK_S_MAX (INT64_C(5) * 366 * 86400)
+
+struct calendar_ask {
+    const struct ical_comp *vfreebusy;
+    struct slice organizer; /* as written */
+    const struct slice *attendees;
+    size_t attendee_count;
+    int64_t from_s, until_s;
+    struct slice uid;
+    struct slice but_uid; /* X-CALENDARSERVER-MASK-UID: a meeting that is to be moved; "" */
+};
+/* One VCALENDAR with METHOD:REQUEST and one VFREEBUSY that has ORGANIZER, DTSTART and DTEND in UTC
+ * (CALENDAR_ASK_S_MAX apart at most), UID, DTSTAMP, and an ATTENDEE or more, no two the same.
+ * Slices into arena. ST_INVALID and *error_r; *method_r: the text was iCalendar, so that it is no
+ * message rather than no data. ST_TOO_BIG: more than attendees_max. */
+MUST_USE enum st calendar_ask_read(struct arena *arena, struct slice text, size_t attendees_max,
+                                   struct calendar_ask *ask_r, bool *method_r,
+                                   struct ical_error *error_r);
+/* The VCALENDAR with METHOD:REPLY that tells one attendee's rows. */
+struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar_ask *ask,
+                                      struct slice attendee, const struct calendar_busy_row *rows,
+                                      size_t count, int64_t stamp_s);

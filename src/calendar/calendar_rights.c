@@ -1,0 +1,113 @@
+#include "calendar/calendar_rights.h"
+
+#include "base/arena.h"
+#include "base/slice.h"
+
+void calendar_who_init(const struct directory *directory, struct arena *arena,
+                       const struct directory_person *person, struct calendar_who *who_r)
+{
+    *who_r = (struct calendar_who){.person = person};
+    directory_groups_of(directory, arena, slice_str(person->name), &who_r->groups);
+}
+
+static bool is_for(const struct calendar_who *who, struct slice grantee)
+{
+    if (slice_eq(grantee, SLICE("*")) || slice_eq(grantee, slice_str(who->person->name)))
+        return true;
+    for (size_t i = 0; i < who->groups.count; i++)
+        if (slice_eq(grantee, who->groups.at[i]))
+            return true;
+    return false;
+}
+
+struct looking {
+    const struct calendar_who *who;
+    int64_t calendar_id;
+    struct calendar_rights *rights;
+};
+
+static void raise(enum store_calendar_rights *rights, enum store_calendar_rights to)
+{
+    if (to > *rights)
+        *rights = to;
+}
+
+static enum st look(void *ctx, const struct store_calendar_grant *grant)
+{
+    const struct looking *looking = ctx;
+
+    if (!is_for(looking->who, grant->grantee))
+        return ST_OK;
+    raise(&looking->rights->best, grant->rights);
+    if (grant->calendar_id == 0)
+        raise(&looking->rights->account, grant->rights);
+    if (grant->calendar_id == 0 || grant->calendar_id == looking->calendar_id)
+        raise(&looking->rights->calendar, grant->rights);
+    return ST_OK;
+}
+
+enum st calendar_rights(struct store_tx *tx, const struct calendar_who *who,
+                        const struct directory_person *owner, int64_t calendar_id,
+                        struct calendar_rights *rights_r)
+{
+    struct looking looking = {who, calendar_id, rights_r};
+
+    *rights_r = (struct calendar_rights){STORE_RIGHTS_ACT, STORE_RIGHTS_ACT, STORE_RIGHTS_ACT};
+    if (owner == who->person)
+        return ST_OK;
+    *rights_r = (struct calendar_rights){STORE_RIGHTS_NONE, STORE_RIGHTS_NONE, STORE_RIGHTS_NONE};
+    return store_calendar_grants_of(tx, owner->account_id, look, &looking);
+}
+
+enum st calendar_rights_given(struct store_tx *tx, const struct calendar_who *who,
+                              store_calendar_grant_fn *fn, void *ctx)
+{
+    enum st st = store_calendar_grants_to(tx, slice_str(who->person->name), fn, ctx);
+
+    for (size_t i = 0; st == ST_OK && i < who->groups.count; i++)
+        st = store_calendar_grants_to(tx, who->groups.at[i], fn, ctx);
+    return st;
+}
+
+/* --- when somebody is busy --- */
+
+struct opening {
+    struct arena *arena;
+    const struct calendar_who *who;
+    int64_t inbox_id;
+    bool restricted;
+    struct calendar_busy_rights *rights;
+};
+
+static enum st look_at_busy(void *ctx, const struct store_calendar_grant *grant)
+{
+    struct opening *opening = ctx;
+    struct calendar_busy_rights *rights = opening->rights;
+
+    opening->restricted |= grant->calendar_id == opening->inbox_id;
+    if (!is_for(opening->who, grant->grantee))
+        return ST_OK;
+    if (grant->calendar_id == 0 || grant->calendar_id == opening->inbox_id) {
+        rights->all = true;
+        return ST_OK;
+    }
+    if (rights->count == rights->cap)
+        rights->ids = arena_grow(opening->arena, rights->ids, rights->count, &rights->cap,
+                                 sizeof(*rights->ids));
+    rights->ids[rights->count++] = grant->calendar_id;
+    return ST_OK;
+}
+
+enum st calendar_busy_rights(struct store_tx *tx, struct arena *arena,
+                             const struct calendar_who *who, const struct directory_person *owner,
+                             int64_t inbox_id, struct calendar_busy_rights *rights_r)
+{
+    struct opening opening = {arena, who, inbox_id, false, rights_r};
+    enum st st = ST_OK;
+
+    *rights_r = (struct calendar_busy_rights){.all = owner == who->person};
+    if (!rights_r->all)
+        st = store_calendar_grants_of(tx, owner->account_id, look_at_busy, &opening);
+    rights_r->all |= !opening.restricted;
+    return st;
+}

@@ -1,0 +1,43 @@
+/* calendar_rights.h: what somebody may do with another's calendars: grants to a name, to a group it
+ * is in at any depth, and to everybody. */
+#pragma once
+#include "directory/directory.h"
+#include "store/store_calendar.h"
+
+/* Who wants it. */
+struct calendar_who {
+    const struct directory_person *person;
+    struct directory_texts groups;
+};
+/* Texts in arena. */
+void calendar_who_init(const struct directory *directory, struct arena *arena,
+                       const struct directory_person *person, struct calendar_who *who_r);
+
+struct calendar_rights {
+    enum store_calendar_rights account;  /* on every calendar of the account */
+    enum store_calendar_rights calendar; /* on the one asked about; at least that of the account */
+    enum store_calendar_rights best;     /* the most on any */
+};
+/* On the account of owner and its calendar of that id (0: none in particular); all is
+ * STORE_RIGHTS_ACT of one's own. What ST_OK is not is the store's. */
+MUST_USE enum st calendar_rights(struct store_tx *tx, const struct calendar_who *who,
+                                 const struct directory_person *owner, int64_t calendar_id,
+                                 struct calendar_rights *rights_r);
+
+/* What others gave to somebody by name or group, but not to everybody: fn as in
+ * store_calendar_grants_to(). */
+MUST_USE enum st calendar_rights_given(struct store_tx *tx, const struct calendar_who *who,
+                                       store_calendar_grant_fn *fn, void *ctx);
+
+/* Who may learn when the owner is busy. Everybody who logged in, unless there are grants on the
+ * scheduling inbox: then those who have one there or on the account, and by a grant on a calendar
+ * what is in that one. */
+struct calendar_busy_rights {
+    bool all;
+    int64_t *ids; /* of the calendars that may be known of where not all; in arena */
+    size_t count, cap;
+};
+MUST_USE enum st calendar_busy_rights(struct store_tx *tx, struct arena *arena,
+                                      const struct calendar_who *who,
+                                      const struct directory_person *owner, int64_t inbox_id,
+                                      struct calendar_busy_rights *rights_r);
