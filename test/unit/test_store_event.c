@@ -152,7 +152,7 @@ static enum st put_rows(struct op *op, const char *text)
     struct slice word;
     size_t count = 0;
 
-    while (slice_split(&rest, ' ', &word)) {
+    while (rest.len > 0 && slice_split(&rest, ' ', &word)) {
         int start, end, kind;
 
         assert_int_equal(sscanf(word.ptr, "%d-%d:%d", &start, &end, &kind), 3);
