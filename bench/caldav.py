@@ -198,7 +198,7 @@ def loaded(up: dict[str, Server], case: Case, fill: Callable[[Server], None]) ->
 def bench_caldav(plan: Plan) -> Iterator[Case]:
     lost: dict[str, str] = {}
     ours = [Posthorse(plan.folder, plan.build / "posthorse", plan.store, names=NAMES)]
-    servers: list[Server] = [*(ours if "ours" in plan.sides else []), *plan.peers(Cyrus(plan.folder))]
+    servers: list[Server] = [*(ours if "ours" in plan.sides else []), *plan.peers(Cyrus(plan.folder, names=NAMES))]
     with serving(servers, lost) as up:
         for server in up.values():
             for user in NAMES:

@@ -265,7 +265,8 @@ class Cyrus:
     skip = ""
     calendar = "/dav/calendars/user/{}/Default/"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: list[str] | None = None) -> None:
+        self.names = names or account_names()
         self.folder = folder / "cyrus"
         self.ports: dict[str, int] = {}
         self.process: Process | None = None
@@ -292,7 +293,7 @@ class Cyrus:
         self.make_folders()
 
     def make_passwords(self) -> None:
-        for name in ("cyrus", *account_names()):
+        for name in ("cyrus", *self.names):
             made = subprocess.run(["saslpasswd2", "-p", "-c", "-f", f"{self.folder}/sasldb2", "-u",
                                    DOMAIN, name], input="pass", capture_output=True, text=True)
             if made.returncode != 0:
@@ -301,7 +302,7 @@ class Cyrus:
     def make_folders(self) -> None:
         try:
             admin = Imap(self.ports["imap"], "cyrus")
-            for name in account_names():
+            for name in self.names:
                 admin.command(f"CREATE user/{name}")
             admin.close()
         except (ImapError, OSError) as error:

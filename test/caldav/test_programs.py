@@ -188,6 +188,25 @@ def test_python_caldav_asks_for_free_busy(principal):
     assert f"{DAY:%Y%m%d}T100000Z/" in answer.data
 
 
+def test_python_caldav_invites_and_answers(shared, people):
+    one, two = (caldav.DAVClient(url(shared), username=name, password=PASSWORD).principal() for name in people[:2])
+    mine = one.calendars()[0]
+    mine.save_with_invites(event("meeting", "Meeting"), [one, f"mailto:{people[1]}@example.test"])
+    [notice] = two.schedule_inbox().get_items()
+    assert notice.is_invite_request()
+    theirs = two.calendars()[0].event_by_uid("meeting")
+    theirs.change_attendee_status(PARTSTAT="ACCEPTED")
+    theirs.save()
+    answered = {str(a): a.params["PARTSTAT"] for a in mine.event_by_uid("meeting").icalendar_component["ATTENDEE"]}
+    assert answered[f"mailto:{people[1]}@example.test"] == "ACCEPTED"
+    [reply] = [i for i in one.schedule_inbox().get_items() if "METHOD:REPLY" in i.data]
+    reply.delete()
+    day = [at(n).replace(tzinfo=datetime.timezone.utc) for n in (0, 1)]
+    assert two.freebusy_request(*day, [f"mailto:{people[0]}@example.test"]) is not None
+    mine.event_by_uid("meeting").delete()
+    assert [e.icalendar_component.get("STATUS") for e in two.calendars()[0].events()] in ([], ["CANCELLED"])
+
+
 @sqlite_only
 def test_python_caldav_over_tls(shared, people):
     """The sandbox's certificate is one of its own; a client that is given it trusts it, another one does not."""
