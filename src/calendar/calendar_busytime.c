@@ -3,10 +3,12 @@
 #include "base/arena.h"
 #include "base/slice.h"
 #include "calendar/calendar_availability.h"
+#include "calendar/calendar_beyond.h"
 #include "calendar/calendar_freebusy.h"
 #include "ical/ical.h"
 #include "ical/ical_zone.h"
 #include "store/store_event.h"
+#include "sys/sys_time.h"
 
 #define ROWS_MAX 200000 /* of one person in one answer */
 #define AVAILABLE_MAX 10000
@@ -81,6 +83,21 @@ static enum st find_but(struct store_tx *tx, struct gathering *g)
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* Most questions are of the time that the rows reach over. */
+static enum st add_beyond(struct store_tx *tx, struct gathering *g)
+{
+    const struct calendar_beyond beyond = {g->calendar, g->ask->owner, g->account.zone,
+                                           g->ask->from_s, g->ask->until_s};
+    enum st st = ST_OK;
+
+    if (!calendar_beyond_is(beyond.from_s, beyond.until_s, sys_now_ms()))
+        return ST_OK;
+    for (size_t i = 0; st == ST_OK && i < g->calendar_count; i++)
+        if (g->calendars[i].kind == STORE_CALENDAR_PLAIN)
+            st = calendar_beyond_each(tx, &beyond, &g->calendars[i], add_row, g);
+    return st;
+}
+
 static enum st gather(struct store_tx *tx, void *arg)
 {
     struct gathering *g = arg;
@@ -97,8 +114,9 @@ static enum st gather(struct store_tx *tx, void *arg)
         st = store_calendar_account_get(tx, g->arena, account_id, &g->account);
     if (st == ST_OK)
         st = find_but(tx, g);
-    return st == ST_OK ? store_busytime_each(tx, account_id, ask->from_s, ask->until_s, add_row, g)
-                       : st;
+    if (st == ST_OK)
+        st = store_busytime_each(tx, account_id, ask->from_s, ask->until_s, add_row, g);
+    return st == ST_OK ? add_beyond(tx, g) : st;
 }
 
 static enum st add_absence(struct gathering *g)

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_merge.h"
 #include "calendar/calendar_schedule.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
@@ -223,7 +224,11 @@ static enum st store_given(struct putting *p)
         return refuse(put, CALENDAR_COMPONENT, "the calendar does not hold objects of this kind");
     if (p->old != NULL && !slice_eq(p->old->uid, object.uid))
         return refuse(put, CALENDAR_UID_CONFLICT, "the UID of an object does not change");
-    enum st st = decide(p, tree_of_old(p), object.vcalendar);
+    const struct ical_comp *before = tree_of_old(p);
+    /* Who relies on the Schedule-Tag has not seen the answers that came since. */
+    if (before != NULL && put->if_schedule_tag != 0 && put->if_etag == 0)
+        object.vcalendar = calendar_merge(p->tx_arena, before, object.vcalendar);
+    enum st st = decide(p, before, object.vcalendar);
     bool scheduled = p->sent.role != CALENDAR_ITIP_NOBODY;
     if (st == ST_OK && scheduled)
         st = check_alone(p);

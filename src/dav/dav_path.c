@@ -143,11 +143,16 @@ static void put_segment(struct slice segment, struct buf *out)
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~@";
 
-    for (size_t i = 0; i < segment.len; i++)
+    size_t begun = 0;
+
+    for (size_t i = 0; i < segment.len; i++) {
         if (segment.ptr[i] != '\0' && strchr(plain, segment.ptr[i]) != NULL)
-            buf_put(out, slice_sub(segment, i, 1));
-        else
-            buf_putf(out, "%%%02X", (unsigned char)segment.ptr[i]);
+            continue;
+        buf_put(out, slice_sub(segment, begun, i - begun));
+        buf_putf(out, "%%%02X", (unsigned char)segment.ptr[i]);
+        begun = i + 1;
+    }
+    buf_put(out, slice_sub(segment, begun, segment.len));
     buf_put(out, SLICE("/"));
 }
 

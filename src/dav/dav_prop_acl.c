@@ -55,6 +55,14 @@ enum st dav_prop_acl_restrictions(const struct dav_call *call, const struct dav_
     return ST_OK;
 }
 
+enum st dav_prop_inherited_acl_set(const struct dav_call *call, const struct dav_resource *resource,
+                                   struct buf *out)
+{
+    if (resource->path.kind == DAV_KIND_CALENDAR)
+        dav_href_write_of(resource->person, DAV_KIND_HOME, out);
+    return ST_OK;
+}
+
 /* --- DAV:acl --- */
 
 enum origin { OWN, PROTECTED, INHERITED };

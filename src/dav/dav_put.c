@@ -109,6 +109,21 @@ static void add_tags(struct dav_call *call, const struct calendar_put *put)
     http_reply_header(call->request, "Schedule-Tag", tag.ptr);
 }
 
+/* What is there now, which may be something else than was given (RFC 8144 section 3). */
+static enum st reply_object(struct dav_call *call, bool created)
+{
+    enum st st = dav_resource_find(call, &call->target.path, &call->target);
+
+    if (st != ST_OK || call->target.event == NULL)
+        return st == ST_OK ? ST_NOT_FOUND : st;
+    AUTO(buf) struct buf where = BUF(4 * KIB);
+    dav_path_write(&call->target.path, &where);
+    http_reply_header(call->request, "Content-Location", where.ptr);
+    http_reply_header(call->request, "Preference-Applied", "return=representation");
+    dav_object_headers(call, call->target.event);
+    return dav_object_reply(call, created ? 201 : 200);
+}
+
 static enum st run(struct dav_call *call, struct calendar_put *put)
 {
     if (call->target.masked)
@@ -124,6 +139,8 @@ static enum st run(struct dav_call *call, struct calendar_put *put)
         return refuse_condition(call, "A condition");
     if (st != ST_OK)
         return st;
+    if (put->body.ptr != NULL && dav_prefers(call, "return=representation"))
+        return reply_object(call, put->created);
     if (put->body.ptr != NULL)
         add_tags(call, put);
     http_reply(call->request, put->body.ptr != NULL && put->created ? 201 : 204, NULL, SLICE(""));

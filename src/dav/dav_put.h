@@ -5,6 +5,10 @@
 
 /* DELETE of an object that is there. Replies, as a method does. */
 MUST_USE enum st dav_delete_object(struct dav_call *call);
+/* ETag and Schedule-Tag. */
+void dav_object_headers(struct dav_call *call, const struct store_event *event);
+/* Replies with the call's object. */
+MUST_USE enum st dav_object_reply(struct dav_call *call, unsigned status);
 /* Replies with the precondition that the object does not meet; other: the one that is in its way,
  * or NULL. */
 enum st dav_refuse_object(struct dav_call *call, enum calendar_fault fault,

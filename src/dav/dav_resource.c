@@ -216,12 +216,16 @@ static enum st add_calendars(struct store_tx *tx, void *arg)
                : st;
 }
 
+#define MEMBERS_MAX 200000 /* of one calendar in one answer; more would fill the call's arena */
+
 static enum st add_event(void *ctx, const struct store_event *event)
 {
     const struct members *members = ctx;
     struct arena *arena = members->call->arena;
     struct dav_resource resource = *members->of;
 
+    if (members->list->count == MEMBERS_MAX)
+        return ST_TOO_BIG;
     resource.path.kind = resource.path.kind == DAV_KIND_INBOX ? DAV_KIND_NOTICE : DAV_KIND_OBJECT;
     resource.event = arena_one(arena, struct store_event);
     *resource.event = *event;

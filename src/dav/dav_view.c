@@ -115,8 +115,8 @@ const struct ical_zone *dav_view_zone(const struct dav_call *call,
 
 /* --- calendar-data --- */
 
-static enum st rewrite(const struct dav_call *call, const struct dav_resource *resource,
-                       struct buf *text)
+enum st dav_view_text(const struct dav_call *call, const struct dav_resource *resource,
+                      struct buf *text)
 {
     struct dav_view *view = call->view;
     struct ical_zones *zones = calendar_zones(call->context->calendar);
@@ -149,7 +149,7 @@ enum st dav_prop_calendar_data(const struct dav_call *call, const struct dav_res
         dav_data_escape(resource->event->body, out);
         return ST_OK;
     }
-    st = rewrite(call, resource, &text);
+    st = dav_view_text(call, resource, &text);
     if (st == ST_OK)
         dav_data_escape(buf_slice(&text), out);
     return st;

@@ -5,7 +5,7 @@
 #include "dav/dav_multistatus.h"
 #include "dav/dav_prop.h"
 
-#define DAV_RESULTS_MAX 200000 /* responses of one report */
+#define DAV_RESULTS_MAX 100000 /* responses of one report: about half of the call's arena */
 
 struct dav_view {
     bool asked; /* for calendar-data */
@@ -19,9 +19,12 @@ struct dav_view {
 };
 
 /* Makes call->view from the calendar-data of a DAV:prop, the header CalDAV-Timezones and a
- * CALDAV:timezone or timezone-id of the report. ST_INVALID: replied. */
+ * CALDAV:timezone or timezone-id of the report (NULL: a GET). ST_INVALID: replied. */
 MUST_USE enum st dav_view_begin(struct dav_call *call, const struct xml_element *report);
 void dav_view_free(struct dav_view **view);
+/* Appends the object's text as the view wants it. ST_NOT_FOUND: it cannot be read any more. */
+MUST_USE enum st dav_view_text(const struct dav_call *call, const struct dav_resource *resource,
+                               struct buf *text);
 /* For days and floating times of what lies in the calendar. */
 const struct ical_zone *dav_view_zone(const struct dav_call *call,
                                       const struct store_calendar *calendar);

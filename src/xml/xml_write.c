@@ -102,19 +102,30 @@ void xml_write_begin(struct buf *out, enum xml_ns ns, const char *name)
     buf_put(out, SLICE(">"));
 }
 
+/* Most of an answer are tags: no format is read for them. */
+static void put_tag(struct buf *out, struct slice before, enum xml_ns ns, const char *name,
+                    struct slice after)
+{
+    buf_put(out, before);
+    buf_put(out, slice_str(prefixes[ns]));
+    buf_put(out, SLICE(":"));
+    buf_put(out, slice_str(name));
+    buf_put(out, after);
+}
+
 void xml_write_open(struct buf *out, enum xml_ns ns, const char *name)
 {
-    buf_putf(out, "<%s:%s>", prefixes[ns], name);
+    put_tag(out, SLICE("<"), ns, name, SLICE(">"));
 }
 
 void xml_write_close(struct buf *out, enum xml_ns ns, const char *name)
 {
-    buf_putf(out, "</%s:%s>", prefixes[ns], name);
+    put_tag(out, SLICE("</"), ns, name, SLICE(">"));
 }
 
 void xml_write_empty(struct buf *out, enum xml_ns ns, const char *name)
 {
-    buf_putf(out, "<%s:%s/>", prefixes[ns], name);
+    put_tag(out, SLICE("<"), ns, name, SLICE("/>"));
 }
 
 void xml_write_text_in(struct buf *out, enum xml_ns ns, const char *name, struct slice text)

@@ -9,7 +9,7 @@ A file is one case. Its first lines, with "#", say what it proves. Then, as ofte
     <<< 207                                     the status; then what else must be true, a line each:
 
     DAV: regex            that header, found in it;  !DAV: it is not there
-    has text              in the body;  hasnt text;  match regex
+    has text              in the body;  hasnt text;  match regex (folded lines are joined)
     error D:name          a DAV:error with that precondition
     count 2               so many DAV:response elements
     href /path/           one is of that;  nohref /path/;  status /path/ 404 (of the response as a whole)
@@ -198,7 +198,8 @@ class Runner:
             raise Failed(f"{text!r} is in the body")
 
     def check_match(self, answer, regex):
-        if not re.search(regex, answer.text.replace("\r\n", "\n"), re.S):
+        text = answer.text.replace("&#13;", "").replace("\r\n", "\n").replace("\n ", "")
+        if not re.search(regex, text, re.S):
             raise Failed(f"the body does not match {regex}")
 
     def check_error(self, answer, name):

@@ -314,10 +314,51 @@ static void test_a_person_written_anew_keeps_its_readers(void **state)
     arena_free(&arena);
 }
 
+/* --- groups and addresses of somebody --- */
+
+static void note_alias(void *ctx, struct slice local, struct slice domain)
+{
+    struct buf *out = ctx;
+
+    buf_putf(out, "%.*s@%.*s ", SLICE_ARG(local), SLICE_ARG(domain));
+}
+
+static void test_groups_at_any_depth_and_aliases_of_a_person(void **state)
+{
+    struct directory *making = directory_new(SLICE("example.test example.org"));
+    struct arena *arena = arena_new("t", MIB);
+    AUTO(buf) struct buf aliases = BUF(KIB);
+    struct directory_texts groups;
+
+    directory_look(making, SLICE("mail1"));
+    add(making, "person", "ann", 1, "alias = info\nalias = a@far.test\nalias = *@far.test\n");
+    add(making, "person", "bob", 1, "");
+    add(making, "group", "crew", 1, "member = deep\nmember = x@y.test\n");
+    add(making, "group", "deep", 1, "member = ann\nmember = crew\n");
+    add(making, "group", "mailed", 1, "member = ann@example.org\n");
+    const struct directory *directory = directory_end(making);
+    directory_groups_of(directory, arena, SLICE("ann"), &groups);
+    assert_int_equal(groups.count, 3);
+    directory_groups_of(directory, arena, SLICE("bob"), &groups);
+    assert_int_equal(groups.count, 0);
+    assert_non_null(directory_group(directory, SLICE("crew")));
+    assert_null(directory_group(directory, SLICE("ann")));
+    assert_null(directory_group(directory, SLICE("Crew")));
+    directory_aliases(directory, SLICE("ann"), note_alias, &aliases);
+    assert_int_equal(aliases.len, strlen("info@ a@far.test "));
+    assert_true(slice_find_slice(buf_slice(&aliases), SLICE("info@ ")) != SIZE_MAX);
+    assert_true(slice_find_slice(buf_slice(&aliases), SLICE("a@far.test ")) != SIZE_MAX);
+    assert_true(slice_eq(*directory_domain(directory, 1), SLICE("example.org")));
+    assert_null(directory_domain(directory, 2));
+    directory_unref(&directory);
+    arena_free(&arena);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_readers_united_with_authors_see_it),
+        cmocka_unit_test(test_groups_at_any_depth_and_aliases_of_a_person),
         cmocka_unit_test(test_an_edit_that_lets_more_see_is_known),
         cmocka_unit_test(test_each_server_works_on_what_it_may_see),
         cmocka_unit_test(test_servers_and_clusters_are_found_by_name),
