@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Iterator
 
+from caldav import bench_caldav
 from cases import Case, OURS
 from mail_on import bench_drain, bench_queued, bench_relay, bench_thousand
 from pair import bench_shadow
@@ -42,6 +43,8 @@ BENCHES = {
                    bench_drain),
     "queued": Bench("A million queued", "To a destination that is away.", bench_queued),
     "recur": Bench("A recurring event expanded", "Parsed before; one process, nothing is stored.", bench_recur),
+    "caldav": Bench("Calendars", "CalDAV; PUT is durable before the answer, busytime and scheduling included.",
+                    bench_caldav),
     "thousand": Bench("One message to a thousand accounts", "Until it is in all mailboxes.",
                       bench_thousand),
     "shadow": Bench("A copy on a second server before 250",

@@ -40,7 +40,7 @@ class Case:
 
     def goal(self) -> str:
         if self.goal_ratio is not None:
-            return f"{self.goal_ratio:g}x"
+            return f"{self.goal_ratio:.3g}x"
         if self.goal_value is not None:
             side = "least" if self.more_is_better else "most"
             return f"at {side} {self.goal_value:g} {self.unit.split()[0]}"

@@ -19,6 +19,7 @@ def account_names() -> list[str]:
 
 class Posthorse:
     side = "posthorse"
+    calendar = "/dav/calendars/{}/calendar/"
     skip = "postgres"  # with --store postgres the database's own memory is not ours
 
     def __init__(self, folder: Path, binary: Path, store: str, names: list[str] | None = None,

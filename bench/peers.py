@@ -236,6 +236,10 @@ maxlogins_per_user: 0
 maxlogins_per_host: 0
 timeout: 60
 sendmail: /bin/true
+httpmodules: caldav
+caldav_allowscheduling: on
+calendar_user_address_set: {domain}
+zoneinfo_db_path: {folder}/conf/zoneinfo.db
 """
 CYRUS_SERVICES = """\
 START {{
@@ -245,6 +249,7 @@ START {{
 SERVICES {{
   imap cmd="{bin}/imapd -C {folder}/imapd.conf -U 30" listen="127.0.0.1:{imap}" maxchild=1000
   lmtp cmd="{bin}/lmtpd -C {folder}/imapd.conf -a" listen="127.0.0.1:{lmtp}" maxchild=200
+  http cmd="{caldav}/httpd -C {folder}/imapd.conf -U 30" listen="127.0.0.1:{http}" maxchild=200
 }}
 EVENTS {{
   checkpoint cmd="{bin}/ctl_cyrusdb -C {folder}/imapd.conf -c" period=30
@@ -258,25 +263,27 @@ CYRUS_USER = "mail"  # Debian's own user, so that none need be made
 class Cyrus:
     side = "cyrus"
     skip = ""
+    calendar = "/dav/calendars/user/{}/Default/"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: list[str] | None = None) -> None:
+        self.names = names or account_names()
         self.folder = folder / "cyrus"
         self.ports: dict[str, int] = {}
         self.process: Process | None = None
 
     def start(self) -> None:
         need("apt-get", "dpkg", "saslpasswd2")
-        root = unpacked("cyrus-imapd")
-        self.ports = {name: free_port() for name in ("imap", "lmtp")}
+        root, caldav = unpacked("cyrus-imapd"), unpacked("cyrus-caldav")
+        self.ports = {name: free_port() for name in ("imap", "lmtp", "http")}
         for name in ("", *CYRUS_FOLDERS):
             (self.folder / name).mkdir(mode=0o755)
         words = {"folder": self.folder, "user": CYRUS_USER, "domain": DOMAIN,
-                 "bin": root / "usr/lib/cyrus/bin", **self.ports}
+                 "bin": root / "usr/lib/cyrus/bin", "caldav": caldav / "usr/lib/cyrus/bin", **self.ports}
         (self.folder / "imapd.conf").write_text(CYRUS_CONF.format(**words))
         (self.folder / "cyrus.conf").write_text(CYRUS_SERVICES.format(**words))
         self.make_passwords()
         subprocess.run(["chown", "-R", f"{CYRUS_USER}:", str(self.folder)], check=True)
-        libraries = ":".join(str(p) for p in (root / "usr/lib").glob("*-linux-gnu*"))
+        libraries = ":".join(str(p) for part in (root, caldav) for p in (part / "usr/lib").glob("*-linux-gnu*"))
         self.process = Process(
             [str(root / "usr/lib/cyrus/bin/master"), "-C", f"{self.folder}/imapd.conf", "-M",
              f"{self.folder}/cyrus.conf", "-p", f"{self.folder}/master.pid", "-l", "1000"],
@@ -286,7 +293,7 @@ class Cyrus:
         self.make_folders()
 
     def make_passwords(self) -> None:
-        for name in ("cyrus", *account_names()):
+        for name in ("cyrus", *self.names):
             made = subprocess.run(["saslpasswd2", "-p", "-c", "-f", f"{self.folder}/sasldb2", "-u",
                                    DOMAIN, name], input="pass", capture_output=True, text=True)
             if made.returncode != 0:
@@ -295,7 +302,7 @@ class Cyrus:
     def make_folders(self) -> None:
         try:
             admin = Imap(self.ports["imap"], "cyrus")
-            for name in account_names():
+            for name in self.names:
                 admin.command(f"CREATE user/{name}")
             admin.close()
         except (ImapError, OSError) as error:

@@ -96,6 +96,7 @@ enum st dav_path_parse(struct slice path, struct dav_path *path_r)
     path_r->kind = kind_of(segments, count);
     if (path_r->kind == DAV_KIND_NONE)
         return ST_NOT_FOUND;
+    path_r->bare = count == 0;
     path_r->person = segments[2];
     path_r->calendar = segments[3];
     path_r->object = segments[4];
@@ -160,7 +161,7 @@ void dav_path_write(const struct dav_path *path, struct buf *out)
     const struct slice segments[] = {path->person, path->calendar, path->object};
     bool object = path->object.len > 0;
 
-    buf_put(out, SLICE(DAV_ROOT));
+    buf_put(out, path->bare ? SLICE("/") : SLICE(DAV_ROOT));
     if (path->kind == DAV_KIND_ROOT)
         return;
     if (path->kind == DAV_KIND_PRINCIPALS || ((1u << path->kind) & DAV_ALL_PRINCIPALS) != 0)

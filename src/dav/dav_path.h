@@ -46,6 +46,7 @@ struct dav_path {
     struct slice person;   /* whose principal or home it is */
     struct slice calendar; /* of PROXY: DAV_PROXY_READ or DAV_PROXY_WRITE */
     struct slice object;
+    bool bare; /* the root as "/": a reply names what was asked for (RFC 4918 section 9.1) */
 };
 
 /* path is decoded but for "%2F" and "%00". A collection's final '/' may be missing. ST_INVALID: a

@@ -110,7 +110,8 @@ static bool read_request(struct sync *sync)
     const char *why = NULL;
     uint32_t depth;
 
-    if (dav_depth(call, 0, &depth) != ST_OK || depth != 0)
+    /* 1 was right in the drafts, and python3-caldav still sends it. */
+    if (dav_depth(call, 0, &depth) != ST_OK || depth == DAV_INFINITY)
         why = "Depth must be 0; DAV:sync-level says how deep it goes";
     else if (token == NULL)
         why = "A DAV:sync-token is missing; the first one is empty";

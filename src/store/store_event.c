@@ -140,19 +140,20 @@ enum st store_event_behind(struct store_tx *tx, int64_t account_id, int64_t unti
 
 /* --- busytime --- */
 
-static enum st add_rows(struct store_tx *tx, const struct store_event *event,
-                        const struct store_busytime *rows, size_t count)
+static enum st add_row(struct store_tx *tx, const struct store_event *event,
+                       const struct store_busytime *row)
 {
-    enum st st = ST_OK;
+    assert(row->end_s >= row->start_s && row->end_s - row->start_s <= STORE_BUSY_ROW_S);
+    return store_exec(tx, S_BUSYTIME_ADD, NULL, SV_I(event->account_id), SV_I(row->start_s),
+                      SV_I(event->event_id), SV_I(row->end_s), SV_I(event->calendar_id),
+                      SV_I(row->kind), SV_I(row->id_s));
+}
 
-    for (size_t i = 0; st == ST_OK && i < count; i++) {
-        assert(rows[i].end_s >= rows[i].start_s &&
-               rows[i].end_s - rows[i].start_s <= STORE_BUSY_ROW_S);
-        st = store_exec(tx, S_BUSYTIME_ADD, NULL, SV_I(event->account_id), SV_I(rows[i].start_s),
-                        SV_I(event->event_id), SV_I(rows[i].end_s), SV_I(event->calendar_id),
-                        SV_I(rows[i].kind), SV_I(rows[i].id_s));
-    }
-    return st;
+static enum st delete_row(struct store_tx *tx, const struct store_event *event,
+                          const struct store_busytime *row)
+{
+    return store_exec(tx, S_BUSYTIME_DELETE_ROW, NULL, SV_I(event->account_id), SV_I(row->start_s),
+                      SV_I(event->event_id), SV_I(row->end_s));
 }
 
 /* An event's rows begin between first_s and last_s. */
@@ -163,6 +164,91 @@ static enum st delete_rows(struct store_tx *tx, const struct store_event *event)
                       SV_I(event->event_id));
 }
 
+struct row_list {
+    struct store_busytime *at;
+    size_t count;
+    size_t cap;
+};
+
+static enum st read_rows(struct store_tx *tx, const struct store_event *event,
+                         struct row_list *list)
+{
+    struct arena *arena = store_tx_arena(tx);
+    struct store_rows *rows =
+        store_rows_open(tx, S_BUSYTIME_OF, SV_I(event->account_id), SV_I(event->first_s),
+                        SV_I(event->last_s < event->until_s ? event->last_s : event->until_s),
+                        SV_I(event->event_id), SV_I(event->calendar_id));
+
+    while (store_rows_next(rows)) {
+        if (list->count == list->cap)
+            list->at = arena_grow(arena, list->at, list->count, &list->cap, sizeof(*list->at));
+        list->at[list->count++] =
+            (struct store_busytime){.start_s = store_rows_i64(rows, 0),
+                                    .end_s = store_rows_i64(rows, 1),
+                                    .kind = (enum store_busy_kind)store_rows_i64(rows, 2),
+                                    .id_s = store_rows_i64(rows, 3)};
+    }
+    return store_rows_close(&rows);
+}
+
+static int order(const struct store_busytime *a, const struct store_busytime *b)
+{
+    if (a->start_s != b->start_s)
+        return a->start_s < b->start_s ? -1 : 1;
+    return a->end_s < b->end_s ? -1 : a->end_s > b->end_s;
+}
+
+static bool in_order(const struct store_busytime *rows, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (order(&rows[i - 1], &rows[i]) >= 0)
+            return false;
+    return true;
+}
+
+/* Writes only the rows that differ; both lists are in order. */
+static enum st change_rows(struct store_tx *tx, const struct store_event *event,
+                           const struct row_list *was, const struct store_busytime *is,
+                           size_t is_count)
+{
+    enum st st = ST_OK;
+    size_t from = 0;
+    size_t to = 0;
+
+    while (st == ST_OK && (from < was->count || to < is_count)) {
+        int way = from == was->count ? 1 : to == is_count ? -1 : order(&was->at[from], &is[to]);
+        bool same =
+            way == 0 && was->at[from].kind == is[to].kind && was->at[from].id_s == is[to].id_s;
+
+        if (way <= 0 && !same)
+            st = delete_row(tx, event, &was->at[from]);
+        if (st == ST_OK && way >= 0 && !same)
+            st = add_row(tx, event, &is[to]);
+        from += way <= 0;
+        to += way >= 0;
+    }
+    return st;
+}
+
+/* Of an event that had rows, or was not there (old NULL), or lies in another calendar now. */
+static enum st set_rows(struct store_tx *tx, const struct store_event *old,
+                        const struct store_event *event, const struct store_busytime *rows,
+                        size_t count)
+{
+    struct row_list was = {NULL, 0, 0};
+    enum st st = ST_OK;
+
+    if (old != NULL && old->calendar_id == event->calendar_id && in_order(rows, count)) {
+        st = read_rows(tx, old, &was);
+        return st != ST_OK ? st : change_rows(tx, event, &was, rows, count);
+    }
+    if (old != NULL)
+        st = delete_rows(tx, old);
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = add_row(tx, event, &rows[i]);
+    return st;
+}
+
 enum st store_event_expand(struct store_tx *tx, const struct store_event *event,
                            const struct store_busytime *rows, size_t count)
 {
@@ -170,11 +256,9 @@ enum st store_event_expand(struct store_tx *tx, const struct store_event *event,
     enum st st = store_event_get(tx, store_tx_arena(tx), event->event_id, &old);
 
     if (st == ST_OK)
-        st = delete_rows(tx, &old);
-    if (st == ST_OK)
         st = store_exec(tx, S_EVENT_SPAN, NULL, SV_I(event->event_id), SV_I(event->from_s),
                         SV_I(event->until_s), SV_I(event->first_s), SV_I(event->last_s));
-    return st != ST_OK ? st : add_rows(tx, event, rows, count);
+    return st != ST_OK ? st : set_rows(tx, &old, event, rows, count);
 }
 
 enum st store_busytime_each(struct store_tx *tx, int64_t account_id, int64_t from_s,
@@ -247,7 +331,7 @@ static enum st update(struct store_tx *tx, const struct store_event *old, struct
                             SV_I(event->bytes), SV_B(event->body), SV_I(old->modseq));
     if (st == ST_OK && changed == 0)
         st = ST_AGAIN;
-    return st != ST_OK ? st : delete_rows(tx, old);
+    return st;
 }
 
 enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes, const struct store_event *old,
@@ -274,7 +358,7 @@ enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes, const struct 
         event->schedule_tag = event->modseq;
     st = old != NULL ? update(tx, old, event) : insert(tx, event);
     if (st == ST_OK)
-        st = add_rows(tx, event, rows, count);
+        st = set_rows(tx, old, event, rows, count);
     return st != ST_OK ? st : calendar_changed(tx, event);
 }
 

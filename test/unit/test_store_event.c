@@ -144,6 +144,49 @@ static void an_event_replaces_what_was_there_with_its_busytime(struct t_store *t
     buf_fini(&op.text);
 }
 
+/* Given as "start-end:kind", hours of the day. */
+static enum st put_rows(struct op *op, const char *text)
+{
+    static struct store_busytime rows[8];
+    struct slice rest = slice_str(text);
+    struct slice word;
+    size_t count = 0;
+
+    while (rest.len > 0 && slice_split(&rest, ' ', &word)) {
+        int start, end, kind;
+
+        assert_int_equal(sscanf(word.ptr, "%d-%d:%d", &start, &end, &kind), 3);
+        rows[count++] = (struct store_busytime){
+            .start_s = start * HOUR, .end_s = end * HOUR, .kind = (enum store_busy_kind)kind};
+    }
+    op->rows = rows;
+    op->count = count;
+    op->event.first_s = count > 0 ? rows[0].start_s : 0;
+    op->event.last_s = count > 0 ? rows[count - 1].end_s : 0;
+    return run(op, PUT);
+}
+
+static void rows_that_differ_are_changed_and_no_others(struct t_store *t)
+{
+    static const char *const texts[] = {"10-11:3 12-13:3 14-15:3",
+                                        "10-11:3 12-13:2 14-15:3",
+                                        "9-10:3 10-11:3 12-13:2 14-16:3",
+                                        "12-13:2",
+                                        "9-10:3 12-13:2 20-21:3",
+                                        "1-2:3 3-4:3",
+                                        ""};
+    struct op op = begin(t);
+    char want[128];
+
+    assert_int_equal(put(&op, "a.ics", "a", 10, 11), ST_OK);
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        assert_int_equal(put_rows(&op, texts[i]), ST_OK);
+        snprintf(want, sizeof(want), "a.ics | | %s%s", texts[i], texts[i][0] != '\0' ? " " : "");
+        expect(&op, want);
+    }
+    buf_fini(&op.text);
+}
+
 static void who_believes_what_is_not_so_changes_nothing(struct t_store *t)
 {
     struct op op = begin(t);
@@ -311,6 +354,7 @@ int main(void)
 {
     const struct t_case cases[] = {
         T_CASE(an_event_replaces_what_was_there_with_its_busytime),
+        T_CASE(rows_that_differ_are_changed_and_no_others),
         T_CASE(who_believes_what_is_not_so_changes_nothing),
         T_CASE(what_is_gone_is_told_until_it_is_back),
         T_CASE(a_uid_is_once_in_a_calendar),
