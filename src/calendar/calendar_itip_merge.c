@@ -28,7 +28,8 @@ static bool only_answers(struct itip_set *set, const struct itip_part *part)
            slice_eq(calendar_itip_content(set, plain), calendar_itip_content(set, part->comp));
 }
 
-/* Those that the client does not know of, where its series has the instance still. */
+/* Those that the client does not know of, where its series has the instance still; they say what
+ * the series says now. */
 static void keep_overrides(struct itip_set *old, struct itip_set *new, struct ical_comp *copy)
 {
     struct itip_part *was = calendar_itip_set_master(old), *is = calendar_itip_set_master(new);
@@ -41,9 +42,14 @@ static void keep_overrides(struct itip_set *old, struct itip_set *new, struct ic
     for (size_t i = 0; i < old->count; i++) {
         const struct itip_part *part = &old->parts[i];
 
-        if (!part->master && calendar_itip_set_find(new, part) == NULL &&
-            !calendar_itip_times_has(&gone, part->id_s) && only_answers(old, part))
-            ical_comp_add(copy, ical_comp_copy(new->world->arena, part->comp));
+        if (part->master || calendar_itip_set_find(new, part) != NULL ||
+            calendar_itip_times_has(&gone, part->id_s) || !only_answers(old, part))
+            continue;
+        struct ical_comp *instance = calendar_itip_set_instance(new, part->id_s, false);
+        if (instance == NULL)
+            continue;
+        keep_of_part(new->world, part->comp, instance);
+        ical_comp_add(copy, instance);
     }
 }
 

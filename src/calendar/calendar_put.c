@@ -283,6 +283,9 @@ static enum st remember(struct putting *p)
 
 static enum st remove_old(struct putting *p)
 {
+    /* A message that came in is nothing but a copy. */
+    if (p->at.kind == STORE_CALENDAR_INBOX)
+        return store_event_remove(p->tx, p->old);
     enum st st = decide(p, tree_of_old(p), NULL);
 
     if (st == ST_OK)
