@@ -257,6 +257,8 @@ static void write_person(struct slice name, const char *holder, const struct ver
     document.person.yescrypt = v->yescrypt.ptr;
     document.person.scram = v->scram.ptr;
     document.person.admin = slice_eq(name, SLICE("alice"));
+    if (slice_starts(name, SLICE("room-")))
+        document.person.kind = DIRECTORY_PERSON_ROOM;
     directory_person_write(&document, body);
     if (holder != NULL)
         buf_putf(body, "server = %s\n", holder);
