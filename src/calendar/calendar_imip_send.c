@@ -4,13 +4,12 @@
 #include "base/slice.h"
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_imip.h"
+#include "calendar/calendar_mail.h"
 #include "directory/directory.h"
 #include "directory/directory_name.h"
 #include "ical/ical_time.h"
 #include "log/log.h"
 #include "mime/mime_address.h"
-#include "mime/mime_scan.h"
-#include "mime/mime_structure.h"
 #include "router/router.h"
 #include "store/store_blob.h"
 #include "store/store_queue.h"
@@ -18,7 +17,6 @@
 #include "sys/sys_time.h"
 
 #define ARENA_BYTES_MAX GIB
-#define STRUCTURE_BYTES_MAX (64 * KIB)
 #define ADDRESS_BYTES_MAX 254 /* RFC 5321 section 4.5.3.1.3 */
 #define LINE_BYTES_MAX (32 * KIB)
 
@@ -172,25 +170,6 @@ static enum st end_body(struct store_tx *tx, void *arg)
     return st;
 }
 
-static enum st accept(struct sending *s, struct router_message *message, struct slice text)
-{
-    AUTO(buf) struct buf structure = BUF(STRUCTURE_BYTES_MAX);
-    AUTO(buf) struct buf message_id = BUF(400);
-    struct mime_scan *scan = mime_scan_new(NULL);
-
-    mime_scan_feed(scan, text);
-    const struct mime_part *root = mime_scan_end(scan);
-    mime_structure_write(root, &structure);
-    buf_putf(&message_id, "<%s@%s>", message->guid, calendar_server_name(s->post->calendar));
-    message->envelope = root->envelope;
-    message->structure = buf_slice(&structure);
-    message->message_id = buf_slice(&message_id);
-    enum st st = router_accept(calendar_store(s->post->calendar), calendar_queue(s->post->calendar),
-                               message);
-    mime_scan_free(&scan);
-    return st;
-}
-
 static enum st write_mail(struct sending *s, struct router_message *message, struct buf *text)
 {
     bool utf8 = false;
@@ -225,7 +204,7 @@ static enum st send_mail(struct sending *s)
     sys_guid(message.guid);
     enum st st = write_mail(s, &message, &text);
     if (st == ST_OK)
-        st = accept(s, &message, buf_slice(&text));
+        st = calendar_mail_accept(s->post->calendar, &message, buf_slice(&text));
     blob_writer_free(&message.body);
     if (st == ST_OK && s->ended)
         log_event(

@@ -4,7 +4,7 @@
 #include "base/slice.h"
 #include "calendar/calendar_imip.h"
 #include "ical/ical_zone.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "mime/mime_write.h"
 
 #define SUMMARY_BYTES_MAX 300

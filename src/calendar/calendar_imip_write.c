@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "calendar/calendar_imip.h"
 #include "mime/mime_date.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "mime/mime_write.h"
 
 #define FIELD_BYTES_MAX (256 * KIB)
@@ -19,7 +19,7 @@ static void put_subject(struct arena *arena, const struct calendar_imip_letter *
     AUTO(buf) struct buf coded = BUF(FIELD_BYTES_MAX);
 
     calendar_imip_subject(arena, letter, &value);
-    if (!mime_utf8_ascii(buf_slice(&value)))
+    if (!utf8_ascii(buf_slice(&value)))
         mime_write_words(buf_slice(&value), &coded);
     else
         buf_put(&coded, buf_slice(&value));
@@ -39,9 +39,9 @@ static void put_to(const struct calendar_imip_letter *letter, struct buf *out)
 static bool needs_utf8(const struct calendar_imip_letter *letter)
 {
     for (size_t i = 0; i < letter->to_count; i++)
-        if (!mime_utf8_ascii(letter->to[i]))
+        if (!utf8_ascii(letter->to[i]))
             return true;
-    return !mime_utf8_ascii(letter->from);
+    return !utf8_ascii(letter->from);
 }
 
 static void put_base64(struct slice text, struct buf *out)
@@ -64,7 +64,7 @@ static void put_calendar(const struct calendar_imip_letter *letter, struct buf *
     while (comp != NULL && comp->id == ICAL_VTIMEZONE)
         comp = comp->next;
     ical_write(letter->vcalendar, &text);
-    bool plain = mime_utf8_ascii(buf_slice(&text));
+    bool plain = utf8_ascii(buf_slice(&text));
     buf_putf(out, "Content-Type: text/calendar; charset=utf-8; method=%s",
              calendar_itip_method_name(method));
     if (comp != NULL && comp->id != ICAL_COMP_OTHER)

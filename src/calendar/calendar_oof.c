@@ -4,11 +4,10 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar.h"
+#include "calendar/calendar_mail.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
-#include "mime/mime_scan.h"
-#include "mime/mime_structure.h"
 #include "router/router.h"
 #include "store/store_blob.h"
 #include "store/store_queue.h"
@@ -19,7 +18,6 @@
 
 #define ARENA_BYTES_MAX (128 * MIB)
 #define HEADER_BYTES_MAX (64 * KIB)
-#define STRUCTURE_BYTES_MAX (64 * KIB)
 #define RETURN_PATH "Return-Path: <>\r\n"
 
 const char *calendar_oof_why(enum calendar_oof what)
@@ -36,9 +34,8 @@ const char *calendar_oof_why(enum calendar_oof what)
 
 /* A task at work. */
 struct work {
+    struct calendar *calendar;
     struct store *store;
-    struct router_queue *queue;
-    const char *host; /* this server */
     const struct store_task *task;
     const struct directory *directory;
     struct arena *arena;
@@ -134,7 +131,7 @@ static enum st write_reply(const struct work *w, const struct directory_person *
                                             .text = inside ? w->settings.oof_inside_text
                                                            : w->settings.oof_outside_text,
                                             .guid = slice_str(message->guid),
-                                            .host = slice_str(w->host),
+                                            .host = slice_str(calendar_server_name(w->calendar)),
                                             .now_ms = w->now_ms};
 
     buf_put(text, SLICE(RETURN_PATH));
@@ -148,19 +145,8 @@ static enum st write_reply(const struct work *w, const struct directory_person *
 static enum st accept_reply(struct work *w, struct router_message *message,
                             const struct router_rcpt *rcpt, struct slice text)
 {
-    AUTO(buf) struct buf structure = BUF(STRUCTURE_BYTES_MAX);
-    AUTO(buf) struct buf message_id = BUF(400);
-    struct mime_scan *scan = mime_scan_new(NULL);
+    enum st st = calendar_mail_accept(w->calendar, message, text);
 
-    mime_scan_feed(scan, text);
-    const struct mime_part *root = mime_scan_end(scan);
-    mime_structure_write(root, &structure);
-    buf_putf(&message_id, "<%s@%s>", message->guid, w->host);
-    message->envelope = root->envelope;
-    message->structure = buf_slice(&structure);
-    message->message_id = buf_slice(&message_id);
-    enum st st = router_accept(w->store, w->queue, message);
-    mime_scan_free(&scan);
     if (st == ST_OK && w->ended)
         log_event(EV_OOF_REPLIED, 0, LOG_S("guid", w->task->body),
                   LOG_C("account", w->account.name), LOG_S("to", rcpt->address),
@@ -256,9 +242,8 @@ static enum st judge(struct work *w)
 enum st calendar_oof_work(struct calendar *calendar, const struct store_task *task)
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    struct work w = {.store = calendar_store(calendar),
-                     .queue = calendar_queue(calendar),
-                     .host = calendar_server_name(calendar),
+    struct work w = {.calendar = calendar,
+                     .store = calendar_store(calendar),
                      .task = task,
                      .directory = directory,
                      .arena = arena_new("out of office", ARENA_BYTES_MAX),

@@ -4,7 +4,7 @@
 #include "mime/mime_date.h"
 #include "mime/mime_decode.h"
 #include "mime/mime_header.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "mime/mime_write.h"
 
 #define SUBJECT "Automatic reply: "
@@ -23,7 +23,7 @@ static void put_subject(const struct calendar_oof_text *reply, struct buf *out)
     if (mime_field_find(reply->header, SLICE("Subject"), &field))
         mime_words_decode(slice_trim(field.value), &decoded);
     mime_write_clean(buf_slice(&decoded), SUBJECT_BYTES_MAX, true, &value);
-    if (mime_utf8_ascii(buf_slice(&value))) {
+    if (utf8_ascii(buf_slice(&value))) {
         mime_write_field("Subject", buf_slice(&value), false, out);
         return;
     }
@@ -34,7 +34,7 @@ static void put_subject(const struct calendar_oof_text *reply, struct buf *out)
 static bool is_id(struct slice word)
 {
     return word.len > 2 && word.ptr[0] == '<' && slice_find(word, '>') == word.len - 1 &&
-           word.len <= MIME_WRITE_LINE_MAX && mime_utf8_ascii(word);
+           word.len <= MIME_WRITE_LINE_MAX && utf8_ascii(word);
 }
 
 /* Those of the message before it, the oldest left out where they are many, and its own. */
@@ -99,7 +99,7 @@ void calendar_oof_text_write(const struct calendar_oof_text *reply, struct buf *
 {
     bool plain = is_plain(reply->text);
 
-    *utf8_r = !mime_utf8_ascii(reply->from) || !mime_utf8_ascii(reply->to);
+    *utf8_r = !utf8_ascii(reply->from) || !utf8_ascii(reply->to);
     mime_write_mailbox("From", reply->name, reply->from, out);
     mime_write_mailbox("To", SLICE(""), reply->to, out);
     put_subject(reply, out);

@@ -6,6 +6,7 @@
 #include "ctl/ctl_client.h"
 #include "ctl/ctl_cmd.h"
 #include "ctl/ctl_progress.h"
+#include "ctl/ctl_save.h"
 #include "ctl/ctl_stream.h"
 #include "ctl/ctl_table.h"
 #include "ical/ical_check.h"
@@ -25,74 +26,15 @@
 
 /* --- export --- */
 
-struct saving {
-    FILE *file;
-    struct ctl_progress progress;
-    int error;
-};
-
-static enum st save_bytes(void *ctx, struct slice bytes)
-{
-    struct saving *saving = ctx;
-
-    ctl_progress_step(&saving->progress, 0, bytes.len);
-    if (fwrite(bytes.ptr, 1, bytes.len, saving->file) == bytes.len)
-        return ST_OK;
-    saving->error = errno;
-    return ST_IO;
-}
-
-static int save(struct ctl *ctl, struct saving *saving)
+int ctl_cmd_calendar_export(struct ctl *ctl)
 {
     json_t *query = json_pack("{s:s}", "name", ctl->args[0]);
     AUTO(buf) struct buf url = BUF(16 * KIB);
-    AUTO(buf) struct buf why = BUF(4 * KIB);
 
     if (query != NULL && ctl->arg_count > 1)
         json_object_set_new(query, "calendar", json_string(ctl->args[1]));
     ctl_url(ctl, "/v1/calendar/export", query, &url);
-    ctl_progress_begin(&saving->progress, "files", 0);
-    int exit = ctl_client_run(
-        ctl->client, &(struct ctl_request){.path = url.ptr, .take = save_bytes, .ctx = saving},
-        &why);
-    ctl_progress_end(&saving->progress);
-    if (saving->error != 0)
-        return ctl_fail(EX_IOERR, "%s", strerror(saving->error));
-    return exit == EX_OK ? EX_OK : ctl_fail(exit, "%s", why.len > 0 ? why.ptr : "it broke off");
-}
-
-/* The file has its name only when it is whole. */
-static int save_file(struct ctl *ctl, struct saving *saving, const char *path)
-{
-    AUTO(buf) struct buf part = BUF(16 * KIB);
-
-    buf_putf(&part, "%s.part", path);
-    int fd = open(part.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    saving->file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (saving->file == NULL)
-        return ctl_fail(EX_CANTCREAT, "%s: %s", part.ptr, strerror(errno));
-    int exit = save(ctl, saving);
-    if (fclose(saving->file) != 0 && exit == EX_OK)
-        exit = ctl_fail(EX_IOERR, "%s: %s", path, strerror(errno));
-    if (exit == EX_OK && rename(part.ptr, path) != 0)
-        exit = ctl_fail(EX_IOERR, "%s: %s", path, strerror(errno));
-    if (exit != EX_OK)
-        unlink(part.ptr);
-    return exit;
-}
-
-int ctl_cmd_calendar_export(struct ctl *ctl)
-{
-    const char *path = ctl_value(ctl, CTL_OPT_OUT);
-    struct saving saving = {.file = stdout};
-    char room[CTL_QUANTITY_BYTES];
-
-    if (path == NULL || strcmp(path, "-") == 0)
-        return save(ctl, &saving);
-    int exit = save_file(ctl, &saving, path);
-    if (exit == EX_OK)
-        printf("%s written to %s\n", ctl_table_size(room, saving.progress.bytes), path);
-    return exit;
+    return ctl_save(ctl, url.ptr, ctl_value(ctl, CTL_OPT_OUT), "the file");
 }
 
 /* --- a file of objects --- */

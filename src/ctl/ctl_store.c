@@ -4,6 +4,7 @@
 #include "ctl/ctl_cmd.h"
 #include "ctl/ctl_local.h"
 #include "ctl/ctl_progress.h"
+#include "ctl/ctl_save.h"
 #include "ctl/ctl_table.h"
 #include "store/store_check.h"
 #include "store/store_dump.h"
@@ -147,69 +148,9 @@ int ctl_cmd_store_check(struct ctl *ctl)
 
 /* --- backup --- */
 
-struct saving {
-    FILE *file;
-    struct ctl_progress progress;
-    int error;
-};
-
-static enum st save_bytes(void *ctx, struct slice bytes)
-{
-    struct saving *saving = ctx;
-
-    ctl_progress_step(&saving->progress, 0, bytes.len);
-    if (fwrite(bytes.ptr, 1, bytes.len, saving->file) == bytes.len)
-        return ST_OK;
-    saving->error = errno;
-    return ST_IO;
-}
-
-static int save(struct ctl *ctl, struct saving *saving, const char *path)
-{
-    AUTO(buf) struct buf why = BUF(4 * KIB);
-    const struct ctl_request request = {
-        .path = "/v1/store/backup", .take = save_bytes, .ctx = saving};
-
-    ctl_progress_begin(&saving->progress, "files", 0);
-    int exit = ctl_client_run(ctl->client, &request, &why);
-    ctl_progress_end(&saving->progress);
-    if (saving->error != 0)
-        return ctl_fail(EX_IOERR, "%s: %s", path, strerror(saving->error));
-    return exit == EX_OK ? EX_OK : ctl_fail(exit, "%s; the backup is not whole", why.ptr);
-}
-
-/* The file has its name only when it is whole and on the disk. */
-static int save_file(struct ctl *ctl, struct saving *saving, const char *path)
-{
-    AUTO(buf) struct buf part = BUF(16 * KIB);
-
-    buf_putf(&part, "%s.part", path);
-    int fd = open(part.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    saving->file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (saving->file == NULL)
-        return ctl_fail(EX_CANTCREAT, "%s: %s", part.ptr, strerror(errno));
-    int exit = save(ctl, saving, path);
-    if (exit == EX_OK && (fflush(saving->file) != 0 || fsync(fd) != 0))
-        exit = ctl_fail(EX_IOERR, "%s: %s", path, strerror(errno));
-    fclose(saving->file);
-    if (exit == EX_OK && rename(part.ptr, path) != 0)
-        exit = ctl_fail(EX_IOERR, "%s: %s", path, strerror(errno));
-    if (exit != EX_OK)
-        unlink(part.ptr);
-    return exit;
-}
-
 int ctl_cmd_store_backup(struct ctl *ctl)
 {
-    struct saving saving = {.file = stdout};
-    bool standard = strcmp(ctl->args[0], "-") == 0;
-    char room[CTL_QUANTITY_BYTES];
-    int exit =
-        standard ? save(ctl, &saving, "standard output") : save_file(ctl, &saving, ctl->args[0]);
-
-    if (exit == EX_OK)
-        fprintf(stderr, "%s written\n", ctl_table_size(room, saving.progress.bytes));
-    return exit;
+    return ctl_save(ctl, "/v1/store/backup", ctl->args[0], "the backup");
 }
 
 /* --- restore --- */

@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@
 static bool segment_ok(struct slice segment)
 {
     if (segment.len == 0 || segment.len > DAV_NAME_BYTES_MAX || slice_eq(segment, SLICE(".")) ||
-        slice_eq(segment, SLICE("..")) || !mime_utf8_valid(segment))
+        slice_eq(segment, SLICE("..")) || !utf8_valid(segment))
         return false;
     for (size_t i = 0; i < segment.len; i++) {
         if ((unsigned char)segment.ptr[i] < ' ' || segment.ptr[i] == 0x7f)

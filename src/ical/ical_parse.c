@@ -2,6 +2,7 @@
  * arena once and unfolded there, where it stands. */
 #include "base/arena.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "ical/ical.h"
 
 #include <stdarg.h>
@@ -61,27 +62,6 @@ static int cut(size_t len)
 /* For "%.*s" in an error: what a client sent, cut. */
 #define SHOWN(s) cut((s).len), (s).ptr
 
-/* Length of the character at s, 0 where it is none (RFC 3629). */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-    size_t len = s[0] < 0x80   ? 1
-                 : s[0] < 0xc2 ? 0
-                 : s[0] < 0xe0 ? 2
-                 : s[0] < 0xf0 ? 3
-                 : s[0] < 0xf5 ? 4
-                               : 0;
-
-    if (len == 0 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 static enum st check_bytes(struct parse *p, struct slice line)
 {
     const unsigned char *s = (const unsigned char *)line.ptr;
@@ -95,8 +75,8 @@ static enum st check_bytes(struct parse *p, struct slice line)
             ical_error_set(p->error, p->begun, "There is a control character (0x%02X).", s[i]);
             return ST_INVALID;
         }
-        size_t len = utf8_len(s + i, line.len - i);
-        if (len == 0) {
+        size_t len = utf8_len(slice_sub(line, i, line.len));
+        if (len == 0 || len == SIZE_MAX) {
             ical_error_set(p->error, p->begun, "The text is not UTF-8 (0x%02X).", s[i]);
             return ST_INVALID;
         }

@@ -3,7 +3,7 @@
 #include "base/slice.h"
 #include "mime/mime_decode.h"
 #include "mime/mime_lex.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <iconv.h>
@@ -88,7 +88,7 @@ static struct span utf8_span(struct slice text)
     struct span span = {0};
 
     while (span.good < text.len) {
-        size_t len = mime_utf8_len(slice_sub(text, span.good, text.len));
+        size_t len = utf8_len(slice_sub(text, span.good, text.len));
 
         if (len == SIZE_MAX)
             break;

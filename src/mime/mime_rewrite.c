@@ -7,7 +7,7 @@
 #include "mime/mime_address.h"
 #include "mime/mime_header.h"
 #include "mime/mime_lex.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 
 #define NAME_BYTES_MAX 32 /* as much of a field is looked at as tells its name */
 #define ARENA_BYTES_MAX (4 * MIB)
@@ -106,7 +106,7 @@ static void replace(struct mime_rewrite *rewrite, struct slice spec, struct slic
     buf_put(out, slice_sub(address, new_at + 1, address.len));
     *rest = slice_sub(*rest, (size_t)(domain.ptr - rest->ptr) + domain.len, rest->len);
     rewrite->facts.count++;
-    rewrite->facts.eight_bit = rewrite->facts.eight_bit || !mime_utf8_ascii(address);
+    rewrite->facts.eight_bit = rewrite->facts.eight_bit || !utf8_ascii(address);
 }
 
 /* --- one field --- */

@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "base/text.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 
 #define FOLD_COLS 78
 #define WORD_BYTES_MAX 39 /* of an encoded word's text: beside a name, 76 columns (RFC 2047) */
@@ -23,7 +23,7 @@ static bool controls(uint32_t point)
 static struct slice take_clean(struct slice *text, bool utf8)
 {
     uint32_t point;
-    size_t len = mime_utf8_point(*text, &point);
+    size_t len = utf8_point(*text, &point);
     struct slice found = slice_sub(*text, 0, len);
 
     if (len == 0 || len == SIZE_MAX)
@@ -75,7 +75,7 @@ static void put_word(struct line *line, struct slice word)
     }
     line->begun = true;
     while (word.len > 0) {
-        size_t len = mime_utf8_len(word);
+        size_t len = utf8_len(word);
 
         assert(len != 0 && len != SIZE_MAX); /* it was cleaned */
         if (line->cols + len > MIME_WRITE_LINE_MAX)
@@ -115,7 +115,7 @@ void mime_write_words(struct slice text, struct buf *out)
         size_t len;
 
         while (used < rest.len &&
-               used + (len = mime_utf8_len(slice_sub(rest, used, rest.len))) <= WORD_BYTES_MAX)
+               used + (len = utf8_len(slice_sub(rest, used, rest.len))) <= WORD_BYTES_MAX)
             used += len;
         if (text_base64(&coded, slice_sub(rest, 0, used)) != ST_OK)
             out->over = true;
@@ -167,7 +167,7 @@ void mime_write_mailbox(const char *field, struct slice name, struct slice addre
 
     mime_write_clean(name, NAME_BYTES_MAX, true, &clean);
     struct slice shown = buf_slice(&clean);
-    bool plain = mime_utf8_ascii(shown) && slice_find(shown, '"') == SIZE_MAX &&
+    bool plain = utf8_ascii(shown) && slice_find(shown, '"') == SIZE_MAX &&
                  slice_find(shown, '\\') == SIZE_MAX;
     if (plain && clean.len > 0)
         buf_putf(&text, "\"%s\" ", clean.ptr);

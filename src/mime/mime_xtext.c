@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "mime/mime_lex.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 
 #define REPLACEMENT 0xfffd
 
@@ -53,7 +53,7 @@ void mime_xtext_encode_utf8(struct slice in, struct buf *out)
 {
     while (in.len > 0) {
         uint32_t point;
-        size_t len = mime_utf8_point(in, &point);
+        size_t len = utf8_point(in, &point);
 
         if (len == 0 || len == SIZE_MAX) {
             point = REPLACEMENT;
@@ -83,13 +83,13 @@ static enum st take_embedded(struct slice *in, struct buf *out)
         point = point << 4 | (uint32_t)digit;
     }
     *in = slice_sub(*in, close + 1, in->len);
-    return mime_utf8_put(point, out) ? ST_OK : ST_INVALID;
+    return utf8_put(point, out) ? ST_OK : ST_INVALID;
 }
 
 enum st mime_xtext_decode_utf8(struct slice in, bool wide, struct buf *out)
 {
     while (in.len > 0) {
-        size_t len = mime_utf8_len(in);
+        size_t len = utf8_len(in);
 
         if (in.ptr[0] == '\\') {
             if (take_embedded(&in, out) != ST_OK)

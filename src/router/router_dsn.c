@@ -4,7 +4,7 @@
 #include "base/slice.h"
 #include "mime/mime_date.h"
 #include "mime/mime_header.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "mime/mime_write.h"
 #include "mime/mime_xtext.h"
 #include "router/router_dsn_field.h"
@@ -104,7 +104,7 @@ static void put_references(struct report *report)
 
 static bool header_eight_bit(const struct router_dsn *dsn)
 {
-    return !mime_utf8_ascii(dsn->header);
+    return !utf8_ascii(dsn->header);
 }
 
 static bool original_eight_bit(const struct router_dsn *dsn)
@@ -145,7 +145,7 @@ static void look_for_eight_bit(void *ctx, struct slice text)
 {
     bool *found = ctx;
 
-    *found |= !mime_utf8_ascii(text);
+    *found |= !utf8_ascii(text);
 }
 
 static void put_quoted(void *ctx, struct slice text)
@@ -223,7 +223,7 @@ static void put_rcpt(struct report *report, const struct router_dsn_rcpt *rcpt)
 
     buf_put(&report->part, SLICE("\r\n"));
     put_original_rcpt(report, rcpt);
-    put_field(report, "Final-Recipient", mime_utf8_ascii(rcpt->address) ? "rfc822; " : "utf-8; ",
+    put_field(report, "Final-Recipient", utf8_ascii(rcpt->address) ? "rfc822; " : "utf-8; ",
               rcpt->address);
     buf_putf(&report->part, "Action: %s\r\n", actions[dsn->kind]);
     put_field(report, "Status", "", router_dsn_field_status(dsn->kind, rcpt));
@@ -256,7 +256,7 @@ static void put_original(struct report *report)
         {"message/rfc822", "message/global"},
     };
     const struct router_dsn *dsn = report->dsn;
-    bool global = header_eight_bit(dsn) && mime_utf8_valid(dsn->header);
+    bool global = header_eight_bit(dsn) && utf8_valid(dsn->header);
 
     put_delimiter(report);
     buf_putf(&report->part, "Content-Description: %s\r\nContent-Type: %s\r\n%s\r\n",
@@ -275,7 +275,7 @@ static bool needs_utf8(const struct router_dsn *dsn)
         struct slice type;
 
         router_dsn_field_orcpt(dsn->rcpts[i].orcpt, &type, &original);
-        if (!mime_utf8_ascii(dsn->rcpts[i].address) || !mime_utf8_ascii(buf_slice(&original)))
+        if (!utf8_ascii(dsn->rcpts[i].address) || !utf8_ascii(buf_slice(&original)))
             return true;
     }
     return false;

@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "mime/mime_xtext.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ static bool printable(struct slice text, bool utf8)
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
             return false;
-    return text.len > 0 && (utf8 ? mime_utf8_valid(text) : mime_utf8_ascii(text));
+    return text.len > 0 && (utf8 ? utf8_valid(text) : utf8_ascii(text));
 }
 
 void router_dsn_field_orcpt(struct slice orcpt, struct slice *type_r, struct buf *out)

@@ -4,7 +4,7 @@
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "log/log.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "sys/sys_file.h"
 
 #include <limits.h>
@@ -126,7 +126,7 @@ static const char *fault(enum st st, struct slice text)
         return "larger than 64 KiB";
     if (st != ST_OK)
         return "cannot be read";
-    if (!mime_utf8_valid(text) || slice_find(text, '\0') != SIZE_MAX)
+    if (!utf8_valid(text) || slice_find(text, '\0') != SIZE_MAX)
         return "not UTF-8 text";
     return slice_trim(text).len == 0 ? "empty" : NULL;
 }

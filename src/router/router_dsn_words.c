@@ -6,7 +6,7 @@
 #include "mime/mime_decode.h"
 #include "mime/mime_header.h"
 #include "mime/mime_lex.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "mime/mime_write.h"
 #include "router/router_dsn_field.h"
 
@@ -271,7 +271,7 @@ void router_dsn_words_subject(const struct router_dsn *dsn, struct buf *out)
         subject = slice_str(otherwise[dsn->kind]);
     buf_clear(&value);
     expand(&scene, subject, &value);
-    if (mime_utf8_ascii(buf_slice(&value))) {
+    if (utf8_ascii(buf_slice(&value))) {
         mime_write_field("Subject", buf_slice(&value), false, out);
         return;
     }

@@ -6,7 +6,7 @@
 #include "base/slice.h"
 #include "directory/directory_name.h"
 #include "mime/mime_address.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "mime/mime_xtext.h"
 #include "sys/sys_net.h"
 
@@ -94,7 +94,7 @@ struct slice router_foreign_orcpt(struct arena *arena, struct slice address)
 {
     AUTO(buf) struct buf out = BUF(ORCPT_BYTES_MAX);
 
-    if (!mime_utf8_ascii(address))
+    if (!utf8_ascii(address))
         return SLICE("");
     buf_put(&out, SLICE("rfc822;"));
     mime_xtext_encode(address, &out);

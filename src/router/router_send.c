@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "router/router.h"
 #include "router/router_client.h"
 #include "router/router_foreign.h"
@@ -188,10 +188,10 @@ static void rewrite_message(const struct attempt *a, const struct body *body,
 {
     *facts_r = (struct mime_rewrite_facts){.count = 0};
     (void)router_foreign_address(body->rewriting, a->arena, message->sender, &message->sender);
-    message->utf8 = message->utf8 || !mime_utf8_ascii(message->sender);
+    message->utf8 = message->utf8 || !utf8_ascii(message->sender);
     for (size_t i = 0; i < a->count; i++) {
         rewrite_rcpt(a, body->rewriting, &rcpts[i]);
-        message->utf8 = message->utf8 || !mime_utf8_ascii(rcpts[i].address);
+        message->utf8 = message->utf8 || !utf8_ascii(rcpts[i].address);
     }
     /* What cannot be read now cannot be read when it is sent, and is told of then. */
     if (router_foreign_measure(body->rewriting, give_stored, message->body_ctx, facts_r) != ST_OK)

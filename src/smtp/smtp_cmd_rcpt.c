@@ -3,7 +3,7 @@
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "router/router_plan.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_dsn.h"
@@ -168,7 +168,7 @@ static bool read_rcpt(struct smtp_session *session, struct slice args, struct sm
                    SLICE_ARG(slice_sub(args, 0, 200)));
         return false;
     }
-    if (!session->mail->utf8 && !mime_utf8_ascii(path->text)) { /* RFC 6531 section 3.5 */
+    if (!session->mail->utf8 && !utf8_ascii(path->text)) { /* RFC 6531 section 3.5 */
         smtp_reply(session, 553, "5.6.7", "That address needs SMTPUTF8");
         return false;
     }

@@ -6,7 +6,7 @@
 #include "mime/mime_date.h"
 #include "mime/mime_envelope.h"
 #include "mime/mime_structure.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_foreign.h"
 #include "smtp/smtp_header.h"
@@ -31,7 +31,7 @@ static void store_text(void *ctx, struct slice text)
         return;
     }
     mime_scan_feed(mail->scan, text);
-    mail->eight_bit = mail->eight_bit || (mail->said_8bit && !mime_utf8_ascii(text));
+    mail->eight_bit = mail->eight_bit || (mail->said_8bit && !utf8_ascii(text));
     mail->failed = blob_writer_add(mail->body, text) != ST_OK;
 }
 

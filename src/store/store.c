@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "net/net.h"
 #include "store/store_engine.h"
 
@@ -252,37 +253,14 @@ enum st store_script(struct store_tx *tx, const char *sql)
 
 /* --- text --- */
 
-/* How many bytes the character at s[i] takes and what its first byte adds to its code; 0: none
- * starts with it. */
-static size_t char_start(unsigned char c, uint32_t *code_r)
-{
-    size_t len = c < 0x80                ? 1
-                 : c >= 0xc2 && c < 0xe0 ? 2
-                 : (c & 0xf0) == 0xe0    ? 3
-                 : c >= 0xf0 && c < 0xf5 ? 4
-                                         : 0;
-
-    *code_r = len == 1 ? c : len == 2 ? c & 0x1f : len == 3 ? c & 0x0f : c & 0x07;
-    return len;
-}
-
 bool store_text_ok(struct slice s, bool controls)
 {
     for (size_t i = 0; i < s.len;) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        uint32_t code;
-        size_t len = char_start(c, &code);
+        uint32_t point;
+        size_t len = utf8_point(slice_sub(s, i, s.len), &point);
 
-        if (len == 0 || s.len - i < len || c == 0 || (!controls && (c < 0x20 || c == 0x7f)))
-            return false;
-        for (size_t k = 1; k < len; k++) {
-            unsigned char next = (unsigned char)s.ptr[i + k];
-            if ((next & 0xc0) != 0x80)
-                return false;
-            code = code << 6 | (next & 0x3f);
-        }
-        if ((len == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
-            (len == 4 && (code < 0x10000 || code > 0x10ffff)))
+        if (len == 0 || len == SIZE_MAX || point == 0 ||
+            (!controls && (point < ' ' || point == 0x7f)))
             return false;
         i += len;
     }

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -16,27 +17,15 @@ static_assert(COUNT(prefixes) == XML_OTHER, "a prefix for each");
 
 /* --- characters --- */
 
-/* Length of the character at s where XML 1.0 may hold it (section 2.2), else 0. */
-static size_t char_len(const unsigned char *s, size_t left)
+/* Length of the character that text begins with where XML 1.0 may hold it (section 2.2), else 0. */
+static size_t char_len(struct slice text)
 {
-    size_t len = s[0] < 0x80   ? 1
-                 : s[0] < 0xc2 ? 0
-                 : s[0] < 0xe0 ? 2
-                 : s[0] < 0xf0 ? 3
-                 : s[0] < 0xf5 ? 4
-                               : 0;
+    uint32_t point;
+    size_t len = utf8_point(text, &point);
 
-    if (len == 0 || len > left)
+    if (len == 0 || len == SIZE_MAX || point == 0xfffe || point == 0xffff)
         return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if (len == 1)
-        return s[0] >= ' ' || s[0] == '\t' || s[0] == '\n' || s[0] == '\r' ? 1 : 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe ? 0 : len; /* U+FFFE, U+FFFF */
+    return point >= ' ' || point == '\t' || point == '\n' || point == '\r' ? len : 0;
 }
 
 static const char *escape_of(unsigned char c, bool value)
@@ -68,7 +57,7 @@ static void write_escaped(struct buf *out, struct slice text, bool value)
     size_t begun = 0;
 
     for (size_t i = 0; i < text.len;) {
-        size_t len = char_len(s + i, text.len - i);
+        size_t len = char_len(slice_sub(text, i, text.len));
         const char *instead = len == 0 ? REPLACEMENT : escape_of(s[i], value);
 
         if (instead != NULL) {

@@ -2,7 +2,7 @@
  * through the parameters of MAIL and RCPT as it came. The first byte chooses the parameter. */
 #include "base/buf.h"
 #include "base/slice.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "mime/mime_xtext.h"
 #include "smtp/smtp_dsn.h"
 
@@ -27,13 +27,13 @@ static void check_codec(struct slice text)
     buf_clear(&coded);
     buf_clear(&back);
     mime_xtext_encode_utf8(text, &coded);
-    must(mime_utf8_ascii(buf_slice(&coded)));
+    must(utf8_ascii(buf_slice(&coded)));
     must(mime_xtext_decode_utf8(buf_slice(&coded), false, &back) == ST_OK);
-    must(mime_utf8_valid(buf_slice(&back)));
-    must(!mime_utf8_valid(text) || slice_eq(buf_slice(&back), text));
+    must(utf8_valid(buf_slice(&back)));
+    must(!utf8_valid(text) || slice_eq(buf_slice(&back), text));
     buf_clear(&back);
     if (mime_xtext_decode_utf8(text, true, &back) == ST_OK)
-        must(mime_utf8_valid(text) && mime_utf8_valid(buf_slice(&back)));
+        must(utf8_valid(text) && utf8_valid(buf_slice(&back)));
 }
 
 /* What is taken is one word of printable text. */
@@ -44,7 +44,7 @@ static void check_word(struct slice word, bool utf8)
 
         must(c > ' ' && c != 0x7f && (utf8 || c < 0x80));
     }
-    must(mime_utf8_valid(word));
+    must(utf8_valid(word));
 }
 
 static void check_params(unsigned which, struct slice value)

@@ -65,6 +65,23 @@ class PairServer(servers.Server):
         return [line for line in self.lines[since:] if f"event={name} " in line]
 
 
+def two_servers(accounts, a=None, b=None):
+    """a.test and b.test on a database of their own, with these settings; generator of a fixture. Afterwards the store
+    has no faults."""
+    database = new_postgres()
+    pair = [PairServer(name, where(database), **(settings or {})).start() for name, settings in (("a.test", a), ("b.test", b))]
+    pair[0].add_users(accounts)
+    pair[1].await_user(accounts[-1])
+    pair[0].database = database
+    try:
+        yield pair
+        assert "no faults" in pair[1].run("store", "check")
+    finally:
+        for server in pair:
+            server.remove()
+        database.remove()
+
+
 class Fetched:
     """Follows what a server says on one connection: which bodies came whole, and what each command brought."""
 

@@ -3,7 +3,7 @@ import os, signal, subprocess, threading, time
 
 import pytest
 
-from pairing import PairServer, message, new_postgres, numbers, where
+from pairing import message, numbers, two_servers
 from server import Imap, Smtp, wait_until
 
 IDLE_S = 20     # idle_in_transaction_session_timeout of our connections
@@ -12,18 +12,7 @@ USER = "user0"
 
 @pytest.fixture
 def pair():
-    database = new_postgres()
-    pair = [PairServer(name, where(database), spool="no").start() for name in ("a.test", "b.test")]
-    pair[0].add_users([USER, "user1"])
-    pair[1].await_user("user1")
-    pair[0].database = database
-    try:
-        yield pair
-        assert "no faults" in pair[1].run("store", "check")
-    finally:
-        for server in pair:
-            server.remove()
-        database.remove()
+    yield from two_servers([USER, "user1"], {"spool": "no"}, {"spool": "no"})
 
 
 def psql(database, statement):

@@ -3,7 +3,7 @@ import re, signal, socket, threading, time
 
 import pytest
 
-from pairing import PairServer, message, new_postgres, where
+from pairing import message, two_servers
 from server import PASSWORD, Imap, Smtp, wait_until
 
 COUNT = 5       # messages of each account
@@ -27,19 +27,7 @@ ACCOUNTS = [f"account{n}" for n in range(len(COMMANDS))]
 
 def serve(retry_ms, accounts):
     """A has a spool; B has none, and says what the store says."""
-    database = new_postgres()
-    pair = [PairServer(name, where(database), spool=spool, store_retry_ms=retry_ms).start()
-            for name, spool in (("a.test", "yes"), ("b.test", "no"))]
-    pair[0].add_users(accounts)
-    pair[1].await_user(accounts[-1])
-    pair[0].database = database
-    try:
-        yield pair
-        assert "no faults" in pair[1].run("store", "check")
-    finally:
-        for server in pair:
-            server.remove()
-        database.remove()
+    yield from two_servers(accounts, {"spool": "yes", "store_retry_ms": retry_ms}, {"spool": "no", "store_retry_ms": retry_ms})
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import base64, collections, datetime, http.client, re, subprocess, threading
 
 import pytest
 
-from pairing import USERS, PairServer, new_postgres, where
+from pairing import USERS, two_servers
 from server import PASSWORD, wait_until
 
 BOOKINGS, RIVALS = 1000, 4
@@ -13,19 +13,10 @@ FIRST = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0,
 
 @pytest.fixture
 def pair():
-    database = new_postgres()
-    pair = [PairServer(name, where(database)).start() for name in ("a.test", "b.test")]
-    pair[0].add_users()
-    pair[0].run("account", "add", "oak", "--room")
-    pair[1].await_user("oak")
-    pair[0].database = database
-    try:
+    for pair in two_servers(USERS):
+        pair[0].run("account", "add", "oak", "--room")
+        pair[1].await_user("oak")
         yield pair
-        assert "no faults" in pair[1].run("store", "check")
-    finally:
-        for server in pair:
-            server.remove()
-        database.remove()
 
 
 def rows(pair, statement):

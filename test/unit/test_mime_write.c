@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "mime/mime_decode.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "mime/mime_write.h"
 
 static void test_cleaned_text_is_one_line(void **state)
@@ -71,7 +71,7 @@ static void test_a_word_that_is_too_long_is_cut(void **state)
     struct slice rest = buf_slice(&out);
     while (slice_split(&rest, '\n', &line)) {
         assert_true(line.len <= MIME_WRITE_LINE_MAX + 1);
-        assert_true(mime_utf8_valid(line));
+        assert_true(utf8_valid(line));
     }
 }
 
@@ -117,7 +117,7 @@ static void test_encoded_words_hold_whole_characters(void **state)
 
         assert_true(word.len <= 75);
         mime_words_decode(word, &part);
-        assert_true(mime_utf8_valid(buf_slice(&part)));
+        assert_true(utf8_valid(buf_slice(&part)));
         assert_int_equal(slice_find_slice(buf_slice(&part), SLICE("\xef\xbf\xbd")), SIZE_MAX);
     }
 }

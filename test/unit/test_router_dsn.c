@@ -5,7 +5,7 @@
 #include "log/log.h"
 #include "mime/mime_header.h"
 #include "mime/mime_scan.h"
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 #include "router/router_dsn.h"
 #include "router/router_dsn_text.h"
 #include "sys/sys_file.h"
@@ -421,7 +421,7 @@ static void test_hostile_words_break_nothing(void **state)
         dsn.rcpts = &rcpt;
         dsn.header = SLICE("");
         write_report(&dsn, NULL, &report);
-        bool global = !mime_utf8_ascii(hostile);
+        bool global = !utf8_ascii(hostile);
         check_parts(buf_slice(&report), global ? "global-delivery-status" : "delivery-status",
                     "rfc822-headers");
         check_lines(buf_slice(&report));

@@ -1,4 +1,4 @@
-#include "mime/mime_utf8.h"
+#include "base/utf8.h"
 
 #include "base/buf.h"
 #include "base/slice.h"
@@ -10,7 +10,7 @@ static bool is_point(uint32_t point)
     return point <= POINT_MAX && (point < 0xd800 || point >= 0xe000);
 }
 
-size_t mime_utf8_point(struct slice text, uint32_t *point_r)
+size_t utf8_point(struct slice text, uint32_t *point_r)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     uint8_t first = (uint8_t)text.ptr[0];
@@ -33,14 +33,14 @@ size_t mime_utf8_point(struct slice text, uint32_t *point_r)
     return value < least[len] || !is_point(value) ? 0 : len;
 }
 
-size_t mime_utf8_len(struct slice text)
+size_t utf8_len(struct slice text)
 {
     uint32_t point;
 
-    return mime_utf8_point(text, &point);
+    return utf8_point(text, &point);
 }
 
-bool mime_utf8_put(uint32_t point, struct buf *out)
+bool utf8_put(uint32_t point, struct buf *out)
 {
     size_t len = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
     char bytes[4];
@@ -54,10 +54,10 @@ bool mime_utf8_put(uint32_t point, struct buf *out)
     return true;
 }
 
-bool mime_utf8_valid(struct slice text)
+bool utf8_valid(struct slice text)
 {
     for (size_t at = 0; at < text.len;) {
-        size_t len = mime_utf8_len(slice_sub(text, at, text.len));
+        size_t len = utf8_len(slice_sub(text, at, text.len));
 
         if (len == 0 || len == SIZE_MAX)
             return false;
@@ -66,7 +66,7 @@ bool mime_utf8_valid(struct slice text)
     return true;
 }
 
-bool mime_utf8_ascii(struct slice text)
+bool utf8_ascii(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++)
         if ((text.ptr[i] & 0x80) != 0)
