@@ -1,7 +1,9 @@
 /* PROPPATCH (RFC 4918 section 9.2), and the same lists in MKCALENDAR and MKCOL. */
+#include "calendar/calendar.h"
 #include "dav/dav_acl.h"
 #include "dav/dav_multistatus.h"
 #include "dav/dav_prop.h"
+#include "sys/sys_time.h"
 
 #define PROPSTATS_BYTES_MAX (1 * MIB)
 
@@ -113,12 +115,25 @@ struct patching {
     bool taken;
 };
 
+/* Days and floating times are other ones where the zone is. */
+static enum st set_calendar(struct store_tx *tx, const struct dav_setting *setting)
+{
+    const struct store_calendar *before = setting->call->target.calendar;
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    enum st st = store_calendar_set(tx, setting->calendar);
+
+    if (st != ST_OK || slice_eq(before->zone, setting->calendar->zone))
+        return st;
+    return calendar_roll_account(setting->call->context->calendar, directory, tx,
+                                 setting->call->arena, setting->calendar->account_id, sys_now_ms());
+}
+
 static enum st store(struct store_tx *tx, const struct dav_setting *setting)
 {
     enum st st = ST_OK;
 
     if (setting->calendar != NULL)
-        st = store_calendar_set(tx, setting->calendar);
+        st = set_calendar(tx, setting);
     if (st == ST_OK && setting->account_changed)
         st = store_calendar_account_set(tx, setting->account);
     if (st == ST_OK && setting->delegates != NULL)

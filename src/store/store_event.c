@@ -253,7 +253,8 @@ enum st store_event_expand(struct store_tx *tx, const struct store_event *event,
                            const struct store_busytime *rows, size_t count)
 {
     struct store_event old;
-    enum st st = store_event_get(tx, store_tx_arena(tx), event->event_id, &old);
+    enum st st = read_one(store_rows_open(tx, S_EVENT_HEAD, SV_I(event->event_id)),
+                          store_tx_arena(tx), &old);
 
     if (st == ST_OK)
         st = store_exec(tx, S_EVENT_SPAN, NULL, SV_I(event->event_id), SV_I(event->from_s),
