@@ -393,6 +393,7 @@ static void a_task_is_done_once_by_two_servers(struct t_store *t)
 
 /* Both of an account's calendars at once, through two servers: one has it. */
 struct racing {
+    struct t_store t; /* with an arena of the thread's own */
     struct t_calendar b;
     struct calendar *calendar;
     struct slice text;
@@ -425,15 +426,19 @@ static void two_calendars_do_not_both_get_a_meeting(struct t_store *t)
         buf_clear(&text);
         t_meeting_text(&text, uid, 1, BOB, "alice");
         for (int j = 0; j < 2; j++) {
-            racing[j] = (struct racing){.b = b, .text = buf_slice(&text)};
+            racing[j] = (struct racing){.t = *t, .b = b, .text = buf_slice(&text)};
+            racing[j].t.arena = arena_new("racing", GIB);
+            racing[j].b.t = &racing[j].t;
             racing[j].b.calendar = j == 0 ? b.calendar : other;
             racing[j].b.calendar_id = ids[j];
             racing[j].b.name = uid;
         }
         for (int j = 0; j < 2; j++)
             assert_int_equal(pthread_create(&threads[j], NULL, put_meeting, &racing[j]), 0);
-        for (int j = 0; j < 2; j++)
+        for (int j = 0; j < 2; j++) {
             pthread_join(threads[j], NULL);
+            arena_free(&racing[j].t.arena);
+        }
         enum st one = racing[0].result.st, two = racing[1].result.st;
         assert_true((one == ST_OK) != (two == ST_OK));
     }

@@ -9,7 +9,7 @@ static const struct {
     enum dav_kind kind;
     const char *out; /* NULL: as in */
 } rows[] = {
-    {"/", ST_OK, DAV_KIND_ROOT, "/dav/"},
+    {"/", ST_OK, DAV_KIND_ROOT, NULL},
     {"/dav", ST_OK, DAV_KIND_ROOT, "/dav/"},
     {"/dav/", ST_OK, DAV_KIND_ROOT, NULL},
     {"/.well-known/caldav", ST_OK, DAV_KIND_WELL_KNOWN, ""},
