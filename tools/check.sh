@@ -46,7 +46,7 @@ step 'the same with TSan' suites build-tsan unit store
 step 'the router simulated, 200,000 messages; domains of servers, 1,000,000' suites build sim
 step 'the same with ASan and UBSan, 20,000 messages' build-asan/test/sim/sim_router --messages 20000
 step 'domains of servers with ASan and UBSan, 20,000 messages' build-asan/test/sim/sim_domain --messages 20000
-step 'wire cases, real clients, peers, servers of one domain, two on one PostgreSQL' suites build wire e2e relay pair
+step 'wire and CalDAV cases, real clients, peers, servers of one domain, two on one PostgreSQL' suites build wire caldav e2e relay pair
 step 'crashes' suites build fault
 step 'fuzz targets, 10 s each' tools/fuzz.sh 10
 echo
