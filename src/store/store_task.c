@@ -48,8 +48,8 @@ enum st store_task_done(struct store_tx *tx, const struct store_task *task)
 enum st store_task_rest(struct store_tx *tx, const struct store_task *task, struct slice rest)
 {
     int64_t changed = 0;
-    enum st st = store_exec(tx, S_TASK_REST, &changed, SV_I(task->task_id),
-                            store_text_value(rest), store_text_value(task->rcpt));
+    enum st st = store_exec(tx, S_TASK_REST, &changed, SV_I(task->task_id), store_text_value(rest),
+                            store_text_value(task->rcpt));
 
     return st == ST_OK && changed == 0 ? ST_NOT_FOUND : st;
 }
