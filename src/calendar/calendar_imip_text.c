@@ -2,9 +2,9 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "calendar/calendar_imip.h"
 #include "ical/ical_zone.h"
-#include "base/utf8.h"
 #include "mime/mime_write.h"
 
 #define SUMMARY_BYTES_MAX 300

@@ -3,9 +3,9 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "calendar/calendar_imip.h"
 #include "mime/mime_date.h"
-#include "base/utf8.h"
 #include "mime/mime_write.h"
 
 #define FIELD_BYTES_MAX (256 * KIB)

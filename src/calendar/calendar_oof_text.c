@@ -1,10 +1,10 @@
 #include "base/buf.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "calendar/calendar_oof.h"
 #include "mime/mime_date.h"
 #include "mime/mime_decode.h"
 #include "mime/mime_header.h"
-#include "base/utf8.h"
 #include "mime/mime_write.h"
 
 #define SUBJECT "Automatic reply: "

@@ -1,9 +1,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "mime/mime_decode.h"
 #include "mime/mime_lex.h"
-#include "base/utf8.h"
 
 #include <errno.h>
 #include <iconv.h>

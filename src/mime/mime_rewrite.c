@@ -4,10 +4,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "mime/mime_address.h"
 #include "mime/mime_header.h"
 #include "mime/mime_lex.h"
-#include "base/utf8.h"
 
 #define NAME_BYTES_MAX 32 /* as much of a field is looked at as tells its name */
 #define ARENA_BYTES_MAX (4 * MIB)

@@ -2,8 +2,8 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
-#include "mime/mime_lex.h"
 #include "base/utf8.h"
+#include "mime/mime_lex.h"
 
 #define REPLACEMENT 0xfffd
 

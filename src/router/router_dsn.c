@@ -2,9 +2,9 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "mime/mime_date.h"
 #include "mime/mime_header.h"
-#include "base/utf8.h"
 #include "mime/mime_write.h"
 #include "mime/mime_xtext.h"
 #include "router/router_dsn_field.h"

@@ -2,9 +2,9 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "conf/conf.h"
 #include "log/log.h"
-#include "base/utf8.h"
 #include "sys/sys_file.h"
 
 #include <limits.h>

@@ -2,11 +2,11 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "mime/mime_date.h"
 #include "mime/mime_decode.h"
 #include "mime/mime_header.h"
 #include "mime/mime_lex.h"
-#include "base/utf8.h"
 #include "mime/mime_write.h"
 #include "router/router_dsn_field.h"
 

@@ -4,9 +4,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "directory/directory_name.h"
 #include "mime/mime_address.h"
-#include "base/utf8.h"
 #include "mime/mime_xtext.h"
 #include "sys/sys_net.h"
 

@@ -1,4 +1,5 @@
 #include "base/arena.h"
+#include "base/utf8.h"
 #include "cluster/cluster_fellow.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
@@ -6,7 +7,6 @@
 #include "mime/mime_date.h"
 #include "mime/mime_envelope.h"
 #include "mime/mime_structure.h"
-#include "base/utf8.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_foreign.h"
 #include "smtp/smtp_header.h"

@@ -1,8 +1,8 @@
 #include "t.h"
 
 #include "base/buf.h"
-#include "mime/mime_decode.h"
 #include "base/utf8.h"
+#include "mime/mime_decode.h"
 #include "mime/mime_write.h"
 
 static void test_cleaned_text_is_one_line(void **state)

@@ -1,11 +1,11 @@
 #include "t.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "conf/conf.h"
 #include "log/log.h"
 #include "mime/mime_header.h"
 #include "mime/mime_scan.h"
-#include "base/utf8.h"
 #include "router/router_dsn.h"
 #include "router/router_dsn_text.h"
 #include "sys/sys_file.h"
