@@ -1,6 +1,6 @@
 #!/bin/sh
 # check.sh: every test: `make check`. gcc's build runs all suites; clang's runs the unit and prefix
-# tests under AddressSanitizer with UBSan and under ThreadSanitizer, then each fuzz target for 10 s.
+# tests under AddressSanitizer with UBSan and under ThreadSanitizer, then each fuzz target for 5 s.
 set -eu
 cd "$(dirname "$0")/.."
 passed=0
@@ -48,7 +48,7 @@ step 'the same with ASan and UBSan, 20,000 messages' build-asan/test/sim/sim_rou
 step 'domains of servers with ASan and UBSan, 20,000 messages' build-asan/test/sim/sim_domain --messages 20000
 step 'wire and CalDAV cases, real clients, peers, servers of one domain, two on one PostgreSQL' suites build wire caldav e2e relay pair
 step 'crashes' suites build fault
-step 'fuzz targets, 10 s each' tools/fuzz.sh 10
+step 'fuzz targets, 5 s each' tools/fuzz.sh 5
 echo
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
