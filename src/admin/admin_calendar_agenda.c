@@ -16,7 +16,7 @@
 #define DAY_S ICAL_DAY_S
 
 static const char *const kinds[] = {"free", "elsewhere", "tentative", "busy", "unavailable"};
-static_assert(COUNT(kinds) == CALENDAR_BUSY_KIND_MAX, "a word for each kind");
+static_assert(COUNT(kinds) == STORE_BUSY_KIND_MAX, "a word for each kind");
 
 /* Times that are told are those of clocks in the account's zone, in seconds from 1970 on them. */
 struct agenda {
@@ -88,7 +88,7 @@ static void put_instance(struct agenda *a, const struct ical_instance *instance,
 
 static enum st expand(struct agenda *a, const struct ical_comp *vcalendar, struct slice uid)
 {
-    struct calendar_busy_ask ask = {.unanswered = CALENDAR_TENTATIVE};
+    struct calendar_busy_ask ask = {.unanswered = STORE_BUSY_TENTATIVE};
     const struct ical_window window = {.from_s = a->from_s,
                                        .until_s = a->until_s,
                                        .floating = a->zone,

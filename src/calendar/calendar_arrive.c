@@ -91,20 +91,13 @@ static enum st find_stored(struct arriving *in)
 static void look_out(struct arriving *in)
 {
     const struct calendar_arrival *a = in->a;
-    size_t from_message = 0;
-    size_t from_stored = 0;
-    struct slice *message_own =
-        calendar_own(a->arena, a->directory, a->person, a->message, &from_message);
-    struct slice *stored_own = in->stored == NULL ? NULL
-                                                  : calendar_own(a->arena, a->directory, a->person,
-                                                                 in->stored, &from_stored);
-    struct slice *own = arena_many(a->arena, struct slice, from_message + from_stored + 1);
     size_t count = 0;
+    const struct slice *found =
+        calendar_own_of_two(a->arena, a->directory, a->person, a->message, in->stored, &count);
+    struct slice *own = arena_many(a->arena, struct slice, count + 1);
 
-    for (size_t i = 0; i < from_message; i++)
-        own[count++] = message_own[i];
-    for (size_t i = 0; i < from_stored; i++)
-        own[count++] = stored_own[i];
+    for (size_t i = 0; i < count; i++)
+        own[i] = found[i];
     own[count++] = a->address;
     in->world =
         (struct calendar_itip_world){.arena = a->arena,

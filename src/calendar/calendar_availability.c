@@ -13,7 +13,7 @@
 #define PRIORITY_MAX 9
 #define AVAILABLES_MAX 1000 /* of one VAVAILABILITY: each is compared with all of them */
 
-/* Spans of time that grow; CALENDAR_FREE is a kind among the others. */
+/* Spans of time that grow; STORE_BUSY_FREE is a kind among the others. */
 struct spans {
     struct calendar_busy_row *rows;
     size_t count, cap;
@@ -27,7 +27,7 @@ struct asking {
 };
 
 static void add(struct asking *a, struct spans *spans, int64_t from_s, int64_t until_s,
-                enum calendar_busy_kind kind)
+                enum store_busy_kind kind)
 {
     from_s = from_s > a->window.from_s ? from_s : a->window.from_s;
     until_s = until_s < a->window.until_s ? until_s : a->window.until_s;
@@ -97,7 +97,7 @@ static enum st add_available(struct asking *a, const struct ical_comp *available
     if (st != ST_OK)
         return st == ST_NOT_FOUND ? ST_OK : st;
     while ((st = ical_recur_next(recur, &instance)) == ST_OK)
-        add(a, spans, instance.start_s, instance.end_s, CALENDAR_FREE);
+        add(a, spans, instance.start_s, instance.end_s, STORE_BUSY_FREE);
     if (st == ST_TOO_BIG)
         ical_error_set(a->error, available->line, "AVAILABLE has too many times.");
     return st == ST_NOT_FOUND ? ST_OK : st;
@@ -120,13 +120,13 @@ static enum st add_availables(struct asking *a, const struct ical_comp *comp, st
     return st;
 }
 
-static enum calendar_busy_kind busy_type(const struct ical_comp *comp)
+static enum store_busy_kind busy_type(const struct ical_comp *comp)
 {
     struct slice type = ical_prop_value(comp, ICAL_BUSYTYPE);
 
     if (slice_ieq(type, SLICE("BUSY")))
-        return CALENDAR_BUSY;
-    return slice_ieq(type, SLICE("BUSY-TENTATIVE")) ? CALENDAR_TENTATIVE : CALENDAR_UNAVAILABLE;
+        return STORE_BUSY_BUSY;
+    return slice_ieq(type, SLICE("BUSY-TENTATIVE")) ? STORE_BUSY_TENTATIVE : STORE_BUSY_UNAVAILABLE;
 }
 
 /* One VAVAILABILITY: its own time, and the part of its AVAILABLEs that lies in it. */
@@ -207,10 +207,10 @@ static struct spans without(struct asking *a, const struct spans *from, const st
 static void swap_strength(struct spans *spans)
 {
     for (size_t i = 0; i < spans->count; i++) {
-        if (spans->rows[i].kind == CALENDAR_BUSY)
-            spans->rows[i].kind = CALENDAR_UNAVAILABLE;
-        else if (spans->rows[i].kind == CALENDAR_UNAVAILABLE)
-            spans->rows[i].kind = CALENDAR_BUSY;
+        if (spans->rows[i].kind == STORE_BUSY_BUSY)
+            spans->rows[i].kind = STORE_BUSY_UNAVAILABLE;
+        else if (spans->rows[i].kind == STORE_BUSY_UNAVAILABLE)
+            spans->rows[i].kind = STORE_BUSY_BUSY;
     }
 }
 
@@ -228,7 +228,7 @@ static enum st add_level(struct asking *a, const struct ical_comp *vcalendar, un
     if (st != ST_OK || busy.count == 0)
         return st;
     for (size_t i = 0; i < busy.count; i++)
-        add(a, &covered, busy.rows[i].start_s, busy.rows[i].end_s, CALENDAR_FREE);
+        add(a, &covered, busy.rows[i].start_s, busy.rows[i].end_s, STORE_BUSY_FREE);
     join(&covered);
     join(&free);
     swap_strength(&busy);

@@ -38,7 +38,7 @@ static enum st tell(struct looking *l, const struct store_event *event,
     struct calendar_busy_ask ask = {.from_s = from_s,
                                     .until_s = until_s,
                                     .floating = l->floating,
-                                    .unanswered = CALENDAR_TENTATIVE,
+                                    .unanswered = STORE_BUSY_TENTATIVE,
                                     .rows_max = ROWS_MAX,
                                     .steps_max = ICAL_RECUR_STEPS_MAX};
     struct ical_tz *tz = ical_tz_new(l->arena, vcalendar, calendar_zones(l->beyond->calendar));
@@ -55,7 +55,7 @@ static enum st tell(struct looking *l, const struct store_event *event,
                                            .calendar_id = event->calendar_id,
                                            .start_s = set.rows[i].start_s,
                                            .end_s = set.rows[i].end_s,
-                                           .kind = (enum store_busy_kind)set.rows[i].kind,
+                                           .kind = set.rows[i].kind,
                                            .id_s = set.rows[i].id_s};
         st = l->fn(l->ctx, &row);
     }

@@ -22,44 +22,44 @@ struct busy {
 };
 
 /* What the owner has answered; of several entries for one person the first. */
-static enum calendar_busy_kind answered(const struct ical_comp *event,
-                                        const struct calendar_busy_ask *ask)
+static enum store_busy_kind answered(const struct ical_comp *event,
+                                     const struct calendar_busy_ask *ask)
 {
     const struct ical_prop *attendee = ical_prop_find(event, ICAL_ATTENDEE);
 
     while (attendee != NULL && !calendar_address_among(attendee, ask->owners, ask->owner_count))
         attendee = ical_prop_next(attendee);
     if (attendee == NULL)
-        return CALENDAR_BUSY;
+        return STORE_BUSY_BUSY;
     struct slice partstat = ical_param_text(attendee, "PARTSTAT");
     if (slice_ieq(partstat, SLICE("DECLINED")) || slice_ieq(partstat, SLICE("DELEGATED")))
-        return CALENDAR_FREE;
+        return STORE_BUSY_FREE;
     if (slice_ieq(partstat, SLICE("TENTATIVE")))
-        return CALENDAR_TENTATIVE;
+        return STORE_BUSY_TENTATIVE;
     if (partstat.len == 0 || slice_ieq(partstat, SLICE("NEEDS-ACTION")))
         return ask->unanswered;
-    return CALENDAR_BUSY;
+    return STORE_BUSY_BUSY;
 }
 
-enum calendar_busy_kind calendar_busy_kind(const struct ical_comp *event,
-                                           const struct calendar_busy_ask *ask)
+enum store_busy_kind calendar_busy_kind(const struct ical_comp *event,
+                                        const struct calendar_busy_ask *ask)
 {
     const struct ical_prop *outlook =
         ical_prop_find_name(event, SLICE("X-MICROSOFT-CDO-BUSYSTATUS"));
     struct slice status = ical_prop_value(event, ICAL_STATUS);
     struct slice shown = outlook != NULL ? outlook->value : SLICE("");
-    enum calendar_busy_kind kind = answered(event, ask);
+    enum store_busy_kind kind = answered(event, ask);
 
-    if (kind == CALENDAR_FREE || slice_ieq(status, SLICE("CANCELLED")) ||
+    if (kind == STORE_BUSY_FREE || slice_ieq(status, SLICE("CANCELLED")) ||
         slice_ieq(ical_prop_value(event, ICAL_TRANSP), SLICE("TRANSPARENT")) ||
         slice_ieq(shown, SLICE("FREE")))
-        return CALENDAR_FREE;
+        return STORE_BUSY_FREE;
     if (slice_ieq(shown, SLICE("OOF")))
-        return CALENDAR_UNAVAILABLE;
+        return STORE_BUSY_UNAVAILABLE;
     if (slice_ieq(shown, SLICE("WORKINGELSEWHERE")))
-        return CALENDAR_ELSEWHERE;
+        return STORE_BUSY_ELSEWHERE;
     if (slice_ieq(status, SLICE("TENTATIVE")) || slice_ieq(shown, SLICE("TENTATIVE")))
-        return CALENDAR_TENTATIVE;
+        return STORE_BUSY_TENTATIVE;
     return kind;
 }
 
@@ -73,16 +73,16 @@ static void add_row(struct busy *b, struct calendar_busy_row row)
 }
 
 /* The pieces of one span of time that touch the window. */
-static void add_pieces(struct busy *b, int64_t start_s, int64_t end_s, enum calendar_busy_kind kind,
+static void add_pieces(struct busy *b, int64_t start_s, int64_t end_s, enum store_busy_kind kind,
                        int64_t id_s)
 {
     int64_t from_s = b->ask->from_s;
     int64_t at = start_s;
 
     if (from_s > start_s)
-        at += (from_s - start_s) / CALENDAR_BUSY_PIECE_S * CALENDAR_BUSY_PIECE_S;
-    for (; at < end_s && at < b->ask->until_s; at += CALENDAR_BUSY_PIECE_S) {
-        int64_t end = end_s - at < CALENDAR_BUSY_PIECE_S ? end_s : at + CALENDAR_BUSY_PIECE_S;
+        at += (from_s - start_s) / STORE_BUSY_ROW_S * STORE_BUSY_ROW_S;
+    for (; at < end_s && at < b->ask->until_s; at += STORE_BUSY_ROW_S) {
+        int64_t end = end_s - at < STORE_BUSY_ROW_S ? end_s : at + STORE_BUSY_ROW_S;
 
         if (end > from_s)
             add_row(b, (struct calendar_busy_row){at, end, kind, id_s});
@@ -127,7 +127,7 @@ static bool any_busy(const struct busy *b, struct slice uid, int64_t *disorder_s
 
         if (!slice_eq(ical_prop_value(event, ICAL_UID), uid))
             continue;
-        busy |= calendar_busy_kind(event, b->ask) != CALENDAR_FREE;
+        busy |= calendar_busy_kind(event, b->ask) != STORE_BUSY_FREE;
         if (id != NULL && ical_param_find(id, "RANGE") != NULL)
             *disorder_s_r = ICAL_DAY_S;
     }
@@ -137,7 +137,7 @@ static bool any_busy(const struct busy *b, struct slice uid, int64_t *disorder_s
 static enum st each_instance(struct busy *b, struct ical_recur *recur, int64_t disorder_s)
 {
     const struct ical_comp *last = NULL;
-    enum calendar_busy_kind kind = CALENDAR_FREE;
+    enum store_busy_kind kind = STORE_BUSY_FREE;
     struct ical_instance instance;
     int64_t sure_s = b->ask->from_s;
     enum st st;
@@ -153,7 +153,7 @@ static enum st each_instance(struct busy *b, struct ical_recur *recur, int64_t d
             st = ST_TOO_BIG;
             break;
         }
-        if (kind != CALENDAR_FREE)
+        if (kind != STORE_BUSY_FREE)
             add_pieces(b, instance.start_s, instance.end_s, kind, instance.id_s);
     }
     if (st == ST_TOO_BIG && sure_s < b->set->expanded_s)
@@ -332,7 +332,7 @@ enum st calendar_busy_bounds(struct arena *arena, const struct ical_comp *vcalen
             bound_task(&b, comp, &bounds);
         if (comp->id == ICAL_VFREEBUSY)
             st = bound_freebusy(&b, comp, &bounds);
-        if (comp->id != ICAL_VEVENT && comp->id != ICAL_VTODO && comp->id != ICAL_VJOURNAL)
+        if (!ical_comp_is_entry(comp))
             continue;
         first = first != NULL ? first : comp;
         forever |= ical_prop_find(comp, ICAL_RECURRENCE_ID) == NULL && endless(comp);

@@ -2,6 +2,7 @@
  * object, and how far in time the object reaches. Pure. */
 #pragma once
 #include "base/base.h"
+#include "store/store_event.h"
 
 struct arena;
 struct ical_comp;
@@ -9,21 +10,9 @@ struct ical_error;
 struct ical_tz;
 struct ical_zone;
 
-#define CALENDAR_BUSY_PIECE_S INT64_C(604800) /* no row is longer: 7 days */
-
-/* What is stored as busytime.kind. */
-enum calendar_busy_kind {
-    CALENDAR_FREE = 0, /* no row */
-    CALENDAR_ELSEWHERE,
-    CALENDAR_TENTATIVE,
-    CALENDAR_BUSY,
-    CALENDAR_UNAVAILABLE, /* out of office; RFC 7953's BUSY-UNAVAILABLE */
-    CALENDAR_BUSY_KIND_MAX,
-};
-
 struct calendar_busy_row {
     int64_t start_s, end_s;
-    enum calendar_busy_kind kind;
+    enum store_busy_kind kind;
     int64_t id_s; /* the instance: its RECURRENCE-ID as an instant, of a single event its start */
 };
 
@@ -32,7 +21,7 @@ struct calendar_busy_ask {
     const struct ical_zone *floating; /* the owner's, for days and floating times; NULL: UTC */
     const struct slice *owners;       /* the owner's addresses, with or without "mailto:" */
     size_t owner_count;
-    enum calendar_busy_kind unanswered; /* an invitation without an answer (NEEDS-ACTION) */
+    enum store_busy_kind unanswered; /* an invitation without an answer (NEEDS-ACTION) */
     uint64_t rows_max; /* about: of an instance that begins before all of them are full, all rows */
     uint64_t steps_max; /* ICAL_RECUR_STEPS_MAX */
 };
@@ -59,8 +48,8 @@ MUST_USE enum st calendar_busy_expand(struct arena *arena, const struct ical_com
                                       struct calendar_busy_set *set_r, struct ical_error *error_r);
 
 /* What the event says of its owner, who has these addresses. */
-enum calendar_busy_kind calendar_busy_kind(const struct ical_comp *event,
-                                           const struct calendar_busy_ask *ask);
+enum store_busy_kind calendar_busy_kind(const struct ical_comp *event,
+                                        const struct calendar_busy_ask *ask);
 
 /* The first start and the last end of anything in the object: VEVENT, VTODO (also by COMPLETED and
  * CREATED), VJOURNAL, VFREEBUSY; alarms not. What overlaps a time range by RFC 4791 section 9.9

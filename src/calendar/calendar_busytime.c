@@ -58,7 +58,7 @@ static enum st add_row(void *ctx, const struct store_busytime *row)
 
     return counts(g, row)
                ? add(g, (struct calendar_busy_row){row->start_s, row->end_s,
-                                                   (enum calendar_busy_kind)row->kind, row->id_s})
+                                                   (enum store_busy_kind)row->kind, row->id_s})
                : ST_OK;
 }
 
@@ -127,7 +127,7 @@ static enum st add_absence(struct gathering *g)
         return ST_OK;
     return add(g, (struct calendar_busy_row){g->account.oof_from_ms / 1000,
                                              until_ms != 0 ? until_ms / 1000 : g->ask->until_s,
-                                             CALENDAR_UNAVAILABLE, 0});
+                                             STORE_BUSY_UNAVAILABLE, 0});
 }
 
 /* What cannot be read any more says nothing. */

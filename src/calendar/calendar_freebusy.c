@@ -12,17 +12,17 @@
 #define PERIODS_MAX 100 /* of one line, so that no reader meets one without end */
 #define PERIOD_BYTES 40
 
-static const struct slice fbtypes[CALENDAR_BUSY_KIND_MAX] = {
-    [CALENDAR_FREE] = {"FREE", 4},
-    [CALENDAR_TENTATIVE] = {"BUSY-TENTATIVE", 14},
-    [CALENDAR_BUSY] = {"BUSY", 4},
-    [CALENDAR_UNAVAILABLE] = {"BUSY-UNAVAILABLE", 16},
+static const struct slice fbtypes[STORE_BUSY_KIND_MAX] = {
+    [STORE_BUSY_FREE] = {"FREE", 4},
+    [STORE_BUSY_TENTATIVE] = {"BUSY-TENTATIVE", 14},
+    [STORE_BUSY_BUSY] = {"BUSY", 4},
+    [STORE_BUSY_UNAVAILABLE] = {"BUSY-UNAVAILABLE", 16},
 };
 
 /* Where a row begins or ends. */
 struct edge {
     int64_t at_s;
-    enum calendar_busy_kind kind;
+    enum store_busy_kind kind;
     int change;
 };
 
@@ -33,11 +33,11 @@ static int by_time(const void *a, const void *b)
     return (x->at_s > y->at_s) - (x->at_s < y->at_s);
 }
 
-static enum calendar_busy_kind strongest(const size_t *open)
+static enum store_busy_kind strongest(const size_t *open)
 {
-    enum calendar_busy_kind kind = CALENDAR_BUSY_KIND_MAX - 1;
+    enum store_busy_kind kind = STORE_BUSY_KIND_MAX - 1;
 
-    while (kind > CALENDAR_FREE && open[kind] == 0)
+    while (kind > STORE_BUSY_FREE && open[kind] == 0)
         kind--;
     return kind;
 }
@@ -51,7 +51,7 @@ static size_t make_edges(struct edge *edges, const struct calendar_busy_row *row
         int64_t start_s = rows[i].start_s > from_s ? rows[i].start_s : from_s;
         int64_t end_s = rows[i].end_s < until_s ? rows[i].end_s : until_s;
 
-        if (start_s >= end_s || rows[i].kind == CALENDAR_FREE)
+        if (start_s >= end_s || rows[i].kind == STORE_BUSY_FREE)
             continue;
         edges[made++] = (struct edge){start_s, rows[i].kind, 1};
         edges[made++] = (struct edge){end_s, rows[i].kind, -1};
@@ -69,8 +69,8 @@ struct calendar_busy_row *calendar_freebusy_merge(struct arena *arena,
     struct edge *edges = arena_many(arena, struct edge, 2 * count);
     struct calendar_busy_row *merged = arena_many(arena, struct calendar_busy_row, 2 * count);
     size_t edge_count = make_edges(edges, rows, count, from_s, until_s);
-    size_t open[CALENDAR_BUSY_KIND_MAX] = {0};
-    enum calendar_busy_kind now = CALENDAR_FREE;
+    size_t open[STORE_BUSY_KIND_MAX] = {0};
+    enum store_busy_kind now = STORE_BUSY_FREE;
     size_t made = 0;
 
     for (size_t i = 0; i < edge_count;) {
@@ -78,12 +78,12 @@ struct calendar_busy_row *calendar_freebusy_merge(struct arena *arena,
 
         for (; i < edge_count && edges[i].at_s == at_s; i++)
             open[edges[i].kind] += edges[i].change > 0 ? 1 : SIZE_MAX;
-        enum calendar_busy_kind next = strongest(open);
+        enum store_busy_kind next = strongest(open);
         if (next == now)
             continue;
-        if (now != CALENDAR_FREE)
+        if (now != STORE_BUSY_FREE)
             merged[made - 1].end_s = at_s;
-        if (next != CALENDAR_FREE)
+        if (next != STORE_BUSY_FREE)
             merged[made++] = (struct calendar_busy_row){at_s, at_s, next, 0};
         now = next;
     }
@@ -108,7 +108,7 @@ static void add_time(struct arena *arena, struct ical_comp *comp, enum ical_prop
 /* The next rows of that kind as one property; where to go on. */
 static size_t add_periods(struct arena *arena, struct ical_comp *comp,
                           const struct calendar_busy_row *rows, size_t count, size_t at,
-                          enum calendar_busy_kind kind)
+                          enum store_busy_kind kind)
 {
     AUTO(buf) struct buf text = BUF(PERIODS_MAX * PERIOD_BYTES);
     size_t put = 0;
@@ -142,20 +142,20 @@ struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calen
     add_time(arena, comp, ICAL_DTSTAMP, stamp_s);
     add_time(arena, comp, ICAL_DTSTART, from_s);
     add_time(arena, comp, ICAL_DTEND, until_s);
-    for (enum calendar_busy_kind kind = CALENDAR_TENTATIVE; kind < CALENDAR_BUSY_KIND_MAX; kind++)
+    for (enum store_busy_kind kind = STORE_BUSY_TENTATIVE; kind < STORE_BUSY_KIND_MAX; kind++)
         for (size_t at = 0; at < merged_count;)
             at = add_periods(arena, comp, merged, merged_count, at, kind);
     return comp;
 }
 
-static enum calendar_busy_kind kind_of(const struct ical_prop *freebusy)
+static enum store_busy_kind kind_of(const struct ical_prop *freebusy)
 {
     struct slice fbtype = ical_param_text(freebusy, "FBTYPE");
 
-    for (enum calendar_busy_kind kind = CALENDAR_FREE; kind < CALENDAR_BUSY_KIND_MAX; kind++)
+    for (enum store_busy_kind kind = STORE_BUSY_FREE; kind < STORE_BUSY_KIND_MAX; kind++)
         if (fbtypes[kind].len > 0 && slice_ieq(fbtypes[kind], fbtype))
             return kind;
-    return CALENDAR_BUSY;
+    return STORE_BUSY_BUSY;
 }
 
 enum st calendar_freebusy_read(struct arena *arena, const struct ical_comp *freebusy,
@@ -168,10 +168,10 @@ enum st calendar_freebusy_read(struct arena *arena, const struct ical_comp *free
     *count_r = 0;
     for (const struct ical_prop *prop = ical_prop_find(freebusy, ICAL_FREEBUSY); prop != NULL;
          prop = ical_prop_next(prop)) {
-        enum calendar_busy_kind kind = kind_of(prop);
+        enum store_busy_kind kind = kind_of(prop);
         struct slice rest = prop->value, item;
 
-        while (kind != CALENDAR_FREE && slice_split(&rest, ',', &item)) {
+        while (kind != STORE_BUSY_FREE && slice_split(&rest, ',', &item)) {
             struct ical_period period;
 
             if (ical_period_parse(slice_trim(item), &period) != ST_OK) {

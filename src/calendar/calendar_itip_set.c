@@ -9,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool counts(const struct ical_comp *comp)
-{
-    return comp->id == ICAL_VEVENT || comp->id == ICAL_VTODO || comp->id == ICAL_VJOURNAL;
-}
-
 static int by_key(const void *a, const void *b)
 {
     const struct itip_part *x = a, *y = b;
@@ -132,13 +127,13 @@ enum st calendar_itip_set_read(const struct calendar_itip_world *world, struct i
         return ST_OK;
     set_r->tz = ical_tz_new(world->arena, vcalendar, world->zones);
     for (const struct ical_comp *comp = vcalendar->comps; comp != NULL; comp = comp->next)
-        count += counts(comp);
+        count += ical_comp_is_entry(comp);
     set_r->parts = arena_many(world->arena, struct itip_part, count + 1);
     for (struct ical_comp *comp = vcalendar->comps; comp != NULL && st == ST_OK;
          comp = comp->next) {
         struct slice uid = ical_prop_value(comp, ICAL_UID);
 
-        if (!counts(comp))
+        if (!ical_comp_is_entry(comp))
             continue;
         if (set_r->count == 0)
             set_r->uid = uid;

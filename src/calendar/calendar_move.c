@@ -6,8 +6,6 @@
 #include "conf/conf.h"
 #include "directory/directory.h"
 
-#define TRIES_MAX 8 /* somebody else changed it meanwhile */
-
 struct moving {
     struct calendar *calendar;
     struct calendar_move *move;
@@ -147,11 +145,9 @@ enum st calendar_move(struct calendar *calendar, struct calendar_move *move)
         .move = move,
         .directory = directory,
         .limits = {conf_get()->calendar_object_bytes_max, conf_get()->calendar_attendees_max}};
-    enum st st = ST_AGAIN;
 
     m.arena = arena_new("calendar move", calendar_object_arena_bytes(&m.limits));
-    for (int i = 0; st == ST_AGAIN && i < TRIES_MAX; i++)
-        st = store_write(calendar_store(calendar), move_body, &m);
+    enum st st = calendar_transact(calendar, move_body, &m);
     arena_free(&m.arena);
-    return st == ST_AGAIN ? ST_CONFLICT : st;
+    return st;
 }

@@ -10,8 +10,6 @@
 
 #include <stdio.h>
 
-#define TRIES_MAX 8 /* somebody else changed it meanwhile */
-
 struct putting {
     struct calendar *calendar;
     struct calendar_put *put;
@@ -72,25 +70,16 @@ static enum st tell_conflict(struct putting *p, enum calendar_fault fault)
 static struct calendar_itip_world world_of(struct putting *p, const struct ical_comp *before,
                                            const struct ical_comp *after)
 {
-    const struct directory_person *owner = p->put->owner;
-    size_t was = 0;
-    size_t is = 0;
-    const struct slice *own_before =
-        before != NULL ? calendar_own(p->tx_arena, p->directory, owner, before, &was) : NULL;
-    const struct slice *own_after =
-        after != NULL ? calendar_own(p->tx_arena, p->directory, owner, after, &is) : NULL;
-    struct slice *own = arena_many(p->tx_arena, struct slice, was + is + 1);
+    size_t count = 0;
+    struct slice *own =
+        calendar_own_of_two(p->tx_arena, p->directory, p->put->owner, after, before, &count);
 
-    for (size_t i = 0; i < is; i++)
-        own[i] = own_after[i];
-    for (size_t i = 0; i < was; i++)
-        own[is + i] = own_before[i];
     return (struct calendar_itip_world){
         .arena = p->tx_arena,
         .zones = calendar_zones(p->calendar),
         .floating = calendar_zone(p->calendar, p->tx_arena, p->at.zone, p->account.zone),
         .own = own,
-        .own_count = was + is,
+        .own_count = count,
         .now_s = p->put->now_ms / 1000};
 }
 
@@ -327,15 +316,6 @@ static enum st put_body(struct store_tx *tx, void *arg)
     return put->body.ptr == NULL ? remove_old(p) : store_given(p);
 }
 
-static enum st run(struct putting *p)
-{
-    enum st st = ST_AGAIN;
-
-    for (int i = 0; st == ST_AGAIN && i < TRIES_MAX; i++)
-        st = store_write(calendar_store(p->calendar), put_body, p);
-    return st == ST_AGAIN ? ST_CONFLICT : st;
-}
-
 enum st calendar_put(struct calendar *calendar, struct calendar_put *put)
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
@@ -354,7 +334,7 @@ enum st calendar_put(struct calendar *calendar, struct calendar_put *put)
         st =
             calendar_object_read(p.arena, put->body, &p.limits, &p.given, &put->fault, &put->error);
     if (st == ST_OK)
-        st = run(&p);
+        st = calendar_transact(calendar, put_body, &p);
     arena_free(&p.tx_arena);
     arena_free(&p.arena);
     if (st == ST_OK)

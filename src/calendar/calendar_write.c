@@ -10,6 +10,7 @@
 #include "ical/ical_zone.h"
 
 #define DAY_S INT64_C(86400)
+#define TRIES_MAX 8   /* somebody else changed it meanwhile */
 #define ROWS_MAX 4000 /* of one object in the window */
 
 static bool owns(const struct directory *directory, const struct directory_person *owner,
@@ -39,17 +40,33 @@ static void note_own(struct own_list *list, struct slice address)
     list->at[list->count++] = address;
 }
 
-struct slice *calendar_own(struct arena *arena, const struct directory *directory,
-                           const struct directory_person *owner, const struct ical_comp *vcalendar,
-                           size_t *count_r)
+static void note_owns(struct own_list *list, const struct directory *directory,
+                      const struct directory_person *owner, const struct ical_comp *vcalendar)
 {
-    struct own_list list = {.arena = arena};
-
     for (const struct ical_comp *comp = vcalendar->comps; comp != NULL; comp = comp->next)
         for (const struct ical_prop *prop = comp->props; prop != NULL; prop = prop->next)
             if ((prop->id == ICAL_ATTENDEE || prop->id == ICAL_ORGANIZER) &&
                 owns(directory, owner, prop->value))
-                note_own(&list, prop->value);
+                note_own(list, prop->value);
+}
+
+struct slice *calendar_own(struct arena *arena, const struct directory *directory,
+                           const struct directory_person *owner, const struct ical_comp *vcalendar,
+                           size_t *count_r)
+{
+    return calendar_own_of_two(arena, directory, owner, vcalendar, NULL, count_r);
+}
+
+struct slice *calendar_own_of_two(struct arena *arena, const struct directory *directory,
+                                  const struct directory_person *owner, const struct ical_comp *one,
+                                  const struct ical_comp *other, size_t *count_r)
+{
+    struct own_list list = {.arena = arena};
+
+    if (one != NULL)
+        note_owns(&list, directory, owner, one);
+    if (other != NULL)
+        note_owns(&list, directory, owner, other);
     *count_r = list.count;
     return list.at;
 }
@@ -66,7 +83,7 @@ static struct calendar_busy_ask ask_of(struct calendar_writing *w, bool repeats)
         .floating = calendar_zone(w->calendar, w->arena, w->zone, w->own_zone),
         .owners = w->own,
         .owner_count = w->own_count,
-        .unanswered = CALENDAR_TENTATIVE,
+        .unanswered = STORE_BUSY_TENTATIVE,
         .rows_max = ROWS_MAX,
         .steps_max = ICAL_RECUR_STEPS_MAX,
     };
@@ -94,7 +111,7 @@ static enum st expand(struct calendar_writing *w, const struct ical_comp *vcalen
     for (size_t i = 0; i < set.count; i++)
         rows[i] = (struct store_busytime){.start_s = set.rows[i].start_s,
                                           .end_s = set.rows[i].end_s,
-                                          .kind = (enum store_busy_kind)set.rows[i].kind,
+                                          .kind = set.rows[i].kind,
                                           .id_s = set.rows[i].id_s};
     event->first_s = set.first_s;
     event->last_s = set.last_s;
@@ -254,4 +271,13 @@ enum st calendar_roll_account(struct calendar *calendar, const struct directory 
     }
     arena_free(&scratch);
     return st;
+}
+
+enum st calendar_transact(struct calendar *calendar, store_body *body, void *arg)
+{
+    enum st st = ST_AGAIN;
+
+    for (int i = 0; st == ST_AGAIN && i < TRIES_MAX; i++)
+        st = store_write(calendar_store(calendar), body, arg);
+    return st == ST_AGAIN ? ST_CONFLICT : st;
 }

@@ -49,3 +49,10 @@ MUST_USE enum st calendar_expand(struct calendar_writing *w, const struct ical_c
 MUST_USE enum st calendar_roll_event(struct calendar *calendar, const struct directory *directory,
                                      struct store_tx *tx, struct arena *arena,
                                      const struct store_event *event, int64_t now_ms);
+/* calendar_own() of two objects, each of which may be NULL: those of one come first. */
+struct slice *calendar_own_of_two(struct arena *arena, const struct directory *directory,
+                                  const struct directory_person *owner, const struct ical_comp *one,
+                                  const struct ical_comp *other, size_t *count_r);
+/* store_write() of a body that says ST_AGAIN where somebody else changed what it looked at: it is
+ * run again, and in the end ST_CONFLICT. */
+MUST_USE enum st calendar_transact(struct calendar *calendar, store_body *body, void *arg);

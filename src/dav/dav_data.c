@@ -147,11 +147,6 @@ static void write_comp(const struct dav_select *select, const struct ical_comp *
 
 /* --- instances --- */
 
-static bool is_instance(const struct ical_comp *comp)
-{
-    return comp->id == ICAL_VEVENT || comp->id == ICAL_VTODO || comp->id == ICAL_VJOURNAL;
-}
-
 /* at_s as time's kind of clock shows it, or in UTC where that has a zone. */
 static void set_time(const struct dav_data_world *world, struct ical_comp *comp,
                      enum ical_prop_id id, struct ical_time like, int64_t at_s)
@@ -228,7 +223,7 @@ static enum st write_instances(const struct dav_data *data, const struct dav_dat
     struct ical_instance instance;
     const struct dav_select *select;
 
-    while (first != NULL && !is_instance(first))
+    while (first != NULL && !ical_comp_is_entry(first))
         first = first->next;
     if (first == NULL)
         return ST_OK;
@@ -286,8 +281,8 @@ static bool is_left_out(const struct dav_data *data, const struct dav_data_world
     if (is_known_zone(data, world, comp))
         return true;
     if (data->expand)
-        return comp->id == ICAL_VTIMEZONE || is_instance(comp);
-    return data->limit && is_instance(comp) && !is_wanted(data, world, comp);
+        return comp->id == ICAL_VTIMEZONE || ical_comp_is_entry(comp);
+    return data->limit && ical_comp_is_entry(comp) && !is_wanted(data, world, comp);
 }
 
 enum st dav_data_write(const struct dav_data *data, const struct dav_data_world *world,

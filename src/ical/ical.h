@@ -112,6 +112,7 @@ struct ical_prop *ical_prop_next(const struct ical_prop *prop); /* the next of t
 struct ical_prop *ical_prop_find_name(const struct ical_comp *comp, struct slice name);
 struct ical_comp *ical_comp_find(const struct ical_comp *comp, enum ical_comp_id id);
 struct ical_comp *ical_comp_next(const struct ical_comp *comp); /* the next of the same id */
+bool ical_comp_is_entry(const struct ical_comp *comp);          /* a VEVENT, VTODO or VJOURNAL */
 struct ical_param *ical_param_find(const struct ical_prop *prop, const char *name);
 /* The parameter's first value, or the empty slice. */
 struct slice ical_param_text(const struct ical_prop *prop, const char *name);

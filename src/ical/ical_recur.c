@@ -30,8 +30,7 @@ static enum st fail(struct reader *r, const struct ical_prop *prop, const char *
 
 static bool counts(const struct ical_comp *comp, struct slice uid)
 {
-    return (comp->id == ICAL_VEVENT || comp->id == ICAL_VTODO || comp->id == ICAL_VJOURNAL ||
-            comp->id == ICAL_AVAILABLE) &&
+    return (ical_comp_is_entry(comp) || comp->id == ICAL_AVAILABLE) &&
            slice_eq(ical_prop_value(comp, ICAL_UID), uid);
 }
 

@@ -50,6 +50,11 @@ struct ical_comp *ical_comp_next(const struct ical_comp *comp)
     return next;
 }
 
+bool ical_comp_is_entry(const struct ical_comp *comp)
+{
+    return comp->id == ICAL_VEVENT || comp->id == ICAL_VTODO || comp->id == ICAL_VJOURNAL;
+}
+
 struct ical_param *ical_param_find(const struct ical_prop *prop, const char *name)
 {
     struct ical_param *param = prop->params;

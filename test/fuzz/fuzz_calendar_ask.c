@@ -23,7 +23,7 @@ static void must(bool truth)
 
 static void check_answer(struct arena *arena, const struct calendar_ask *ask)
 {
-    const struct calendar_busy_row row = {ask->from_s, ask->from_s + 60, CALENDAR_BUSY, 0};
+    const struct calendar_busy_row row = {ask->from_s, ask->from_s + 60, STORE_BUSY_BUSY, 0};
     AUTO(buf) struct buf text = BUF(MIB);
     struct ical_comp *again;
     struct ical_error error;

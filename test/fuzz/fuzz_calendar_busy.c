@@ -37,7 +37,7 @@ struct input {
 static bool expand(const struct input *in, int64_t from_s, int64_t until_s,
                    struct calendar_busy_set *set)
 {
-    struct calendar_busy_ask ask = {from_s, until_s, NULL, owners, 1, CALENDAR_TENTATIVE,
+    struct calendar_busy_ask ask = {from_s, until_s, NULL, owners, 1, STORE_BUSY_TENTATIVE,
                                     300,    2000};
     struct ical_error error = {0};
     enum st st = calendar_busy_expand(in->arena, in->calendar, in->tz, &ask, set, &error);
@@ -65,7 +65,7 @@ static void check_rows(const struct calendar_busy_set *set)
     for (size_t i = 0; i < set->count; i++) {
         const struct calendar_busy_row *row = &set->rows[i];
 
-        must(row->start_s < row->end_s && row->end_s - row->start_s <= CALENDAR_BUSY_PIECE_S);
+        must(row->start_s < row->end_s && row->end_s - row->start_s <= STORE_BUSY_ROW_S);
         must(row->start_s < UNTIL_S && row->end_s > FROM_S);
         must(row->start_s >= set->first_s && row->end_s <= set->last_s);
         must(i == 0 || row->start_s >= row[-1].start_s);

@@ -90,7 +90,7 @@ static void open_fixture(struct fixture *f, struct slice text)
         (struct calendar_busy_ask){.floating = ical_zones_find(f->zones, SLICE("Europe/Berlin")),
                                    .owners = owners,
                                    .owner_count = COUNT(owners),
-                                   .unanswered = CALENDAR_TENTATIVE,
+                                   .unanswered = STORE_BUSY_TENTATIVE,
                                    .rows_max = 1000,
                                    .steps_max = ICAL_RECUR_STEPS_MAX};
     assert_int_equal(ical_parse(f->arena, text, &ical_limits_default, &f->calendar, &f->error),
@@ -375,7 +375,7 @@ static void test_windows_side_by_side_give_the_rows_of_one(void **state)
         for (size_t i = 0; i < count; i++) {
             assert_int_equal(by_row(&rows[i], &whole.rows[i]), 0);
             assert_true(rows[i].start_s < rows[i].end_s);
-            assert_true(rows[i].end_s - rows[i].start_s <= CALENDAR_BUSY_PIECE_S);
+            assert_true(rows[i].end_s - rows[i].start_s <= STORE_BUSY_ROW_S);
             assert_true(rows[i].start_s >= whole.first_s && rows[i].end_s <= whole.last_s);
         }
         close_fixture(&f);

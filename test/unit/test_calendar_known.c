@@ -8,8 +8,8 @@
 #define HOUR_S INT64_C(3600)
 
 static const struct calendar_busy_row busy[] = {
-    {1 * HOUR_S, 2 * HOUR_S, CALENDAR_BUSY, 0},
-    {5 * HOUR_S, 8 * HOUR_S, CALENDAR_TENTATIVE, 0},
+    {1 * HOUR_S, 2 * HOUR_S, STORE_BUSY_BUSY, 0},
+    {5 * HOUR_S, 8 * HOUR_S, STORE_BUSY_TENTATIVE, 0},
 };
 
 static void put(struct calendar_known *known, const char *key, int64_t from_h, int64_t until_h,

@@ -240,7 +240,7 @@ static void expand_fresh(struct bench *b, struct slice body, struct buf *lines, 
     const struct calendar_busy_ask ask = {
         .from_s = repeats ? NOW_S - (int64_t)conf->busytime_past_days * DAY_S : ICAL_LOCAL_MIN,
         .until_s = repeats ? NOW_S + (int64_t)conf->busytime_ahead_days * DAY_S : ICAL_LOCAL_MAX,
-        .unanswered = CALENDAR_TENTATIVE,
+        .unanswered = STORE_BUSY_TENTATIVE,
         .rows_max = 100000,
         .steps_max = ICAL_RECUR_STEPS_MAX};
     struct calendar_busy_set set;

@@ -329,12 +329,12 @@ static void test_freebusy_is_written_and_read(void **state)
 {
     int64_t from_s = instant("20250311T000000Z"), until_s = instant("20250312T000000Z");
     const struct calendar_busy_row rows[] = {
-        {from_s + 36000, from_s + 39600, CALENDAR_BUSY, 1},
-        {from_s + 39600, from_s + 43200, CALENDAR_BUSY, 2},
-        {from_s + 38000, from_s + 50000, CALENDAR_TENTATIVE, 3},
-        {from_s - 1000, from_s + 1000, CALENDAR_UNAVAILABLE, 4},
-        {from_s + 60000, from_s + 70000, CALENDAR_ELSEWHERE, 5},
-        {until_s, until_s + 1000, CALENDAR_BUSY, 6},
+        {from_s + 36000, from_s + 39600, STORE_BUSY_BUSY, 1},
+        {from_s + 39600, from_s + 43200, STORE_BUSY_BUSY, 2},
+        {from_s + 38000, from_s + 50000, STORE_BUSY_TENTATIVE, 3},
+        {from_s - 1000, from_s + 1000, STORE_BUSY_UNAVAILABLE, 4},
+        {from_s + 60000, from_s + 70000, STORE_BUSY_ELSEWHERE, 5},
+        {until_s, until_s + 1000, STORE_BUSY_BUSY, 6},
     };
     AUTO(buf) struct buf text = BUF(MIB);
     AUTO(buf) struct buf got = BUF(MIB);
@@ -371,7 +371,7 @@ static void test_many_periods_take_many_lines(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++)
         rows[i] =
-            (struct calendar_busy_row){(int64_t)i * 100, (int64_t)i * 100 + 50, CALENDAR_BUSY, 0};
+            (struct calendar_busy_row){(int64_t)i * 100, (int64_t)i * 100 + 50, STORE_BUSY_BUSY, 0};
     open_fixture(&f, "");
     const struct ical_comp *comp = calendar_freebusy_comp(f.arena, rows, COUNT(rows), 0, 100000, 0);
     for (const struct ical_prop *prop = ical_prop_find(comp, ICAL_FREEBUSY); prop != NULL;

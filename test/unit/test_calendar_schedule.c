@@ -680,7 +680,7 @@ static enum st note_taken(void *ctx, const struct store_event *event)
                                           .until_s = sys_now_ms() / 1000 + 20 * 365 * T_DAY_S,
                                           .owners = &own,
                                           .owner_count = 1,
-                                          .unanswered = CALENDAR_TENTATIVE,
+                                          .unanswered = STORE_BUSY_TENTATIVE,
                                           .rows_max = 10000,
                                           .steps_max = ICAL_RECUR_STEPS_MAX};
     struct calendar_busy_set set;
