@@ -99,6 +99,19 @@ enum st admin_calendar_find_to_change(struct store_tx *tx, struct admin_calendar
     return st == ST_OK ? find_calendars(tx, of) : st;
 }
 
+static enum st find_body(struct store_tx *tx, void *arg)
+{
+    return admin_calendar_find(tx, arg);
+}
+
+enum st admin_calendar_begin(struct admin_call *call)
+{
+    struct admin_calendar *of;
+    enum st st = admin_calendar_new(call, "calendar", &of);
+
+    return st == ST_OK ? store_read(call->context->store, find_body, of) : st;
+}
+
 const struct store_calendar *admin_calendar_usual(const struct admin_calendar *of)
 {
     const struct store_calendar *usual = NULL;
@@ -388,21 +401,11 @@ static enum st show_produce(struct admin_call *call, struct http_out *out)
     return st;
 }
 
-static enum st find_body(struct store_tx *tx, void *arg)
-{
-    return admin_calendar_find(tx, arg);
-}
-
 enum st admin_calendar_show(struct admin_call *call)
 {
-    struct admin_calendar *of;
-    enum st st = admin_calendar_new(call, "calendar", &of);
-
-    if (st == ST_OK)
-        st = store_read(call->context->store, find_body, of);
     call->type = "application/x-ndjson";
     call->produce = show_produce;
-    return st;
+    return admin_calendar_begin(call);
 }
 
 /* --- calendar/log --- */

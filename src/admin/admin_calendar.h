@@ -28,6 +28,9 @@ MUST_USE enum st admin_calendar_find(struct store_tx *tx, struct admin_calendar 
 /* In a body that writes: the same, and a number of the change sequence is taken; an account that
  * never had calendars gets those that all have. */
 MUST_USE enum st admin_calendar_find_to_change(struct store_tx *tx, struct admin_calendar *of);
+/* admin_calendar_new() with the argument "calendar", and what it means was found: for a call that
+ * produces its answer afterwards. */
+MUST_USE enum st admin_calendar_begin(struct admin_call *call);
 /* Where things go if nobody says where; NULL: the account has no calendars. */
 const struct store_calendar *admin_calendar_usual(const struct admin_calendar *of);
 

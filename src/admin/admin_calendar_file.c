@@ -114,21 +114,11 @@ static enum st export_produce(struct admin_call *call, struct http_out *out)
     return st;
 }
 
-static enum st find_body(struct store_tx *tx, void *arg)
-{
-    return admin_calendar_find(tx, arg);
-}
-
 enum st admin_calendar_export(struct admin_call *call)
 {
-    struct admin_calendar *of;
-    enum st st = admin_calendar_new(call, "calendar", &of);
-
-    if (st == ST_OK)
-        st = store_read(call->context->store, find_body, of);
     call->type = "text/calendar; charset=utf-8";
     call->produce = export_produce;
-    return st;
+    return admin_calendar_begin(call);
 }
 
 /* --- import --- */
