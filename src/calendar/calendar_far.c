@@ -108,7 +108,7 @@ bool calendar_far_fetch(struct calendar_far_run *run, const struct calendar_far_
     run->bytes_left -= body->len < run->bytes_left ? body->len : run->bytes_left;
     if (st == ST_OK)
         return true;
-    calendar_far_fail(run->arena, part, answer_of(st), "%s: %s", message->url,
+    calendar_far_fail(run->arena, part, answer_of(st), "The foreign system: %s.",
                       why.ptr != NULL ? why.ptr : "no answer");
     return false;
 }

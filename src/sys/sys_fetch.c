@@ -322,7 +322,8 @@ static bool redirected(struct fetching *fetching, unsigned status)
         return false;
     curl_easy_getinfo(fetching->curl, CURLINFO_REDIRECT_URL, &to);
     next = curl_url();
-    bool follow = to != NULL && curl_url_set(next, CURLUPART_URL, to, 0) == CURLUE_OK &&
+    bool follow = to != NULL &&
+                  curl_url_set(next, CURLUPART_URL, to, CURLU_DISALLOW_USER) == CURLUE_OK &&
                   url_same(fetching->url, next, CURLUPART_HOST) &&
                   (is_secure(next) || !is_secure(fetching->url)) &&
                   (is_secure(next) != is_secure(fetching->url) ||
@@ -355,8 +356,8 @@ enum st sys_fetch(struct sys_fetcher *fetcher, const struct sys_fetch_request *r
     enum st st = ST_INVALID;
 
     *status_r = 0;
-    if (curl_url_set(fetching.url, CURLUPART_URL, request->url, 0) != CURLUE_OK) {
-        buf_put(why, SLICE("that is no URL"));
+    if (curl_url_set(fetching.url, CURLUPART_URL, request->url, CURLU_DISALLOW_USER) != CURLUE_OK) {
+        buf_put(why, SLICE("that is no URL, or has a user in it"));
     } else if (logs_in(request) && !is_secure(fetching.url) && !is_loopback(fetching.url)) {
         buf_put(why, SLICE("a log-in is not sent without TLS; write https"));
         st = ST_DENIED;

@@ -17,7 +17,7 @@ enum sys_fetch_auth {
 
 struct sys_fetch_request {
     const char *method;         /* "GET", "POST", "REPORT" */
-    const char *url;            /* http or https; what is special in it is escaped */
+    const char *url;            /* http or https, escaped, without a user */
     const char *const *headers; /* "Content-Type: text/xml" */
     size_t header_count;
     struct slice body; /* not sent with GET */
