@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "calendar/calendar_connector.h"
 #include "calendar/calendar_keeper.h"
 #include "conf/conf.h"
 #include "ical/ical.h"
@@ -16,6 +17,7 @@
 struct calendar {
     struct calendar_context context;
     struct ical_zones *zones;
+    struct calendar_connector *connector;
     pthread_mutex_t lock;
     struct calendar_keeper *keeper; /* lock; NULL: it does not run */
 };
@@ -25,6 +27,7 @@ struct calendar *calendar_new(const struct calendar_context *context)
     struct calendar *calendar = mem_grow(NULL, 1, sizeof(*calendar));
 
     *calendar = (struct calendar){.context = *context, .zones = ical_zones_new(ZONES_FOLDER)};
+    calendar->connector = calendar_connector_new(calendar);
     pthread_mutex_init(&calendar->lock, NULL);
     return calendar;
 }
@@ -34,6 +37,8 @@ void calendar_free(struct calendar **calendar)
     if (*calendar == NULL)
         return;
     calendar_stop(*calendar);
+    calendar_connector_stop((*calendar)->connector);
+    calendar_connector_free(&(*calendar)->connector);
     ical_zones_free(&(*calendar)->zones);
     pthread_mutex_destroy(&(*calendar)->lock);
     mem_free(*calendar);
@@ -82,6 +87,11 @@ struct router_queue *calendar_queue(const struct calendar *calendar)
 const char *calendar_server_name(const struct calendar *calendar)
 {
     return calendar->context.server_name;
+}
+
+struct calendar_connector *calendar_connector(const struct calendar *calendar)
+{
+    return calendar->connector;
 }
 
 struct ical_zones *calendar_zones(const struct calendar *calendar)

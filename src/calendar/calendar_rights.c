@@ -12,7 +12,8 @@ void calendar_who_init(const struct directory *directory, struct arena *arena,
 
 static bool is_for(const struct calendar_who *who, struct slice grantee)
 {
-    if (slice_eq(grantee, SLICE("*")) || slice_eq(grantee, slice_str(who->person->name)))
+    if (slice_eq(grantee, SLICE("*")) ||
+        (who->person != NULL && slice_eq(grantee, slice_str(who->person->name))))
         return true;
     for (size_t i = 0; i < who->groups.count; i++)
         if (slice_eq(grantee, who->groups.at[i]))

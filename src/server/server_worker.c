@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "calendar/calendar.h"
+#include "calendar/calendar_connector.h"
 #include "cluster/cluster.h"
 #include "conf/conf.h"
 #include "dav/dav.h"
@@ -389,6 +390,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     listen_all(worker, conf, listeners);
     router_queue_use_cluster(worker->queue, worker->cluster);
     router_queue_watch_tasks(worker->queue, kick_calendar, worker->calendar);
+    calendar_connector_use_cluster(calendar_connector(worker->calendar), worker->cluster);
     if (worker->cluster != NULL)
         st = start_cluster(worker, why);
     if (st == ST_OK)

@@ -1,0 +1,73 @@
+/* calendar_connector_run.h: what the connector's files share. Inside calendar/.
+ *
+ * A look-up has a board: threads that ask other servers and systems leave there what they heard.
+ * Some of them come when nobody waits any more, so the board lives as long as its last question. */
+#pragma once
+#include "calendar/calendar_connector.h"
+#include "calendar/calendar_known.h"
+#include "calendar/calendar_source.h"
+#include "calendar/calendar_usual.h"
+#include "cluster/cluster.h"
+
+#include <pthread.h>
+
+struct calendar_connector {
+    struct calendar *calendar;
+    struct cluster *cluster; /* NULL: this server is of no domain */
+    struct calendar_known *known;
+    struct calendar_usual *usual;
+    struct calendar_sources *sources;
+};
+
+/* What a source said of an attendee. */
+struct calendar_said {
+    const struct calendar_said *next;
+    size_t attendee, step;
+    enum calendar_hedge_answer answer;
+    bool denied; /* with GOOD: who asks may not know */
+    bool is_old; /* with BAD: rows are the last known answer of age_ms */
+    uint64_t age_ms;
+    int64_t from_s, until_s; /* ... and of this part of the window */
+    struct calendar_busy_row *rows;
+    size_t count;
+    const char *source; /* who knew it */
+    const char *way;
+    const char *why;
+};
+
+struct calendar_question_seat {
+    size_t attendee, step;
+    struct slice address; /* as the source writes it */
+};
+/* To one source about several attendees. */
+struct calendar_question {
+    const struct calendar_connector_step *step; /* of the first; the others' say the same */
+    const char *source;
+    const struct slice *visited;
+    size_t visited_count;
+    struct calendar_question_seat *seats;
+    size_t count;
+};
+
+struct calendar_job_state;
+struct calendar_board {
+    struct calendar_connector *connector;
+    const struct directory *directory; /* plans point into it */
+    struct arena *arena;               /* the asking thread's */
+    struct calendar_connector_ask ask; /* who and tell are NULL; texts in the arena */
+    const char *who;                   /* the name of the person who asks; "" */
+    pthread_mutex_t lock;
+    pthread_cond_t heard;
+    size_t refs;                               /* lock */
+    const struct calendar_said *first, **last; /* lock; what nobody took yet */
+    struct calendar_job_state *jobs;           /* of the asking thread */
+};
+
+/* With one reference, the asking thread's; the arena becomes the board's. */
+struct calendar_board *calendar_board_new(struct calendar_connector *connector,
+                                          struct arena *arena);
+void calendar_board_unref(struct calendar_board **board); /* sets *board to NULL */
+/* Asks on another thread; everything in question lives in the board's arena. */
+void calendar_board_ask(struct calendar_board *board, const struct calendar_question *question);
+/* What was heard since, in its order; waits until until_ms of sys_mono_ms() where it is nothing. */
+const struct calendar_said *calendar_board_take(struct calendar_board *board, uint64_t until_ms);
