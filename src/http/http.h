@@ -70,6 +70,9 @@ bool http_request_local(const struct http_request *request);
 /* Whether it is its connection's first. */
 bool http_request_first(const struct http_request *request);
 void http_request_body_max(struct http_request *request, uint64_t bytes);
+/* From begin: another service, which lives as long as the socket is served, has this request from
+ * its begin to its done. */
+void http_request_hand(struct http_request *request, const struct http_service *service);
 void *http_request_mine(const struct http_request *request);
 void http_request_mine_set(struct http_request *request, void *mine);
 
