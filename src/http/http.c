@@ -589,7 +589,7 @@ enum st http_listen(struct http *http, int fd, const struct http_service *servic
 {
     struct socket_served *served = mem_new(struct socket_served);
 
-    assert(http->socket_count < SOCKETS_MAX && service->answer != NULL && service->begin != NULL);
+    assert(http->socket_count < SOCKETS_MAX && service->begin != NULL);
     assert(!service->tls || http->tls.key != NULL);
     served->http = http;
     served->service = *service;

@@ -22,6 +22,7 @@ struct http_service {
     void *ctx; /* given to each of the functions */
     void (*begin)(void *ctx, struct http_request *request);
     void (*upload)(void *ctx, struct http_request *request, struct slice bytes); /* may be NULL */
+    /* may be NULL where begin always replies, or hands the request on */
     void (*answer)(void *ctx, struct http_request *request);
     void (*done)(void *ctx, struct http_request *request); /* may be NULL */
     uint64_t body_bytes_max; /* a longer body is refused with 413; begin may raise it */
