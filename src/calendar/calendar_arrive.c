@@ -6,11 +6,13 @@
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "log/log.h"
 #include "sys/sys_hash.h"
 
 #include <stdio.h>
 
 #define NAME_BYTES 40
+#define NAMES_MAX 10
 #define TRIM_AT_ONCE 20 /* of an inbox that was longer */
 
 struct arriving {
@@ -166,6 +168,25 @@ static struct calendar_writing writing_of(struct arriving *in)
                                      .now_ms = in->a->now_ms};
 }
 
+/* What has the name may be another object: one that a client put there, or of a UID that looks the
+ * same. */
+static enum st free_name(struct arriving *in, int64_t calendar_id, struct slice *name)
+{
+    AUTO(buf) struct buf salted = BUF(STORE_EVENT_UID_BYTES_MAX + 100);
+    struct store_event other;
+    enum st st = ST_OK;
+
+    for (int i = 0; i < NAMES_MAX; i++) {
+        st = store_event_find(in->tx, in->a->arena, calendar_id, *name, &other);
+        if (st != ST_OK)
+            return st == ST_NOT_FOUND ? ST_OK : st;
+        buf_clear(&salted);
+        buf_putf(&salted, "%d %.*s", i, SLICE_ARG(in->uid));
+        *name = name_of(in->a->arena, buf_slice(&salted));
+    }
+    return ST_AGAIN;
+}
+
 /* Its text is what is read again, so that object and text say the same. */
 static enum st store_object(struct arriving *in, const struct ical_comp *vcalendar)
 {
@@ -186,6 +207,10 @@ static enum st store_object(struct arriving *in, const struct ical_comp *vcalend
     struct slice name = in_place            ? in->old.name
                         : in->result.hidden ? name_unseen(in)
                                             : name_of(in->a->arena, slice_trim(in->uid));
+    if (!in_place && !in->result.hidden)
+        st = free_name(in, w.calendar_id, &name);
+    if (st != ST_OK)
+        return st;
     st = calendar_write(&w, &object, in_place ? &in->old : NULL, name, text,
                         reply && in_place ? in->old.schedule_tag : STORE_SCHEDULE_TAG_NEW, &event);
     if (st == ST_INVALID)
@@ -210,7 +235,7 @@ static enum st note_oldest(void *ctx, const struct store_event *event)
     return ST_OK;
 }
 
-static enum st trim_inbox(struct arriving *in)
+static enum st trim_some(struct arriving *in, bool *more_r)
 {
     struct oldest oldest = {.arena = in->a->arena};
     enum st st = store_event_beyond(in->tx, in->inbox.calendar_id, conf_get()->calendar_inbox_max,
@@ -218,6 +243,18 @@ static enum st trim_inbox(struct arriving *in)
 
     for (size_t i = 0; st == ST_OK && i < oldest.count; i++)
         st = store_event_remove(in->tx, &oldest.at[i]);
+    *more_r = oldest.count == TRIM_AT_ONCE;
+    return st;
+}
+
+/* As many as came, at least. */
+static enum st trim_inbox(struct arriving *in, size_t came)
+{
+    enum st st = ST_OK;
+    bool more = true;
+
+    for (size_t i = 0; st == ST_OK && more && i <= came / TRIM_AT_ONCE; i++)
+        st = trim_some(in, &more);
     return st;
 }
 
@@ -237,10 +274,7 @@ static enum st put_into_inbox(struct arriving *in)
         .body = in->a->text};
     enum st st = store_event_find(in->tx, in->a->arena, event.calendar_id, event.name, &old);
 
-    if (st != ST_NOT_FOUND)
-        return st;
-    st = store_event_put(in->tx, quota_of(in), NULL, &event, NULL, 0);
-    return st != ST_OK ? st : trim_inbox(in);
+    return st != ST_NOT_FOUND ? st : store_event_put(in->tx, quota_of(in), NULL, &event, NULL, 0);
 }
 
 static enum st answer(struct arriving *in)
@@ -291,22 +325,31 @@ static enum st decide(struct arriving *in)
     return ST_OK;
 }
 
+/* First the account's row: what is looked at stays as it is until the end. */
+static enum st look(struct arriving *in)
+{
+    uint64_t modseq;
+    uint64_t bytes_used;
+    enum st st =
+        store_account_advance(in->tx, in->a->person->account_id, 0, 0, &modseq, &bytes_used);
+
+    if (st == ST_OK)
+        st = find_calendars(in);
+    if (st == ST_OK)
+        st = find_stored(in);
+    if (st == ST_OK)
+        look_out(in);
+    return st;
+}
+
 enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arrival *a,
                                  struct ical_error *error_r)
 {
     struct arriving in = {.a = a, .tx = tx, .uid = uid_of(a->message), .error = error_r};
-    uint64_t modseq;
-    uint64_t bytes_used;
-    /* First the account's row: what is looked at stays as it is until the end. */
-    enum st st = store_account_advance(tx, a->person->account_id, 0, 0, &modseq, &bytes_used);
+    enum st st = look(&in);
 
-    if (st == ST_OK)
-        st = find_calendars(&in);
-    if (st == ST_OK)
-        st = find_stored(&in);
     if (st != ST_OK)
         return st;
-    look_out(&in);
     bool human = a->person->kind == DIRECTORY_PERSON_HUMAN;
     st = decide(&in);
     if (a->verdict_r != NULL)
@@ -317,8 +360,88 @@ enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arri
         st = store_object(&in, in.result.store);
     if (st == ST_OK && in.result.inbox && human)
         st = put_into_inbox(&in);
+    if (st == ST_OK && in.result.inbox && human)
+        st = trim_inbox(&in, 1);
     if (st == ST_OK)
         st = calendar_schedule_send(a->round, tx, a->arena, a->person->account_id, a->address,
                                     &in.result.answers, a->now_ms);
     return st == ST_OK ? note(&in) : st;
+}
+
+/* --- many at once --- */
+
+struct hearing {
+    struct arriving in;
+    struct calendar_arrival arrival; /* of the reply that is being heard */
+    struct calendar_itip_hearing *hearing;
+    struct ical_comp *store;           /* what they made of the object; NULL: nothing */
+    struct store_calendar_line *lines; /* for the record */
+    size_t count;
+    size_t came; /* into the inbox */
+};
+
+static void note_line(struct hearing *h)
+{
+    h->lines[h->count++] = (struct store_calendar_line){
+        .at_ms = h->arrival.now_ms,
+        .uid = h->in.uid,
+        .text = arena_copy(h->arrival.arena, slice_str(h->in.result.line.text))};
+}
+
+static enum st hear(struct hearing *h, const struct calendar_reply *reply)
+{
+    struct arriving *in = &h->in;
+    struct ical_error error = {0};
+
+    h->arrival.message = reply->message;
+    h->arrival.text = reply->text;
+    h->arrival.sender = reply->sender;
+    enum st st = calendar_itip_hear(h->hearing, reply->message, reply->sender, &in->result, &error);
+    if (st == ST_INVALID) {
+        in->result = (struct calendar_itip_result){0};
+        ical_error_set(&in->result.line, 0, "REPLY from %.*s to %.*s: %s",
+                       (int)(reply->sender.len < 60 ? reply->sender.len : 60), reply->sender.ptr,
+                       SLICE_ARG(h->arrival.address), error.text);
+        log_event(EV_CALENDAR_MESSAGE_REFUSED, 0, LOG_S("sender", reply->sender),
+                  LOG_S("rcpt", h->arrival.address), LOG_C("why", error.text));
+        st = ST_OK;
+    }
+    if (in->result.store != NULL)
+        h->store = in->result.store;
+    if (st == ST_OK && in->result.inbox && in->a->person->kind == DIRECTORY_PERSON_HUMAN) {
+        st = put_into_inbox(in);
+        h->came++;
+    }
+    if (st == ST_OK)
+        st = calendar_schedule_send(in->a->round, in->tx, in->a->arena, in->a->person->account_id,
+                                    in->a->address, &in->result.answers, in->a->now_ms);
+    note_line(h);
+    return st;
+}
+
+enum st calendar_schedule_replies(struct store_tx *tx, const struct calendar_arrival *common,
+                                  const struct calendar_reply *replies, size_t count,
+                                  struct ical_error *error_r)
+{
+    struct hearing h = {.arrival = *common};
+
+    if (count == 0)
+        return ST_OK;
+    h.arrival.message = replies[0].message;
+    h.lines = arena_many(common->arena, struct store_calendar_line, count);
+    h.in = (struct arriving){
+        .a = &h.arrival, .tx = tx, .uid = uid_of(replies[0].message), .error = error_r};
+    enum st st = look(&h.in);
+    if (st == ST_OK)
+        st = calendar_itip_hearing_new(&h.in.world, common->policy, h.in.stored, &h.hearing,
+                                       error_r);
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = hear(&h, &replies[i]);
+    h.in.result.method = CALENDAR_ITIP_REPLY;
+    if (st == ST_OK && h.store != NULL)
+        st = store_object(&h.in, h.store);
+    if (st == ST_OK && h.came > 0)
+        st = trim_inbox(&h.in, h.came);
+    return st != ST_OK ? st
+                       : store_calendar_log_many(tx, common->person->account_id, h.lines, h.count);
 }
