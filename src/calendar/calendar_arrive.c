@@ -10,6 +10,7 @@
 #include "sys/sys_hash.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define NAME_BYTES 40
 #define NAMES_MAX 10
@@ -235,7 +236,7 @@ static enum st note_oldest(void *ctx, const struct store_event *event)
     return ST_OK;
 }
 
-static enum st trim_some(struct arriving *in, bool *more_r)
+static enum st trim_inbox(struct arriving *in)
 {
     struct oldest oldest = {.arena = in->a->arena};
     enum st st = store_event_beyond(in->tx, in->inbox.calendar_id, conf_get()->calendar_inbox_max,
@@ -243,26 +244,13 @@ static enum st trim_some(struct arriving *in, bool *more_r)
 
     for (size_t i = 0; st == ST_OK && i < oldest.count; i++)
         st = store_event_remove(in->tx, &oldest.at[i]);
-    *more_r = oldest.count == TRIM_AT_ONCE;
-    return st;
-}
-
-/* As many as came, at least. */
-static enum st trim_inbox(struct arriving *in, size_t came)
-{
-    enum st st = ST_OK;
-    bool more = true;
-
-    for (size_t i = 0; st == ST_OK && more && i <= came / TRIM_AT_ONCE; i++)
-        st = trim_some(in, &more);
     return st;
 }
 
 /* A copy for clients to see what came (RFC 6638 section 4.1). */
-static enum st put_into_inbox(struct arriving *in)
+static struct store_event copy_of(struct arriving *in)
 {
-    struct store_event old;
-    struct store_event event = {
+    return (struct store_event){
         .calendar_id = in->inbox.calendar_id,
         .account_id = in->a->person->account_id,
         .name = name_of(in->a->arena, in->a->text),
@@ -272,9 +260,18 @@ static enum st put_into_inbox(struct arriving *in)
         .last_s = STORE_EVENT_FOREVER,
         .modified_ms = in->a->now_ms,
         .body = in->a->text};
+}
+
+static enum st put_into_inbox(struct arriving *in)
+{
+    struct store_event old;
+    struct store_event event = copy_of(in);
     enum st st = store_event_find(in->tx, in->a->arena, event.calendar_id, event.name, &old);
 
-    return st != ST_NOT_FOUND ? st : store_event_put(in->tx, quota_of(in), NULL, &event, NULL, 0);
+    if (st != ST_NOT_FOUND)
+        return st;
+    st = store_event_put(in->tx, quota_of(in), NULL, &event, NULL, 0);
+    return st != ST_OK ? st : trim_inbox(in);
 }
 
 static enum st answer(struct arriving *in)
@@ -360,8 +357,6 @@ enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arri
         st = store_object(&in, in.result.store);
     if (st == ST_OK && in.result.inbox && human)
         st = put_into_inbox(&in);
-    if (st == ST_OK && in.result.inbox && human)
-        st = trim_inbox(&in, 1);
     if (st == ST_OK)
         st = calendar_schedule_send(a->round, tx, a->arena, a->person->account_id, a->address,
                                     &in.result.answers, a->now_ms);
@@ -377,8 +372,76 @@ struct hearing {
     struct ical_comp *store;           /* what they made of the object; NULL: nothing */
     struct store_calendar_line *lines; /* for the record */
     size_t count;
-    size_t came; /* into the inbox */
+    struct store_event *came; /* into the inbox */
+    size_t came_count;
+    struct store_event *there; /* in it */
+    size_t there_count, there_cap;
 };
+
+/* --- many into the inbox --- */
+
+static enum st note_there(void *ctx, const struct store_event *event)
+{
+    struct hearing *h = ctx;
+
+    if (h->there_count == h->there_cap)
+        h->there = arena_grow(h->arrival.arena, h->there, h->there_count, &h->there_cap,
+                              sizeof(*h->there));
+    h->there[h->there_count] = *event;
+    h->there[h->there_count++].name = arena_copy(h->arrival.arena, event->name);
+    return ST_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return slice_cmp(((const struct store_event *)a)->name, ((const struct store_event *)b)->name);
+}
+
+static int by_modseq(const void *a, const void *b)
+{
+    const struct store_event *x = a, *y = b;
+
+    return (x->modseq > y->modseq) - (x->modseq < y->modseq);
+}
+
+/* Those that are there already, and of the same the later ones, are left out. */
+static void drop_known(struct hearing *h)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < h->came_count; i++) {
+        bool known = h->there_count > 0 && bsearch(&h->came[i], h->there, h->there_count,
+                                                   sizeof(*h->there), by_name) != NULL;
+
+        for (size_t j = 0; !known && j < kept; j++)
+            known = slice_eq(h->came[j].name, h->came[i].name);
+        if (!known)
+            h->came[kept++] = h->came[i];
+    }
+    h->came_count = kept;
+}
+
+/* As put_into_inbox(), for all that came. */
+static enum st put_all_into_inbox(struct hearing *h)
+{
+    size_t most = conf_get()->calendar_inbox_max;
+    enum st st = store_event_each(h->in.tx, h->in.inbox.calendar_id, false, note_there, h);
+
+    if (st != ST_OK)
+        return st;
+    if (h->there_count > 0)
+        qsort(h->there, h->there_count, sizeof(*h->there), by_name);
+    drop_known(h);
+    if (h->came_count > most) { /* the newest of them */
+        h->came += h->came_count - most;
+        h->came_count = most;
+    }
+    if (h->there_count > 0)
+        qsort(h->there, h->there_count, sizeof(*h->there), by_modseq);
+    size_t all = h->there_count + h->came_count;
+    return store_event_exchange(h->in.tx, quota_of(&h->in), h->came, h->came_count, h->there,
+                                all > most ? all - most : 0);
+}
 
 static void note_line(struct hearing *h)
 {
@@ -408,10 +471,8 @@ static enum st hear(struct hearing *h, const struct calendar_reply *reply)
     }
     if (in->result.store != NULL)
         h->store = in->result.store;
-    if (st == ST_OK && in->result.inbox && in->a->person->kind == DIRECTORY_PERSON_HUMAN) {
-        st = put_into_inbox(in);
-        h->came++;
-    }
+    if (in->result.inbox && in->a->person->kind == DIRECTORY_PERSON_HUMAN)
+        h->came[h->came_count++] = copy_of(in);
     if (st == ST_OK)
         st = calendar_schedule_send(in->a->round, in->tx, in->a->arena, in->a->person->account_id,
                                     in->a->address, &in->result.answers, in->a->now_ms);
@@ -429,6 +490,7 @@ enum st calendar_schedule_replies(struct store_tx *tx, const struct calendar_arr
         return ST_OK;
     h.arrival.message = replies[0].message;
     h.lines = arena_many(common->arena, struct store_calendar_line, count);
+    h.came = arena_many(common->arena, struct store_event, count);
     h.in = (struct arriving){
         .a = &h.arrival, .tx = tx, .uid = uid_of(replies[0].message), .error = error_r};
     enum st st = look(&h.in);
@@ -440,8 +502,8 @@ enum st calendar_schedule_replies(struct store_tx *tx, const struct calendar_arr
     h.in.result.method = CALENDAR_ITIP_REPLY;
     if (st == ST_OK && h.store != NULL)
         st = store_object(&h.in, h.store);
-    if (st == ST_OK && h.came > 0)
-        st = trim_inbox(&h.in, h.came);
+    if (st == ST_OK && h.came_count > 0)
+        st = put_all_into_inbox(&h);
     return st != ST_OK ? st
                        : store_calendar_log_many(tx, common->person->account_id, h.lines, h.count);
 }

@@ -145,6 +145,7 @@ MUST_USE enum st calendar_itip_invite(const struct itip_change *change,
 struct itip_index {
     const struct ical_comp *comp; /* NULL: nobody has asked */
     struct itip_people people;
+    struct slice reset; /* its CALENDAR_ITIP_RESET */
     bool grew; /* there are more than people holds */
 };
 

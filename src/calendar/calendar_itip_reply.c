@@ -74,6 +74,7 @@ static struct ical_prop *person_at(const struct hearing *h, const struct itip_pa
     if (index != NULL && index->comp == NULL) {
         index->comp = part->comp;
         index->people = calendar_itip_people(h->arena, part->comp);
+        index->reset = calendar_itip_other(part->comp, CALENDAR_ITIP_RESET);
     }
     if (index == NULL || index->comp != part->comp)
         return person_from(ical_prop_find(part->comp, ICAL_ATTENDEE), address);
@@ -81,6 +82,15 @@ static struct ical_prop *person_at(const struct hearing *h, const struct itip_pa
     if (person != NULL)
         return person->prop;
     return index->grew ? person_from(ical_prop_find(part->comp, ICAL_ATTENDEE), address) : NULL;
+}
+
+static struct slice reset_of(const struct hearing *h, const struct itip_part *part)
+{
+    const struct itip_index *index = h->in->index;
+
+    return index != NULL && index->comp == part->comp
+               ? index->reset
+               : calendar_itip_other(part->comp, CALENDAR_ITIP_RESET);
 }
 
 static struct ical_prop *add_person(const struct hearing *h, struct itip_part *part,
@@ -227,7 +237,7 @@ static void hear_one(struct hearing *h, const struct itip_part *reply,
         h->lost++;
         return;
     }
-    if (voided(calendar_itip_other(part->comp, CALENDAR_ITIP_RESET), reply)) {
+    if (voided(reset_of(h, part), reply)) {
         h->stale++;
         return;
     }
