@@ -15,7 +15,7 @@ struct putting {
     struct calendar_put *put;
     const struct directory *directory;
     struct calendar_limits limits;
-    struct arena *arena;          /* what was given */
+    struct arena *arena;          /* what was given, all of it */
     struct arena *tx_arena;       /* of one run of the body */
     struct calendar_object given; /* of put->body */
     struct calendar_round round;  /* what others are to be told */
@@ -143,12 +143,19 @@ static enum st decide(struct putting *p, const struct ical_comp *before,
     return ST_OK;
 }
 
+/* Neither what was there nor what comes has to do with anybody else. */
+static bool concerns_nobody(const struct putting *p)
+{
+    return (p->old->flags & STORE_EVENT_ALONE) != 0 &&
+           (p->put->body.ptr == NULL || (p->given.flags & STORE_EVENT_ALONE) != 0);
+}
+
 static const struct ical_comp *tree_of_old(struct putting *p)
 {
     struct ical_error none;
     struct ical_comp *comps = NULL;
 
-    if (p->old == NULL ||
+    if (p->old == NULL || concerns_nobody(p) ||
         ical_parse(p->tx_arena, p->old->body, &ical_limits_default, &comps, &none) != ST_OK)
         return NULL;
     return comps;
@@ -284,9 +291,8 @@ static enum st remove_old(struct putting *p)
     return st == ST_OK ? tell_others(p) : st;
 }
 
-static enum st put_body(struct store_tx *tx, void *arg)
+static enum st put_one(struct putting *p, struct store_tx *tx)
 {
-    struct putting *p = arg;
     struct calendar_put *put = p->put;
     struct store_event old;
     uint64_t modseq;
@@ -294,7 +300,6 @@ static enum st put_body(struct store_tx *tx, void *arg)
 
     arena_reset(p->tx_arena);
     p->tx = tx;
-    p->round.count = 0;
     put->fault = CALENDAR_FINE;
     /* First the account's row: what is looked at stays as it is until the end. */
     enum st st = store_account_advance(tx, put->owner->account_id, 0, 0, &modseq, &bytes_used);
@@ -316,28 +321,74 @@ static enum st put_body(struct store_tx *tx, void *arg)
     return put->body.ptr == NULL ? remove_old(p) : store_given(p);
 }
 
-enum st calendar_put(struct calendar *calendar, struct calendar_put *put)
+struct putting_many {
+    struct putting p;
+    struct calendar_put *puts;
+    struct calendar_object *given;
+    size_t count;
+    size_t at; /* which of them is put */
+};
+
+static enum st put_body(struct store_tx *tx, void *arg)
 {
-    AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    struct putting p = {
-        .calendar = calendar,
-        .put = put,
-        .directory = directory,
-        .round = {.calendar = calendar},
-        .limits = {conf_get()->calendar_object_bytes_max, conf_get()->calendar_attendees_max}};
-    size_t bytes = calendar_object_arena_bytes(&p.limits);
+    struct putting_many *m = arg;
     enum st st = ST_OK;
 
-    p.arena = arena_new("calendar put", bytes);
-    p.tx_arena = arena_new("calendar put", bytes);
-    if (put->body.ptr != NULL)
-        st =
-            calendar_object_read(p.arena, put->body, &p.limits, &p.given, &put->fault, &put->error);
-    if (st == ST_OK)
-        st = calendar_transact(calendar, put_body, &p);
-    arena_free(&p.tx_arena);
-    arena_free(&p.arena);
-    if (st == ST_OK)
-        calendar_round_do(&p.round);
+    m->p.round.count = 0;
+    for (size_t i = 0; st == ST_OK && i < m->count; i++) {
+        if (m->puts[i].st != ST_OK)
+            continue;
+        m->at = i;
+        m->p.put = &m->puts[i];
+        m->p.given = m->given[i];
+        st = put_one(&m->p, tx);
+    }
     return st;
+}
+
+/* What is wrong with one of them undoes the others, which are put again without it. */
+static enum st put_all(struct putting_many *m)
+{
+    for (;;) {
+        enum st st = calendar_transact(m->p.calendar, put_body, m);
+
+        if (st == ST_OK || st == ST_IO)
+            return st;
+        m->puts[m->at].st = st;
+    }
+}
+
+enum st calendar_put_many(struct calendar *calendar, struct calendar_put *puts, size_t count)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct putting_many m = {.p = {.calendar = calendar,
+                                   .directory = directory,
+                                   .round = {.calendar = calendar},
+                                   .limits = {conf_get()->calendar_object_bytes_max,
+                                              conf_get()->calendar_attendees_max}},
+                             .puts = puts,
+                             .count = count};
+    size_t bytes = calendar_object_arena_bytes(&m.p.limits);
+
+    m.p.arena = arena_new("calendar put", count == 1 ? bytes : GIB);
+    m.p.tx_arena = arena_new("calendar put", bytes);
+    m.given = arena_many(m.p.arena, struct calendar_object, count);
+    for (size_t i = 0; i < count; i++)
+        puts[i].st = puts[i].body.ptr == NULL
+                         ? ST_OK
+                         : calendar_object_read(m.p.arena, puts[i].body, &m.p.limits, &m.given[i],
+                                                &puts[i].fault, &puts[i].error);
+    enum st st = put_all(&m);
+    arena_free(&m.p.tx_arena);
+    arena_free(&m.p.arena);
+    if (st == ST_OK)
+        calendar_round_do(&m.p.round);
+    return st;
+}
+
+enum st calendar_put(struct calendar *calendar, struct calendar_put *put)
+{
+    enum st st = calendar_put_many(calendar, put, 1);
+
+    return st == ST_OK ? put->st : st;
 }
