@@ -146,7 +146,7 @@ struct itip_index {
     const struct ical_comp *comp; /* NULL: nobody has asked */
     struct itip_people people;
     struct slice reset; /* its CALENDAR_ITIP_RESET */
-    bool grew; /* there are more than people holds */
+    bool grew;          /* there are more than people holds */
 };
 
 /* One message that came. */

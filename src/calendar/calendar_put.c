@@ -16,11 +16,14 @@ struct putting {
     const struct directory *directory;
     struct calendar_limits limits;
     struct arena *arena;          /* what was given, all of it */
-    struct arena *tx_arena;       /* of one run of the body */
+    struct arena *at_arena;       /* of one run of the body */
+    struct arena *tx_arena;       /* of one object of it */
     struct calendar_object given; /* of put->body */
     struct calendar_round round;  /* what others are to be told */
     /* of one run of the body */
     struct store_tx *tx;
+    bool locked; /* the account; at and account are of at_calendar_id */
+    int64_t at_calendar_id;
     struct store_calendar at;
     struct store_calendar_account account;
     const struct store_event *old; /* NULL: there was nothing */
@@ -291,24 +294,36 @@ static enum st remove_old(struct putting *p)
     return st == ST_OK ? tell_others(p) : st;
 }
 
+/* First the account's row: what is looked at stays as it is until the end. */
+static enum st look_at_calendar(struct putting *p)
+{
+    const struct calendar_put *put = p->put;
+    uint64_t modseq;
+    uint64_t bytes_used;
+
+    if (p->locked && p->at_calendar_id == put->calendar_id)
+        return ST_OK;
+    enum st st = store_account_advance(p->tx, put->owner->account_id, 0, 0, &modseq, &bytes_used);
+    if (st == ST_OK)
+        st = store_calendar_get(p->tx, p->at_arena, put->calendar_id, &p->at);
+    if (st == ST_OK && p->at.account_id != put->owner->account_id)
+        st = ST_NOT_FOUND;
+    if (st == ST_OK)
+        st = store_calendar_account_get(p->tx, p->at_arena, put->owner->account_id, &p->account);
+    p->locked = st == ST_OK;
+    p->at_calendar_id = put->calendar_id;
+    return st;
+}
+
 static enum st put_one(struct putting *p, struct store_tx *tx)
 {
     struct calendar_put *put = p->put;
     struct store_event old;
-    uint64_t modseq;
-    uint64_t bytes_used;
 
     arena_reset(p->tx_arena);
     p->tx = tx;
     put->fault = CALENDAR_FINE;
-    /* First the account's row: what is looked at stays as it is until the end. */
-    enum st st = store_account_advance(tx, put->owner->account_id, 0, 0, &modseq, &bytes_used);
-    if (st == ST_OK)
-        st = store_calendar_get(tx, p->tx_arena, put->calendar_id, &p->at);
-    if (st == ST_OK && p->at.account_id != put->owner->account_id)
-        st = ST_NOT_FOUND;
-    if (st == ST_OK)
-        st = store_calendar_account_get(tx, p->tx_arena, put->owner->account_id, &p->account);
+    enum st st = look_at_calendar(p);
     if (st != ST_OK)
         return st;
     st = store_event_find(tx, p->tx_arena, put->calendar_id, put->name, &old);
@@ -334,6 +349,8 @@ static enum st put_body(struct store_tx *tx, void *arg)
     struct putting_many *m = arg;
     enum st st = ST_OK;
 
+    arena_reset(m->p.at_arena);
+    m->p.locked = false;
     m->p.round.count = 0;
     for (size_t i = 0; st == ST_OK && i < m->count; i++) {
         if (m->puts[i].st != ST_OK)
@@ -371,6 +388,7 @@ enum st calendar_put_many(struct calendar *calendar, struct calendar_put *puts, 
     size_t bytes = calendar_object_arena_bytes(&m.p.limits);
 
     m.p.arena = arena_new("calendar put", count == 1 ? bytes : GIB);
+    m.p.at_arena = arena_new("calendar put", bytes);
     m.p.tx_arena = arena_new("calendar put", bytes);
     m.given = arena_many(m.p.arena, struct calendar_object, count);
     for (size_t i = 0; i < count; i++)
@@ -380,6 +398,7 @@ enum st calendar_put_many(struct calendar *calendar, struct calendar_put *puts, 
                                                 &puts[i].fault, &puts[i].error);
     enum st st = put_all(&m);
     arena_free(&m.p.tx_arena);
+    arena_free(&m.p.at_arena);
     arena_free(&m.p.arena);
     if (st == ST_OK)
         calendar_round_do(&m.p.round);

@@ -36,7 +36,7 @@ struct calendar_put {
  * ST_NOT_FOUND: the calendar, or the object to be removed, is not there. ST_DENIED: put->others,
  * and somebody would be told. ST_FULL, ST_IO. */
 MUST_USE enum st calendar_put(struct calendar *calendar, struct calendar_put *put);
-/* Several in one transaction, in order, each with its outcome in its st; one that fails harms no
- * other. ST_IO: nothing was stored. */
+/* Several of one owner in one transaction, in order, each with its outcome in its st; one that
+ * fails harms no other. ST_IO: nothing was stored. */
 MUST_USE enum st calendar_put_many(struct calendar *calendar, struct calendar_put *puts,
                                    size_t count);

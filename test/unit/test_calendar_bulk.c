@@ -1,4 +1,5 @@
 /* Much at once: answers of many people to one meeting. POSTHORSE_BULK: how many (200). */
+#include "base/slice.h"
 #include "calendar/calendar.h"
 #include "calendar/calendar_move.h"
 #include "calendar/calendar_put.h"
@@ -20,9 +21,10 @@
 
 static int bulk(void)
 {
-    const char *count = getenv("POSTHORSE_BULK");
+    const char *text = getenv("POSTHORSE_BULK");
+    uint64_t count;
 
-    return count != NULL ? atoi(count) : 200;
+    return text != NULL && slice_to_u64(slice_str(text), &count) == ST_OK ? (int)count : 200;
 }
 
 /* alice's meeting with that many people; nobody is told. */
