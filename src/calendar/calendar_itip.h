@@ -21,6 +21,7 @@ struct ical_zones;
 #define CALENDAR_ITIP_FOLLOWS "X-POSTHORSE-FOLLOWS"     /* PARTSTAT is that of the series */
 #define CALENDAR_ITIP_COUNTERED "X-POSTHORSE-COUNTERED" /* DTSTAMP of the last COUNTER */
 #define CALENDAR_ITIP_RESET "X-POSTHORSE-RESET"         /* answers to a lower SEQUENCE are void */
+#define CALENDAR_ITIP_SPLIT "X-POSTHORSE-SPLIT"         /* SEQUENCE that split the series here */
 #define CALENDAR_ITIP_ADDED "X-POSTHORSE-ADDED"         /* came by ADD: the series needs an RDATE */
 #define CALENDAR_ITIP_LEFT "X-POSTHORSE-LEFT"           /* an instance the attendee took out */
 #define CALENDAR_ITIP_HIDDEN "X-POSTHORSE-HIDDEN"       /* the object is a memory, not shown */

@@ -141,6 +141,21 @@ static bool joined(const struct itip_change *change, const struct itip_part *par
     return false;
 }
 
+/* Since when the series is split here: what was answered to a split of before is not to this one.
+ */
+static void carry_split(struct itip_change *change, struct itip_part *part,
+                        const struct ical_comp *old)
+{
+    struct arena *arena = change->after->world->arena;
+    struct slice since = old != NULL ? calendar_itip_other(old, CALENDAR_ITIP_SPLIT) : SLICE("");
+
+    if (part->future && old == NULL && change->before->count > 0)
+        since = calendar_itip_number(arena, change->version.sequence);
+    calendar_itip_other_remove(part->comp, CALENDAR_ITIP_SPLIT);
+    if (part->future && since.len > 0)
+        calendar_itip_prop_other(arena, part->comp, CALENDAR_ITIP_SPLIT, since);
+}
+
 /* What we keep at attendees does not depend on whether the client gives it back. */
 static void carry(struct itip_change *change, struct itip_part *part, bool reset)
 {
@@ -179,6 +194,7 @@ static void carry(struct itip_change *change, struct itip_part *part, bool reset
             ical_param_set(world->arena, prop, CALENDAR_ITIP_FOLLOWS, SLICE("TRUE"));
         }
     }
+    carry_split(change, part, old);
     if (old == NULL)
         old = series;
     void_before = old != NULL ? calendar_itip_other(old, CALENDAR_ITIP_RESET) : SLICE("");

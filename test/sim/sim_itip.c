@@ -88,7 +88,8 @@ static void post(struct run *run, size_t from, const struct calendar_itip_messag
     show(run, calendar_itip_method_name(message->method), packet.to, packet.message);
 }
 
-/* The same as an ADD of the new instance alone; NULL: the recipient has no series to add it to. */
+/* The same as an ADD of the new instance alone; NULL: the recipient has no series to add it to, or
+ * this-and-future moves it: an ADD has no RECURRENCE-ID to say which it was. */
 static const struct ical_comp *as_add(struct run *run, const struct calendar_itip_message *message)
 {
     struct ical_comp *add = ical_comp_copy(run->arena, message->vcalendar), *next;
@@ -101,7 +102,7 @@ static const struct ical_comp *as_add(struct run *run, const struct calendar_iti
 
         next = comp->next;
         series |= its.len == 0;
-        if (slice_eq(its, id))
+        if (slice_eq(its, id) && slice_eq(ical_prop_value(comp, ICAL_DTSTART), id))
             ical_prop_remove_all(comp, ICAL_RECURRENCE_ID);
         else
             ical_comp_remove(comp);
