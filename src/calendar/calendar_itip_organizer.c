@@ -345,6 +345,20 @@ static enum st restore(struct itip_set *before, struct itip_set *after, struct i
                          : ST_OK;
 }
 
+/* What a series, or this and the future, was answered is void for all instances of it. */
+static bool reset_above(const struct itip_set *set, const struct itip_part *part,
+                        const struct difference *differences)
+{
+    const struct itip_part *cover = calendar_itip_set_cover(set, part);
+
+    for (; cover != NULL && cover != part; cover = calendar_itip_set_cover(set, part)) {
+        if (differences[cover - set->parts].reset)
+            return true;
+        part = cover;
+    }
+    return false;
+}
+
 enum st calendar_itip_organizer(struct itip_set *before, struct itip_set *after,
                                 struct calendar_itip_sent *sent, struct ical_error *error)
 {
@@ -372,10 +386,7 @@ enum st calendar_itip_organizer(struct itip_set *before, struct itip_set *after,
     }
     set_version(&change, significant);
     for (size_t i = 0; i < after->count; i++) {
-        const struct itip_part *cover = calendar_itip_set_cover(after, &after->parts[i]);
-
-        /* what a series was answered is void for its instances; it stands before them */
-        if (cover != NULL && cover != &after->parts[i] && differences[cover - after->parts].reset)
+        if (reset_above(after, &after->parts[i], differences))
             change.changed[i] = differences[i].reset = true;
         carry(&change, &after->parts[i], before->count > 0 && differences[i].reset);
         calendar_itip_version_set(arena, &after->parts[i], change.version);

@@ -310,6 +310,20 @@ static void split_series(struct run *run, const struct itip_set *set, int64_t id
     ical_comp_add(set->vcalendar, comp);
 }
 
+/* The series, and what it is from some day on; not what is by itself. */
+static void call_off(struct run *run, const struct itip_set *set, bool off)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct itip_part *part = &set->parts[i];
+
+        if (!part->master && !part->future)
+            continue;
+        ical_prop_remove_all(part->comp, ICAL_STATUS);
+        if (off)
+            ical_prop_set(run->arena, part->comp, ICAL_STATUS, SLICE("CANCELLED"));
+    }
+}
+
 static void organize(struct run *run)
 {
     struct ical_comp *object = ical_comp_copy(run->arena, run->objects[0]);
@@ -372,10 +386,7 @@ static void organize(struct run *run)
     default: /* called off, or on again */
         if (chance(run, 4) > 0)
             break;
-        if (calendar_itip_cancelled(master))
-            ical_prop_remove_all(master, ICAL_STATUS);
-        else
-            ical_prop_set(run->arena, master, ICAL_STATUS, SLICE("CANCELLED"));
+        call_off(run, &set, !calendar_itip_cancelled(master));
     }
     put(run, 0, object);
 }
