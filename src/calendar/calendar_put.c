@@ -124,8 +124,9 @@ static enum st decide(struct putting *p, const struct ical_comp *before,
     p->sender = p->world.own[0];
     enum st st = ST_OK;
     struct ical_comp *merged = NULL;
-    /* Who relies on the Schedule-Tag alone has not seen the answers that came since. */
-    if (p->put->if_schedule_tag != 0 && p->put->if_etag == 0 && before != NULL && after != NULL)
+    /* Who does not name the ETag may not have seen the answers that came since his copy. */
+    bool seen = p->put->if_etag != 0 && p->put->if_etag != CALENDAR_ANY;
+    if (!seen && before != NULL && after != NULL)
         st = calendar_itip_keep_answers(&p->world, before, after, &merged, &p->put->error);
     if (merged != NULL)
         after = merged;

@@ -81,6 +81,32 @@ static void an_answer_is_seen_and_leaves_the_schedule_tag(struct t_store *t)
     t_calendar_end(&b);
 }
 
+static void a_write_without_conditions_keeps_answers_it_has_not_seen(struct t_store *t)
+{
+    struct t_calendar b = t_calendar_begin(t, NULL);
+
+    assert_int_equal(t_meeting_put(&b, "alice", "m", 1, BOTH).st, ST_OK);
+    struct t_object before = t_object(&b, "alice", "m");
+    assert_int_equal(t_answer(&b, "bob", "m", "ACCEPTED").st, ST_OK);
+    struct t_put put =
+        t_put(&b, "alice", "m", slice_str(t_replaced(&b, before.text, "SUMMARY:", "SUMMARY:new ")));
+    assert_int_equal(put.st, ST_OK);
+    struct t_object after = t_object(&b, "alice", "m");
+    assert_string_equal(t_attendee(&b, after, "bob", "PARTSTAT"), "ACCEPTED");
+    assert_string_equal(t_attendee(&b, after, "bob", "SCHEDULE-STATUS"), "1.2");
+    assert_string_equal(t_attendee(&b, after, "carol", "PARTSTAT"), "NEEDS-ACTION");
+    assert_non_null(strstr(after.text, "SUMMARY:new "));
+    assert_string_equal(t_attendee(&b, t_object(&b, "bob", "m"), "bob", "PARTSTAT"), "ACCEPTED");
+    /* what he sees he may ask again (RFC 6638 section 3.2.8) */
+    b.if_etag = after.event.modseq;
+    put = t_put(&b, "alice", "m", slice_str(before.text));
+    b.if_etag = 0;
+    assert_int_equal(put.st, ST_OK);
+    assert_string_equal(t_attendee(&b, t_object(&b, "alice", "m"), "bob", "PARTSTAT"),
+                        "NEEDS-ACTION");
+    t_calendar_end(&b);
+}
+
 static void a_move_asks_again(struct t_store *t)
 {
     struct t_calendar b = t_calendar_begin(t, NULL);
@@ -789,6 +815,7 @@ int main(void)
     const struct t_case cases[] = {
         T_CASE(lands_in_calendar_and_inbox_of_the_invited),
         T_CASE(an_answer_is_seen_and_leaves_the_schedule_tag),
+        T_CASE(a_write_without_conditions_keeps_answers_it_has_not_seen),
         T_CASE(a_move_asks_again),
         T_CASE(what_is_cancelled_takes_no_time),
         T_CASE(who_is_taken_off_the_list_is_told),
