@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_principal.h"
 #include "calendar/calendar_schedule.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
@@ -152,6 +153,7 @@ static const struct ical_comp *tree_of_old(struct putting *p)
     if (p->old == NULL ||
         ical_parse(p->tx_arena, p->old->body, &ical_limits_default, &comps, &none) != ST_OK)
         return NULL;
+    calendar_principals_resolve(p->tx_arena, p->directory, comps);
     return comps;
 }
 
@@ -334,6 +336,8 @@ enum st calendar_put(struct calendar *calendar, struct calendar_put *put)
     if (put->body.ptr != NULL)
         st =
             calendar_object_read(p.arena, put->body, &p.limits, &p.given, &put->fault, &put->error);
+    if (st == ST_OK && put->body.ptr != NULL)
+        calendar_principals_resolve(p.arena, directory, p.given.vcalendar);
     if (st == ST_OK)
         st = calendar_transact(calendar, put_body, &p);
     arena_free(&p.tx_arena);

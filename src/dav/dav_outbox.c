@@ -1,6 +1,7 @@
 /* POST to the scheduling outbox: when are these people busy (RFC 6638 section 5)? */
 #include "calendar/calendar_ask.h"
 #include "calendar/calendar_busytime.h"
+#include "calendar/calendar_principal.h"
 #include "calendar/calendar_schedule.h"
 #include "conf/conf.h"
 #include "dav/dav_multistatus.h"
@@ -109,9 +110,10 @@ static bool is_organizer(const struct dav_call *call, struct slice address)
         slice_istarts(address, SLICE("mailto:")) ? slice_sub(address, 7, address.len) : address;
     size_t at = slice_find_last(mail, '@');
 
-    return at != SIZE_MAX &&
+    return calendar_principal(call->directory, address) == call->target.person ||
+           (at != SIZE_MAX &&
            directory_owns(call->directory, call->target.person, slice_sub(mail, 0, at),
-                          slice_sub(mail, at + 1, mail.len));
+                          slice_sub(mail, at + 1, mail.len)));
 }
 
 enum st dav_method_post(struct dav_call *call)
