@@ -5,7 +5,7 @@
 
 struct calendar;
 
-/* One step, of some memories that are beyond calendar_unseen_max of their account, the oldest first,
- * or were not changed for calendar_unseen_days while their last instance is over. *count_r: how
- * many went; 0: all are within. ST_CONFLICT: others change the same; ST_IO. */
+/* One step: some memories that are beyond calendar_unseen_max of their account, the oldest first,
+ * or that were not changed for calendar_unseen_days and whose last instance is over, go. *count_r:
+ * how many; 0: all others stay. ST_CONFLICT: others change the same; ST_IO. */
 MUST_USE enum st calendar_forget(struct calendar *calendar, int64_t now_ms, size_t *count_r);

@@ -103,9 +103,10 @@ static bool is_other_split(const struct itip_part *old, const struct itip_part *
 {
     uint64_t since;
 
-    return new->future && old->future && old->id_s == new->id_s &&
-           slice_to_u64(calendar_itip_other(new->comp, CALENDAR_ITIP_SPLIT), &since) == ST_OK &&
-           since > answered;
+    return new->future && old->future &&
+           old->id_s ==
+               new->id_s &&slice_to_u64(calendar_itip_other(new->comp, CALENDAR_ITIP_SPLIT),
+                                        &since) == ST_OK &&since > answered;
 }
 
 /* Whether what the attendee answered holds for the new component, too. */
@@ -279,8 +280,7 @@ static void clean(struct ical_comp *comp, bool cancel)
     while (*at != NULL) {
         struct ical_prop *prop = *at;
 
-        if (slice_istarts(prop->name, SLICE("X-POSTHORSE-")) &&
-            (cancel || !believed(prop))) {
+        if (slice_istarts(prop->name, SLICE("X-POSTHORSE-")) && (cancel || !believed(prop))) {
             *at = prop->next;
             continue;
         }

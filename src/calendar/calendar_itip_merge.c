@@ -43,9 +43,8 @@ static void keep_delegate(struct arena *arena, const struct itip_people *olds,
 
     if (delegate == NULL || calendar_itip_people_find(news, to) != NULL)
         return;
-    calendar_itip_params_copy(arena,
-                              ical_prop_add(arena, new, ICAL_ATTENDEE, delegate->prop->value),
-                              delegate->prop);
+    calendar_itip_params_copy(
+        arena, ical_prop_add(arena, new, ICAL_ATTENDEE, delegate->prop->value), delegate->prop);
 }
 
 static void keep_of_part(const struct calendar_itip_world *world, const struct ical_comp *old,

@@ -31,8 +31,7 @@ static void follow(const struct calendar_itip_world *world, struct itip_part *pa
 
 static bool answers_before(const struct itip_part *reply, uint64_t sequence)
 {
-    return ical_prop_find(reply->comp, ICAL_SEQUENCE) != NULL &&
-           reply->version.sequence < sequence;
+    return ical_prop_find(reply->comp, ICAL_SEQUENCE) != NULL && reply->version.sequence < sequence;
 }
 
 /* The stored part that is answered; an instance of the series becomes one. NULL: there is none. */

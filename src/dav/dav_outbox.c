@@ -112,8 +112,8 @@ static bool is_organizer(const struct dav_call *call, struct slice address)
 
     return calendar_principal(call->directory, address) == call->target.person ||
            (at != SIZE_MAX &&
-           directory_owns(call->directory, call->target.person, slice_sub(mail, 0, at),
-                          slice_sub(mail, at + 1, mail.len)));
+            directory_owns(call->directory, call->target.person, slice_sub(mail, 0, at),
+                           slice_sub(mail, at + 1, mail.len)));
 }
 
 enum st dav_method_post(struct dav_call *call)

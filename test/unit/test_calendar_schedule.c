@@ -542,8 +542,8 @@ static void a_memory_stays_while_the_meeting_goes_on(struct t_store *t)
 
     assert_int_equal(t_meeting_put(&b, "alice", "m", 1, BOB "RRULE:FREQ=DAILY\r\n").st, ST_OK);
     assert_int_equal(t_remove(&b, "bob", "m").st, ST_OK);
-    assert_int_equal(
-        calendar_forget(b.calendar, sys_now_ms() + 3000 * ICAL_DAY_S * 1000, &count), ST_OK);
+    assert_int_equal(calendar_forget(b.calendar, sys_now_ms() + 3000 * ICAL_DAY_S * 1000, &count),
+                     ST_OK);
     assert_int_equal(count, 0);
     assert_true(t_object(&b, "bob", "m").there);
     t_calendar_end(&b);
