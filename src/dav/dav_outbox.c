@@ -3,6 +3,7 @@
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_ask.h"
 #include "calendar/calendar_connector.h"
+#include "calendar/calendar_principal.h"
 #include "conf/conf.h"
 #include "dav/dav_multistatus.h"
 #include "ical/ical.h"
@@ -91,9 +92,10 @@ static bool is_organizer(const struct dav_call *call, struct slice address)
         slice_istarts(address, SLICE("mailto:")) ? slice_sub(address, 7, address.len) : address;
     size_t at = slice_find_last(mail, '@');
 
-    return at != SIZE_MAX &&
-           directory_owns(call->directory, call->target.person, slice_sub(mail, 0, at),
-                          slice_sub(mail, at + 1, mail.len));
+    return calendar_principal(call->directory, address) == call->target.person ||
+           (at != SIZE_MAX &&
+            directory_owns(call->directory, call->target.person, slice_sub(mail, 0, at),
+                           slice_sub(mail, at + 1, mail.len)));
 }
 
 enum st dav_method_post(struct dav_call *call)

@@ -103,6 +103,11 @@ MUST_USE enum st store_event_gone(struct store_tx *tx, int64_t calendar_id, uint
 /* All but the keep newest by modseq, the newest first, limit at most; without body. */
 MUST_USE enum st store_event_beyond(struct store_tx *tx, int64_t calendar_id, uint64_t keep,
                                     uint64_t limit, store_event_fn *fn, void *ctx);
+/* What is remembered under STORE_EVENT_UNSEEN beyond the keep newest of each account, and what was
+ * changed before changed_ms and ended before ended_s; by account, the oldest first, limit at most;
+ * without body. */
+MUST_USE enum st store_event_unseen(struct store_tx *tx, uint64_t keep, int64_t changed_ms,
+                                    int64_t ended_s, uint64_t limit, store_event_fn *fn, void *ctx);
 /* Those of the calendar that may be in [from_s, until_s): first_s < until_s and last_s >= from_s;
  * with body. */
 MUST_USE enum st store_event_between(struct store_tx *tx, int64_t calendar_id, int64_t from_s,
