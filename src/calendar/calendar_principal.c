@@ -52,6 +52,14 @@ static struct slice mail_of(struct arena *arena, const struct directory *directo
     return mail.over ? SLICE("") : arena_copy(arena, buf_slice(&mail));
 }
 
+struct slice calendar_principal_mail(struct arena *arena, const struct directory *directory,
+                                     struct slice address)
+{
+    struct slice mail = mail_of(arena, directory, address);
+
+    return mail.len > 0 ? mail : address;
+}
+
 static void resolve(struct arena *arena, const struct directory *directory, struct ical_prop *prop)
 {
     static const char *const names[] = {"SENT-BY", "DELEGATED-TO", "DELEGATED-FROM"};

@@ -12,6 +12,9 @@ struct ical_comp;
  * where HOST is this server or in a domain served here. NULL: nobody's. */
 const struct directory_person *calendar_principal(const struct directory *directory,
                                                   struct slice address);
+/* The person's "mailto:" in the arena where calendar_principal() is somebody, else the address. */
+struct slice calendar_principal_mail(struct arena *arena, const struct directory *directory,
+                                     struct slice address);
 /* Such values of ORGANIZER and ATTENDEE, and their SENT-BY, DELEGATED-TO and DELEGATED-FROM, become
  * the person's "mailto:", so that all that is compared later, here and elsewhere, is one address.
  * In place; texts in the arena. */

@@ -62,13 +62,24 @@ static enum st write_one(struct dav_call *call, void *ctx, struct buf *out)
     return ++asking->next < asking->ask.attendee_count ? ST_AGAIN : ST_OK;
 }
 
+/* Who is asked about; the reply names each as the client did. */
+static const struct slice *addresses_of(struct dav_call *call, const struct calendar_ask *ask)
+{
+    struct slice *list = arena_many(call->arena, struct slice, ask->attendee_count + 1);
+
+    for (size_t i = 0; i < ask->attendee_count; i++)
+        list[i] = calendar_principal_mail(call->arena, call->directory, ask->attendees[i]);
+    return list;
+}
+
 /* The look-up ends with the call, which the reply keeps until its last piece. */
 static void begin_lookup(struct dav_call *call, struct asking *asking)
 {
     const struct calendar_ask *ask = &asking->ask;
+    struct slice asker = calendar_principal_mail(call->arena, call->directory, ask->organizer);
     const struct calendar_connector_ask question = {.who = &asking->who,
-                                                    .asker = calendar_address_mail(ask->organizer),
-                                                    .attendees = ask->attendees,
+                                                    .asker = calendar_address_mail(asker),
+                                                    .attendees = addresses_of(call, ask),
                                                     .count = ask->attendee_count,
                                                     .from_s = ask->from_s,
                                                     .until_s = ask->until_s,
