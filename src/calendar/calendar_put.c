@@ -148,19 +148,12 @@ static enum st decide(struct putting *p, const struct ical_comp *before,
     return ST_OK;
 }
 
-/* Neither what was there nor what comes has to do with anybody else. */
-static bool concerns_nobody(const struct putting *p)
-{
-    return (p->old->flags & STORE_EVENT_ALONE) != 0 &&
-           (p->put->body.ptr == NULL || (p->given.flags & STORE_EVENT_ALONE) != 0);
-}
-
 static const struct ical_comp *tree_of_old(struct putting *p)
 {
     struct ical_error none;
     struct ical_comp *comps = NULL;
 
-    if (p->old == NULL || concerns_nobody(p) ||
+    if (p->old == NULL ||
         ical_parse(p->tx_arena, p->old->body, &ical_limits_default, &comps, &none) != ST_OK)
         return NULL;
     calendar_principals_resolve(p->tx_arena, p->directory, comps);

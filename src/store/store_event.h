@@ -15,7 +15,6 @@ enum store_event_kind { STORE_EVENT = 0, STORE_TODO = 1, STORE_JOURNAL = 2 };
 enum {
     STORE_EVENT_PRIVATE = 1 << 0, /* CLASS other than PUBLIC */
     STORE_EVENT_REPEATS = 1 << 1, /* it is not in all of [first_s, last_s] */
-    STORE_EVENT_ALONE = 1 << 2,   /* no ORGANIZER, no ATTENDEE; rows of older versions lack it */
 };
 /* The calendar_id of objects that nobody sees: what is remembered of invitations that were deleted
  * or cancelled, so that a late message does not bring them back. */
