@@ -279,7 +279,7 @@ static const struct asked asked[] = {
                        "R:" ANSWER(ONE(VIEW("FreeBusy") EVENTS(
                            EVENT("2027-01-31T22:00:00", "2027-02-23T04:00:00",
                                  "Busy")))) "\n" NEXT "request:POST\nhas:2027-02-23T00:00:00<\nhas:"
-                                                      "2027-03-11T00:00:00<\n" HTTP
+                                            "2027-03-11T00:00:00<\n" HTTP
                                             "R:" ANSWER(ONE(VIEW("FreeBusy") EVENTS(
                                                 EVENT("2027-01-31T22:00:00", "2027-02-23T04:00:00",
                                                       "Busy")))) "\n",
