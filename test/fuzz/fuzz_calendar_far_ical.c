@@ -1,6 +1,6 @@
 /* What foreign systems say of free time by iCalendar: each input is taken as a VFREEBUSY that was
- * fetched and as the answer of a scheduling outbox. Whatever comes, each person has an answer with
- * a sentence where it is not GOOD, and rows of the window alone. */
+ * fetched, as an event, and as the answer of a scheduling outbox. Whatever comes, each person has
+ * an answer with a sentence where it is not GOOD, and rows of the window alone. */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
@@ -53,6 +53,16 @@ static void check_request(struct arena *arena, struct slice address)
     must(comp != NULL && ical_prop_next(ical_prop_find(comp, ICAL_ATTENDEE)) == NULL);
 }
 
+static void check_event(struct arena *arena, struct slice text)
+{
+    const struct calendar_far_zones zones = {.known = NULL};
+    struct calendar_far_person person = {
+        .address = SLICE("a@far.example"), .answer = CALENDAR_HEDGE_GOOD, .why = ""};
+
+    calendar_far_event_read(arena, text, &zones, FROM_S, UNTIL_S, &person);
+    check(arena, &person);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct slice addresses[] = {{"a@far.example", 13}, {"b@far.example", 13}};
@@ -68,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < 3; i++)
         check(arena, &persons[i]);
     check_request(arena, slice_sub(text, 0, 300));
+    check_event(arena, text);
     arena_free(&arena);
     return 0;
 }
