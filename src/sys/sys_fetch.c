@@ -17,6 +17,8 @@
 #define URL_BYTES_MAX (8 * KIB)
 #define KEY_BYTES_MAX (12 * KIB)
 #define DEADLINE_MS_MAX HOUR_MS
+/* What GnuTLS takes for the system's, too; libcurl itself would read the folder, file by file. */
+#define SYSTEM_TRUST_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 /* A handle with its connection: curl's own ways to share connections are not for threads. */
 struct line {
@@ -218,10 +220,8 @@ static void prepare_tls(CURL *curl, const char *trust_file)
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (trust_file[0] == '\0')
-        return;
-    curl_easy_setopt(curl, CURLOPT_CAINFO, trust_file);
-    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the system's would count, too */
+    curl_easy_setopt(curl, CURLOPT_CAINFO, trust_file[0] != '\0' ? trust_file : SYSTEM_TRUST_FILE);
+    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the folder would count, too */
 }
 
 static void prepare(struct fetching *fetching)

@@ -16,7 +16,7 @@
 #define OK "S:HTTP/1.1 200 OK\nS:Content-Length: 2\nS:\nR:ok\n"
 #define LOGIN .user = "u", .password = "p"
 #define PATIENCE_MS 20000
-#define SHORT_MS 300
+#define SHORT_MS 500
 
 static char folder[] = "/tmp/posthorse-fetch-XXXXXX";
 static char cert[80], key[80], other_cert[80], other_key[80];
@@ -155,7 +155,8 @@ static void run_row(const struct row *row)
     sys_fetcher_free(&fetcher); /* ends the connection, for which "hang" waits */
     router_peer_end(&peer);
     assert_int_equal(st, row->st);
-    assert_int_equal(status, row->status);
+    if (st != ST_AGAIN) /* how far it came is a matter of time */
+        assert_int_equal(status, row->status);
     if (st == ST_OK)
         T_EQ_SLICE(answer.len > 0 ? buf_slice(&answer) : SLICE(""), slice_str(row->said));
     else
