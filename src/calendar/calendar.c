@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "calendar/calendar_connector.h"
 #include "calendar/calendar_keeper.h"
 #include "conf/conf.h"
 #include "ical/ical.h"
@@ -17,6 +18,7 @@
 struct calendar {
     struct calendar_context context;
     struct ical_zones *zones;
+    struct calendar_connector *connector;
     struct sys_fetcher *fetcher;
     pthread_mutex_t lock;
     struct calendar_keeper *keeper; /* lock; NULL: it does not run */
@@ -28,6 +30,7 @@ struct calendar *calendar_new(const struct calendar_context *context)
 
     *calendar = (struct calendar){
         .context = *context, .zones = ical_zones_new(ZONES_FOLDER), .fetcher = sys_fetcher_new()};
+    calendar->connector = calendar_connector_new(calendar);
     pthread_mutex_init(&calendar->lock, NULL);
     return calendar;
 }
@@ -37,6 +40,8 @@ void calendar_free(struct calendar **calendar)
     if (*calendar == NULL)
         return;
     calendar_stop(*calendar);
+    calendar_connector_stop((*calendar)->connector);
+    calendar_connector_free(&(*calendar)->connector);
     sys_fetcher_free(&(*calendar)->fetcher);
     ical_zones_free(&(*calendar)->zones);
     pthread_mutex_destroy(&(*calendar)->lock);
@@ -86,6 +91,11 @@ struct router_queue *calendar_queue(const struct calendar *calendar)
 const char *calendar_server_name(const struct calendar *calendar)
 {
     return calendar->context.server_name;
+}
+
+struct calendar_connector *calendar_connector(const struct calendar *calendar)
+{
+    return calendar->connector;
 }
 
 struct ical_zones *calendar_zones(const struct calendar *calendar)

@@ -5,6 +5,7 @@
 struct arena;
 struct buf;
 struct calendar;
+struct calendar_connector;
 struct directory;
 struct directory_person;
 struct ical_comp;
@@ -34,6 +35,7 @@ void calendar_kick(struct calendar *calendar);
 struct store *calendar_store(const struct calendar *calendar);
 struct router_queue *calendar_queue(const struct calendar *calendar);
 const char *calendar_server_name(const struct calendar *calendar);
+struct calendar_connector *calendar_connector(const struct calendar *calendar);
 struct ical_zones *calendar_zones(const struct calendar *calendar);
 /* What asks foreign systems. */
 struct sys_fetcher *calendar_fetcher(const struct calendar *calendar);

@@ -6,7 +6,7 @@
 
 /* Who wants it. */
 struct calendar_who {
-    const struct directory_person *person;
+    const struct directory_person *person; /* NULL: somebody from outside, no groups */
     struct directory_texts groups;
 };
 /* Texts in arena. */
