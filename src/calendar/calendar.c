@@ -18,11 +18,8 @@
 struct calendar {
     struct calendar_context context;
     struct ical_zones *zones;
-<<<<<<< HEAD
     struct calendar_connector *connector;
-=======
     struct sys_fetcher *fetcher;
->>>>>>> far
     pthread_mutex_t lock;
     struct calendar_keeper *keeper; /* lock; NULL: it does not run */
 };
@@ -31,13 +28,9 @@ struct calendar *calendar_new(const struct calendar_context *context)
 {
     struct calendar *calendar = mem_grow(NULL, 1, sizeof(*calendar));
 
-<<<<<<< HEAD
-    *calendar = (struct calendar){.context = *context, .zones = ical_zones_new(ZONES_FOLDER)};
-    calendar->connector = calendar_connector_new(calendar);
-=======
     *calendar = (struct calendar){
         .context = *context, .zones = ical_zones_new(ZONES_FOLDER), .fetcher = sys_fetcher_new()};
->>>>>>> far
+    calendar->connector = calendar_connector_new(calendar);
     pthread_mutex_init(&calendar->lock, NULL);
     return calendar;
 }
@@ -47,12 +40,9 @@ void calendar_free(struct calendar **calendar)
     if (*calendar == NULL)
         return;
     calendar_stop(*calendar);
-<<<<<<< HEAD
     calendar_connector_stop((*calendar)->connector);
     calendar_connector_free(&(*calendar)->connector);
-=======
     sys_fetcher_free(&(*calendar)->fetcher);
->>>>>>> far
     ical_zones_free(&(*calendar)->zones);
     pthread_mutex_destroy(&(*calendar)->lock);
     mem_free(*calendar);
