@@ -199,7 +199,8 @@ static void run(void *ctx)
     if (question->works)
         calendar_usual_note(connector->usual, slice_str(question->source),
                             sys_mono_ms() - start_ms);
-    calendar_source_tell(connector->sources, question->source, question->works, question->why);
+    if (question->step->way == CALENDAR_CONNECTOR_FOREIGN) /* of servers the cluster tells */
+        calendar_source_tell(connector->sources, question->source, question->works, question->why);
     calendar_board_unref(&question->board);
 }
 

@@ -111,7 +111,8 @@ static enum st serve(void *ctx, struct cluster_asked *asked)
 
 /* --- a liar --- */
 
-static enum lie { SILENT, GARBAGE, OTHER_NUMBER, OTHER_FRAME, ONE_EACH, HALF, HUGE } lie;
+enum lie { SILENT, GARBAGE, OTHER_NUMBER, OTHER_FRAME, ONE_EACH, HALF, HUGE };
+static _Atomic(enum lie) lie;
 static atomic_uint liar_opened;
 
 struct liar {
