@@ -70,7 +70,7 @@ static bool counts(const struct some *some, const struct gathering *g,
 {
     const int64_t only_id = some->ask->calendar_id;
 
-    if (g->st != ST_OK || row->event_id == g->but_event_id ||
+    if (g->st != ST_OK || (g->but_event_id != 0 && row->event_id == g->but_event_id) ||
         (only_id != 0 && only_id != row->calendar_id) ||
         (only_id == 0 && is_among(g->transparent.at, g->transparent.count, row->calendar_id)))
         return false;
@@ -176,8 +176,19 @@ static void close_rights(struct gathering *g)
         g->st = ST_DENIED;
 }
 
+/* Mostly all that is in the account counts, so that nobody asks what a row is of. */
+static bool need_ids(const struct some *some)
+{
+    bool need = some->ask->but_uid.len > 0 || some->ask->calendar_id != 0;
+
+    for (size_t i = 0; i < some->accounts.count; i++)
+        need |= some->of[i].transparent.count > 0 || !some->of[i].rights.all;
+    return need;
+}
+
 static enum st gather(struct store_tx *tx, struct some *some)
 {
+    struct store_busy_window window = {some->ask->from_s, some->ask->until_s, false};
     const size_t count = some->accounts.count;
     enum st st = store_busy_calendars(tx, &some->accounts, note_calendar, some);
 
@@ -189,9 +200,9 @@ static enum st gather(struct store_tx *tx, struct some *some)
         st = store_busy_settings(tx, &some->accounts, note_account, some);
     for (size_t i = 0; st == ST_OK && i < count; i++)
         st = find_but(tx, some, &some->of[i]);
+    window.with_ids = need_ids(some);
     if (st == ST_OK)
-        st = store_busy_rows(tx, &some->accounts, some->ask->from_s, some->ask->until_s, add_row,
-                             some);
+        st = store_busy_rows(tx, &some->accounts, &window, add_row, some);
     for (size_t i = 0; st == ST_OK && i < count; i++)
         st = add_beyond(tx, some, i);
     return st;

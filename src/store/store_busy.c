@@ -102,9 +102,10 @@ enum st store_busy_settings(struct store_tx *tx, const struct store_busy_account
     return close_told(rows, told);
 }
 
-enum st store_busy_rows(struct store_tx *tx, const struct store_busy_accounts *of, int64_t from_s,
-                        int64_t until_s, store_busy_row_fn *fn, void *ctx)
+enum st store_busy_rows(struct store_tx *tx, const struct store_busy_accounts *of,
+                        const struct store_busy_window *window, store_busy_row_fn *fn, void *ctx)
 {
+    const int64_t from_s = window->from_s;
     const int64_t reach_s =
         from_s < INT64_MIN + STORE_BUSY_ROW_S ? INT64_MIN : from_s - STORE_BUSY_ROW_S;
     struct store_value values[VALUES_MAX];
@@ -113,15 +114,17 @@ enum st store_busy_rows(struct store_tx *tx, const struct store_busy_accounts *o
 
     put_accounts(of, values);
     values[STORE_BUSY_ACCOUNTS_MAX] = SV_I(from_s);
-    values[STORE_BUSY_ACCOUNTS_MAX + 1] = SV_I(until_s);
+    values[STORE_BUSY_ACCOUNTS_MAX + 1] = SV_I(window->until_s);
     values[STORE_BUSY_ACCOUNTS_MAX + 2] = SV_I(reach_s);
-    struct store_rows *rows = store_rows_open_values(tx, S_BUSYTIME_OF_SOME, values, COUNT(values));
+    struct store_rows *rows = store_rows_open_values(
+        tx, window->with_ids ? S_BUSYTIME_OF_SOME_FULL : S_BUSYTIME_OF_SOME, values, COUNT(values));
     while (told == ST_OK && store_rows_next(rows)) {
-        const struct store_busytime row = {.event_id = store_rows_i64(rows, 1),
-                                           .calendar_id = store_rows_i64(rows, 2),
-                                           .start_s = store_rows_i64(rows, 3),
-                                           .end_s = store_rows_i64(rows, 4),
-                                           .kind = (enum store_busy_kind)store_rows_i64(rows, 5)};
+        const struct store_busytime row = {
+            .start_s = store_rows_i64(rows, 1),
+            .end_s = store_rows_i64(rows, 2),
+            .kind = (enum store_busy_kind)store_rows_i64(rows, 3),
+            .event_id = window->with_ids ? store_rows_i64(rows, 4) : 0,
+            .calendar_id = window->with_ids ? store_rows_i64(rows, 5) : 0};
 
         number = number_of(of, store_rows_i64(rows, 0), number);
         told = fn(ctx, number, &row);

@@ -26,7 +26,13 @@ typedef enum st store_busy_account_fn(void *ctx, size_t number,
                                       const struct store_calendar_account *account);
 MUST_USE enum st store_busy_settings(struct store_tx *tx, const struct store_busy_accounts *of,
                                      store_busy_account_fn *fn, void *ctx);
-/* As store_busytime_each(), in any order; id_s is not set. */
+/* As store_busytime_each(), in any order, without id_s; event_id and calendar_id only where
+ * with_ids. */
 typedef enum st store_busy_row_fn(void *ctx, size_t number, const struct store_busytime *row);
+struct store_busy_window {
+    int64_t from_s, until_s;
+    bool with_ids;
+};
 MUST_USE enum st store_busy_rows(struct store_tx *tx, const struct store_busy_accounts *of,
-                                 int64_t from_s, int64_t until_s, store_busy_row_fn *fn, void *ctx);
+                                 const struct store_busy_window *window, store_busy_row_fn *fn,
+                                 void *ctx);
