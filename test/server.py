@@ -87,6 +87,7 @@ class Server:
         self.process = None
         self.ports = {}
         self.lines = []
+        self.lines_before = []    # of the processes before this one
         self.reader = None
 
     def command(self):
@@ -97,6 +98,7 @@ class Server:
                 "--base-port", str(self.base_port), "--settings", str(self.settings), *more]
 
     def start(self, wait=True):
+        self.lines_before += self.lines
         self.lines = []
         self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         stdin=subprocess.DEVNULL, env={**os.environ, **(self.env or {})})

@@ -159,6 +159,22 @@ MUST_USE enum st calendar_itip_incoming(const struct calendar_itip_world *world,
                                         struct calendar_itip_result *result_r,
                                         struct ical_error *error_r);
 
+/* Several REPLYs for one stored object, one after another. */
+struct calendar_itip_hearing;
+/* stored as for calendar_itip_incoming(). ST_INVALID: a date in it cannot be read. */
+MUST_USE enum st calendar_itip_hearing_new(const struct calendar_itip_world *world,
+                                           const struct calendar_itip_policy *policy,
+                                           const struct ical_comp *stored,
+                                           struct calendar_itip_hearing **hearing_r,
+                                           struct ical_error *error_r);
+/* What calendar_itip_incoming() would say, had what those before it made been stored.
+ * result_r->store, where there is one, is the same object each time, with all that came so far.
+ * ST_INVALID and *error_r: it is no REPLY to this object; the others are not harmed. */
+MUST_USE enum st calendar_itip_hear(struct calendar_itip_hearing *hearing,
+                                    const struct ical_comp *message, struct slice sender,
+                                    struct calendar_itip_result *result_r,
+                                    struct ical_error *error_r);
+
 /* What a recipient can hold. */
 struct calendar_itip_holds {
     bool this_and_future; /* RANGE=THISANDFUTURE */

@@ -154,6 +154,13 @@ enum st calendar_itip_set_read(const struct calendar_itip_world *world, struct i
     return ST_OK;
 }
 
+void calendar_itip_set_extend(struct itip_set *set, size_t added)
+{
+    set->count += added;
+    if (added > 0)
+        qsort(set->parts, set->count, sizeof(*set->parts), by_key);
+}
+
 struct itip_part *calendar_itip_set_find(const struct itip_set *set, const struct itip_part *key)
 {
     return set->count == 0 ? NULL

@@ -10,6 +10,13 @@ void calendar_who_init(const struct directory *directory, struct arena *arena,
     directory_groups_of(directory, arena, slice_str(person->name), &who_r->groups);
 }
 
+/* By name: each may be of another snapshot of the directory. */
+static bool is_own(const struct calendar_who *who, const struct directory_person *owner)
+{
+    return owner == who->person ||
+           (who->person != NULL && slice_eq(slice_str(owner->name), slice_str(who->person->name)));
+}
+
 static bool is_for(const struct calendar_who *who, struct slice grantee)
 {
     if (slice_eq(grantee, SLICE("*")) ||
@@ -54,7 +61,7 @@ enum st calendar_rights(struct store_tx *tx, const struct calendar_who *who,
     struct looking looking = {who, calendar_id, rights_r};
 
     *rights_r = (struct calendar_rights){STORE_RIGHTS_ACT, STORE_RIGHTS_ACT, STORE_RIGHTS_ACT};
-    if (owner == who->person)
+    if (is_own(who, owner))
         return ST_OK;
     *rights_r = (struct calendar_rights){STORE_RIGHTS_NONE, STORE_RIGHTS_NONE, STORE_RIGHTS_NONE};
     return store_calendar_grants_of(tx, owner->account_id, look, &looking);
@@ -106,7 +113,7 @@ enum st calendar_busy_rights(struct store_tx *tx, struct arena *arena,
     struct opening opening = {arena, who, inbox_id, false, rights_r};
     enum st st = ST_OK;
 
-    *rights_r = (struct calendar_busy_rights){.all = owner == who->person};
+    *rights_r = (struct calendar_busy_rights){.all = is_own(who, owner)};
     if (!rights_r->all)
         st = store_calendar_grants_of(tx, owner->account_id, look_at_busy, &opening);
     rights_r->all |= !opening.restricted;

@@ -15,6 +15,7 @@ enum store_event_kind { STORE_EVENT = 0, STORE_TODO = 1, STORE_JOURNAL = 2 };
 enum {
     STORE_EVENT_PRIVATE = 1 << 0, /* CLASS other than PUBLIC */
     STORE_EVENT_REPEATS = 1 << 1, /* it is not in all of [first_s, last_s] */
+    STORE_EVENT_ALONE = 1 << 2,   /* no ORGANIZER, no ATTENDEE; rows of older versions lack it */
 };
 /* The calendar_id of objects that nobody sees: what is remembered of invitations that were deleted
  * or cancelled, so that a late message does not bring them back. */
@@ -64,6 +65,12 @@ struct store_busytime {
 MUST_USE enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes,
                                  const struct store_event *old, struct store_event *event,
                                  const struct store_busytime *rows, size_t count);
+/* Many at once in a calendar of an account whose events make nobody busy (an inbox): those of add,
+ * whose names are free, come; those of gone, which store_event_each() gave in this transaction, go.
+ * The account's row is locked. Outputs and errors as store_event_put()'s, but for event_id. */
+MUST_USE enum st store_event_exchange(struct store_tx *tx, uint64_t quota_bytes,
+                                      struct store_event *add, size_t add_count,
+                                      const struct store_event *gone, size_t gone_count);
 /* Only its busytime and from_s, until_s, first_s, last_s (which its rows begin between): nobody's
  * copy changes, no number is taken. */
 MUST_USE enum st store_event_expand(struct store_tx *tx, const struct store_event *event,
