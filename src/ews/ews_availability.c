@@ -107,9 +107,12 @@ static void take(struct asking *asking, size_t at, const struct calendar_connect
     *told = (struct ews_told){.fault = fault_of(answer),
                               .view = asking->ask.view,
                               .elsewhere = ews_client_is_new(asking->call)};
-    if (known)
+    if (known) {
         told->times =
             (struct ews_times){answer->rows, answer->count, answer->from_s, answer->until_s};
+        told->events = answer->events;
+        told->event_count = answer->event_count;
+    }
     if (known && ews_view_has_events(asking->ask.view) && answer->count > EVENTS_MAX)
         told->fault = &too_big;
     if (known && week->person != NULL) {

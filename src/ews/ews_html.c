@@ -13,8 +13,8 @@ static const char *const telling[] = {"html", "body", "div", "p", "br", "span", 
 
 struct reading {
     struct buf *out;
-    size_t hidden; /* how many elements that nobody sees are open */
-    bool blank;    /* one is due before the next word */
+    struct slice hidden; /* the element that is open and nobody sees; "": none */
+    bool blank;          /* one is due before the next word */
 };
 
 static bool among(struct slice name, const char *const *names, size_t count)
@@ -60,7 +60,7 @@ static void end_line(struct reading *r)
 
 static void put(struct reading *r, struct slice bytes)
 {
-    if (r->hidden > 0)
+    if (r->hidden.len > 0)
         return;
     if (r->blank && r->out->len > 0 && r->out->ptr[r->out->len - 1] != '\n')
         buf_put(r->out, SLICE(" "));
@@ -74,8 +74,8 @@ static void tag(struct reading *r, struct slice text)
     const bool closes = text.len > 0 && text.ptr[0] == '/';
     const bool line = slice_ieq(name, SLICE("br")) || closes;
 
-    if (among(name, unseen, COUNT(unseen)))
-        r->hidden = closes ? (r->hidden > 0 ? r->hidden - 1 : 0) : r->hidden + 1;
+    if (r->hidden.len > 0 || among(name, unseen, COUNT(unseen)))
+        r->hidden = closes ? SLICE("") : name;
     else if (among(name, blocks, COUNT(blocks)) &&
              (line || (r->out->len > 0 && r->out->ptr[r->out->len - 1] != '\n')))
         end_line(r);
@@ -122,11 +122,23 @@ static void put_point(struct reading *r, uint32_t point)
     if (point < ' ')
         return;
     if (point == ' ') {
-        r->blank = true;
+        r->blank |= r->hidden.len == 0;
         return;
     }
     if (utf8_put(point, &bytes))
         put(r, buf_slice(&bytes));
+}
+
+/* A '<' before anything else is one; where nobody sees anything, but for what ends that. */
+static bool begins_tag(const struct reading *r, struct slice rest)
+{
+    const char next = rest.len > 1 ? rest.ptr[1] : ' ';
+
+    if (rest.ptr[0] != '<')
+        return false;
+    if (r->hidden.len > 0)
+        return next == '/' && slice_istarts(slice_sub(rest, 2, rest.len), r->hidden);
+    return tag_name(slice_sub(rest, 1, 1)).len > 0 || next == '/' || next == '!' || next == '?';
 }
 
 /* What rest begins with, where a tag, a comment or a reference begins there; gives its length, 0:
@@ -137,7 +149,7 @@ static size_t markup(struct reading *r, struct slice rest, bool closed)
         const size_t end = slice_find_slice(rest, SLICE("-->"));
         return end == SIZE_MAX ? rest.len : end + 3;
     }
-    if (closed && rest.ptr[0] == '<') {
+    if (closed && begins_tag(r, rest)) {
         const size_t end = slice_find(rest, '>');
         tag(r, slice_sub(rest, 1, end - 1));
         return end + 1;
@@ -161,7 +173,7 @@ void ews_html_words(struct slice html, struct buf *out)
         const size_t len = markup(&r, rest, last != SIZE_MAX && i < last);
 
         if (len == 0 && (unsigned char)rest.ptr[0] <= ' ')
-            r.blank = true;
+            r.blank |= r.hidden.len == 0;
         else if (len == 0)
             put(&r, slice_sub(rest, 0, 1));
         i += len > 0 ? len : 1;

@@ -95,7 +95,7 @@ static void write_span(const struct ews_ask *ask, int64_t start_s, int64_t end_s
     xml_write_text_in(out, XML_EWST, "BusyType", slice_str(kind));
 }
 
-static void write_details(const struct ews_event *event, struct buf *out)
+static void write_details(const struct calendar_detail *event, struct buf *out)
 {
     xml_write_open(out, XML_EWST, "CalendarEventDetails");
     if (event->subject.len > 0)
@@ -111,14 +111,14 @@ static void write_details(const struct ews_event *event, struct buf *out)
 }
 
 static void write_event(const struct ews_ask *ask, const struct ews_told *told,
-                        const struct ews_event *event, struct buf *out)
+                        const struct calendar_detail *event, struct buf *out)
 {
     const bool known = told->elsewhere || event->kind != STORE_BUSY_ELSEWHERE;
 
     xml_write_open(out, XML_EWST, "CalendarEvent");
     write_span(ask, event->start_s, event->end_s,
                ews_busy_name(known ? event->kind : STORE_BUSY_FREE), out);
-    if (event->detailed && ews_view_is_detailed(told->view))
+    if (event->told && ews_view_is_detailed(told->view))
         write_details(event, out);
     xml_write_close(out, XML_EWST, "CalendarEvent");
 }
@@ -141,10 +141,11 @@ static void write_events(const struct ews_ask *ask, const struct ews_told *told,
     xml_write_open(out, XML_EWST, "CalendarEventArray");
     write_unknown(ask, ask->from_s, known ? told->times.from_s : ask->until_s, out);
     for (size_t i = 0; told->events != NULL && i < told->event_count; i++)
-        write_event(ask, told, &told->events[i], out);
+        if (told->events[i].start_s < ask->until_s && told->events[i].end_s > ask->from_s)
+            write_event(ask, told, &told->events[i], out);
     for (size_t i = 0; told->events == NULL && i < told->times.count; i++) {
         const struct calendar_busy_row *row = &told->times.rows[i];
-        const struct ews_event event = {row->start_s, row->end_s, row->kind, .detailed = false};
+        const struct calendar_detail event = {row->start_s, row->end_s, row->kind, .told = false};
 
         write_event(ask, told, &event, out);
     }

@@ -1,6 +1,6 @@
 /* ews_view.h: who is busy when as EWS tells it. Pure. Inside ews/. */
 #pragma once
-#include "calendar/calendar_busy.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_hours.h"
 #include "ews/ews_ask.h"
 
@@ -23,20 +23,11 @@ void ews_digits(const struct ews_times *times, int64_t from_s, int64_t until_s,
                 uint64_t interval_min, char *digits);
 const char *ews_busy_name(enum store_busy_kind kind); /* "Busy" */
 
-/* An event with what may be told of it. */
-struct ews_event {
-    int64_t start_s, end_s;
-    enum store_busy_kind kind;
-    bool detailed; /* the rest is told */
-    struct slice subject, place;
-    bool meeting, recurring, exception, private;
-};
-
 /* What is told of one mailbox. */
 struct ews_told {
     const struct ews_fault *fault; /* NULL: none, and the rest counts */
     struct ews_times times;
-    const struct ews_event *events; /* in place of the rows; NULL: none are told */
+    const struct calendar_detail *events; /* in place of the rows; NULL: none are told */
     size_t event_count;
     enum ews_view view; /* at most what was asked for */
     const struct calendar_hours *hours;
