@@ -135,9 +135,7 @@ static void add_unknown(struct arena *arena, struct ical_comp *comp, int64_t fro
 
     if (until_s <= from_s)
         return;
-    ical_time_write((struct ical_time){from_s, ICAL_UTC, NULL}, &out);
-    buf_put(&out, SLICE("/"));
-    ical_time_write((struct ical_time){until_s, ICAL_UTC, NULL}, &out);
+    ical_period_write(from_s, until_s, &out);
     ical_param_set(arena,
                    ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(&out))),
                    "FBTYPE", SLICE("X-POSTHORSE-UNKNOWN"));

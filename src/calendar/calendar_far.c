@@ -189,7 +189,7 @@ void calendar_far_ask(struct calendar *calendar, struct arena *arena,
         arena_new("far merge", CALENDAR_FAR_ROWS_MAX * UINT64_C(200) + 64 * KIB);
     struct calendar_far_run run = {
         .ask = ask,
-        .zones = {calendar_zones(calendar), NULL},
+        .calendar = calendar,
         .fetcher = calendar_fetcher(calendar),
         .trust_file = conf_get()->smtp_out_trust_file,
         .arena = scratch,
@@ -197,7 +197,6 @@ void calendar_far_ask(struct calendar *calendar, struct arena *arena,
         .bytes_left = bytes_max(ask),
     };
 
-    run.zones.floating = calendar_zone(calendar, scratch, SLICE(""), SLICE(""));
     for (size_t i = 0; i < ask->count; i++)
         run.persons[i] = (struct calendar_far_person){
             .address = ask->addresses[i], .answer = CALENDAR_HEDGE_GOOD, .why = ""};

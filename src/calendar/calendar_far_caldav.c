@@ -1,5 +1,5 @@
 /* CalDAV: the scheduling outbox for all at once (RFC 6638 section 5), or a report on each person's
- * calendars (RFC 4791 section 7.10); calendar_far_query.c for servers that lack it. */
+ * calendars (RFC 4791 section 7.10). */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
@@ -226,12 +226,19 @@ static void outbox(struct calendar_far_run *run)
 
 /* --- the report --- */
 
-/* false: no answer came, and the person has failed. */
-static bool ask_report(struct calendar_far_run *run, struct calendar_far_person *person,
-                       struct slice query, unsigned *status_r, struct buf *body)
+/* Whether the server knows no free-busy-query: it answers as to another report, or says so. */
+static bool is_unknown_report(unsigned status, struct slice body)
+{
+    return status == 207 || status == 405 || status == 501 ||
+           ((status == 400 || status == 403) &&
+            slice_find_slice(body, SLICE("supported-report")) != SIZE_MAX);
+}
+
+static void ask_report(struct calendar_far_run *run, struct calendar_far_person *person,
+                       struct slice query)
 {
     static const char *const headers[] = {"Content-Type: application/xml; charset=utf-8",
-                                          "Accept: text/calendar, application/xml", "Depth: 1"};
+                                          "Accept: text/calendar", "Depth: 1"};
     const struct calendar_far_part part = {person, 1};
     const struct calendar_far_message message = {
         .method = "REPORT",
@@ -240,48 +247,16 @@ static bool ask_report(struct calendar_far_run *run, struct calendar_far_person 
         .header_count = COUNT(headers),
         .body = query,
     };
-
-    return calendar_far_fetch(run, &part, &message, status_r, body);
-}
-
-static void ask_events(struct calendar_far_run *run, struct calendar_far_person *person)
-{
-    const struct calendar_far_part part = {person, 1};
-    AUTO(buf) struct buf query = BUF(2 * KIB);
     AUTO(buf) struct buf body = BUF(1);
     unsigned status;
 
-    calendar_far_query_write(run->ask->from_s, run->ask->until_s, &query);
-    if (!ask_report(run, person, buf_slice(&query), &status, &body))
-        return;
-    if (status == 207)
-        calendar_far_query_read(run->arena, buf_slice(&body), &run->zones, run->ask->from_s,
-                                run->ask->until_s, person);
-    else
-        calendar_far_refused(run, &part, status, true);
-}
-
-/* What servers say that know no free-busy-query; Radicale answers it as another report. */
-static bool has_no_report(unsigned status)
-{
-    return status == 207 || status == 400 || status == 403 || status == 405 || status == 422 ||
-           status == 501;
-}
-
-static void ask_person(struct calendar_far_run *run, struct calendar_far_person *person,
-                       struct slice query)
-{
-    const struct calendar_far_part part = {person, 1};
-    AUTO(buf) struct buf body = BUF(1);
-    unsigned status;
-
-    if (!ask_report(run, person, query, &status, &body))
+    if (!calendar_far_fetch(run, &part, &message, &status, &body))
         return;
     if (status == 200)
         calendar_far_ifb_read(run->arena, buf_slice(&body), run->ask->from_s, run->ask->until_s,
                               person);
-    else if (has_no_report(status))
-        ask_events(run, person);
+    else if (is_unknown_report(status, buf_slice(&body)))
+        calendar_far_query(run, person, message.url);
     else
         calendar_far_refused(run, &part, status, true);
 }
@@ -297,7 +272,7 @@ static void reports(struct calendar_far_run *run)
     put_utc(&query, run->ask->until_s);
     buf_put(&query, SLICE("\"/></C:free-busy-query>\n"));
     for (size_t i = 0; i < run->ask->count; i++)
-        ask_person(run, &run->persons[i], buf_slice(&query));
+        ask_report(run, &run->persons[i], buf_slice(&query));
 }
 
 void calendar_far_caldav(struct calendar_far_run *run)

@@ -17,15 +17,9 @@ struct calendar_far_person {
     const char *why;
 };
 
-/* Which instants an event's times are. */
-struct calendar_far_zones {
-    struct ical_zones *all;
-    const struct ical_zone *floating; /* of days and times without a zone; NULL: UTC */
-};
-
 struct calendar_far_run {
     const struct calendar_far_ask *ask;
-    struct calendar_far_zones zones;
+    struct calendar *calendar;
     struct sys_fetcher *fetcher;
     const char *trust_file;
     struct arena *arena; /* the persons' rows and sentences live in it */
@@ -70,6 +64,9 @@ const char *calendar_far_url(const struct calendar_far_run *run,
 void calendar_far_ews(struct calendar_far_run *run);
 void calendar_far_caldav(struct calendar_far_run *run);
 void calendar_far_ifb(struct calendar_far_run *run);
+/* By the person's events, where the server has no free-busy-query. */
+void calendar_far_query(struct calendar_far_run *run, struct calendar_far_person *person,
+                        const char *url);
 
 /* --- texts, pure --- */
 
@@ -77,6 +74,15 @@ void calendar_far_ifb(struct calendar_far_run *run);
  * BAD: it tells of other times than [from_s, until_s); GARBAGE. */
 void calendar_far_ifb_read(struct arena *arena, struct slice text, int64_t from_s, int64_t until_s,
                            struct calendar_far_person *person);
+
+/* Adds the rows of a calendar object; days and floating times are those of floating (NULL: UTC). */
+struct calendar_far_zones {
+    struct ical_zones *known;
+    const struct ical_zone *floating;
+};
+void calendar_far_event_read(struct arena *arena, struct slice text,
+                             const struct calendar_far_zones *zones, int64_t from_s,
+                             int64_t until_s, struct calendar_far_person *person);
 
 /* The request to a scheduling outbox (RFC 6638 section 5). organizer is without "mailto:". */
 struct calendar_far_request {
@@ -89,13 +95,6 @@ void calendar_far_caldav_write(struct arena *arena, const struct calendar_far_re
 /* CALDAV:schedule-response (RFC 6638 section 10.2), whatever order it is in. */
 void calendar_far_caldav_read(struct arena *arena, struct slice text, int64_t from_s,
                               int64_t until_s, const struct calendar_far_part *part);
-
-/* A calendar-query for the events of [from_s, until_s) (RFC 4791 section 7.8), and its multistatus:
- * GOOD and the rows of what they say; BAD: an event is not shown; GARBAGE. */
-void calendar_far_query_write(int64_t from_s, int64_t until_s, struct buf *out);
-void calendar_far_query_read(struct arena *arena, struct slice text,
-                             const struct calendar_far_zones *zones, int64_t from_s,
-                             int64_t until_s, struct calendar_far_person *person);
 
 /* GetUserAvailability (MS-OXWAVLS section 2.2.4.1) in UTC, for 100 persons and 42 days at most;
  * the times are multiples of CALENDAR_FAR_EWS_INTERVAL_S. */
