@@ -9,6 +9,7 @@
 #include "ical/ical.h"
 #include "ical/ical_zone.h"
 #include "store/store_event.h"
+#include "sys/sys_fetch.h"
 
 #include <pthread.h>
 
@@ -18,6 +19,7 @@ struct calendar {
     struct calendar_context context;
     struct ical_zones *zones;
     struct calendar_connector *connector;
+    struct sys_fetcher *fetcher;
     pthread_mutex_t lock;
     struct calendar_keeper *keeper; /* lock; NULL: it does not run */
 };
@@ -26,7 +28,8 @@ struct calendar *calendar_new(const struct calendar_context *context)
 {
     struct calendar *calendar = mem_grow(NULL, 1, sizeof(*calendar));
 
-    *calendar = (struct calendar){.context = *context, .zones = ical_zones_new(ZONES_FOLDER)};
+    *calendar = (struct calendar){
+        .context = *context, .zones = ical_zones_new(ZONES_FOLDER), .fetcher = sys_fetcher_new()};
     calendar->connector = calendar_connector_new(calendar);
     pthread_mutex_init(&calendar->lock, NULL);
     return calendar;
@@ -39,6 +42,7 @@ void calendar_free(struct calendar **calendar)
     calendar_stop(*calendar);
     calendar_connector_stop((*calendar)->connector);
     calendar_connector_free(&(*calendar)->connector);
+    sys_fetcher_free(&(*calendar)->fetcher);
     ical_zones_free(&(*calendar)->zones);
     pthread_mutex_destroy(&(*calendar)->lock);
     mem_free(*calendar);
@@ -97,6 +101,11 @@ struct calendar_connector *calendar_connector(const struct calendar *calendar)
 struct ical_zones *calendar_zones(const struct calendar *calendar)
 {
     return calendar->zones;
+}
+
+struct sys_fetcher *calendar_fetcher(const struct calendar *calendar)
+{
+    return calendar->fetcher;
 }
 
 /* A VTIMEZONE's text gives its own zone, or that of the system that has its name. */

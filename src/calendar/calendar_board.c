@@ -5,22 +5,9 @@
 #include "conf/conf.h"
 #include "sys/sys_time.h"
 
-#include <stdio.h>
-
-#define JOB_BYTES_MAX (256 * MIB)
 #define THREADS_MAX 128
 #define ROWS_MAX 20000 /* of one last known answer */
 #define USUAL_MAX 1000
-
-/* A question on its way; nothing of it goes before the board. */
-struct calendar_job_state {
-    struct calendar_job_state *next;
-    struct calendar_board *board;
-    struct calendar_question question;
-    struct arena *arena; /* the thread's that asks */
-    bool *told;          /* of each seat */
-    bool failed;
-};
 
 struct calendar_connector *calendar_connector_new(struct calendar *calendar)
 {
@@ -32,11 +19,6 @@ struct calendar_connector *calendar_connector_new(struct calendar *calendar)
     connector->usual = calendar_usual_new(USUAL_MAX);
     connector->sources = calendar_sources_new(THREADS_MAX, (unsigned)conf->freebusy_source_max);
     return connector;
-}
-
-void calendar_connector_use_cluster(struct calendar_connector *connector, struct cluster *cluster)
-{
-    connector->cluster = cluster;
 }
 
 void calendar_connector_stop(struct calendar_connector *connector)
@@ -82,7 +64,7 @@ void calendar_board_unref(struct calendar_board **at)
     pthread_mutex_unlock(&board->lock);
     if (!last)
         return;
-    for (struct calendar_job_state *job = board->jobs; job != NULL; job = job->next)
+    for (struct calendar_question *job = board->questions; job != NULL; job = job->next)
         arena_free(&job->arena);
     directory_unref(&board->directory);
     pthread_cond_destroy(&board->heard);
@@ -104,68 +86,11 @@ const struct calendar_said *calendar_board_take(struct calendar_board *board, ui
     return said;
 }
 
-/* Of the job's seat; *said is copied. */
-static void put(struct calendar_job_state *job, size_t seat, const struct calendar_said *said)
+void calendar_board_put(struct calendar_board *board, struct calendar_said *said)
 {
-    struct calendar_board *board = job->board;
-    struct calendar_said *copy = arena_one(job->arena, struct calendar_said);
-
-    *copy = *said;
-    copy->next = NULL;
-    copy->attendee = job->question.seats[seat].attendee;
-    copy->step = job->question.seats[seat].step;
-    if (copy->source == NULL)
-        copy->source = job->question.source;
-    if (copy->way == NULL)
-        copy->way = "";
-    job->told[seat] = true;
     pthread_mutex_lock(&board->lock);
-    *board->last = copy;
-    board->last = &copy->next;
+    *board->last = said;
+    board->last = &said->next;
     pthread_cond_signal(&board->heard);
     pthread_mutex_unlock(&board->lock);
-}
-
-/* Of all seats that nothing was said of. */
-static void put_rest(struct calendar_job_state *job, enum calendar_hedge_answer answer,
-                     const char *why)
-{
-    for (size_t i = 0; i < job->question.count; i++)
-        if (!job->told[i])
-            put(job, i, &(struct calendar_said){.answer = answer, .why = why});
-}
-
-static void drop(void *ctx)
-{
-    struct calendar_job_state *job = ctx;
-
-    put_rest(job, CALENDAR_HEDGE_AWAY, "too many questions wait for it");
-    calendar_board_unref(&job->board);
-}
-
-static void run(void *ctx)
-{
-    struct calendar_job_state *job = ctx;
-
-    put_rest(job, CALENDAR_HEDGE_BAD, "this server cannot ask others yet");
-    calendar_board_unref(&job->board);
-}
-
-void calendar_board_ask(struct calendar_board *board, const struct calendar_question *question)
-{
-    struct calendar_job_state *job = arena_one(board->arena, struct calendar_job_state);
-    const struct calendar_job begin = {.source = question->source,
-                                       .deadline_ms = board->ask.deadline_ms,
-                                       .run = run,
-                                       .drop = drop,
-                                       .ctx = job};
-
-    *job = (struct calendar_job_state){.next = board->jobs, .board = board, .question = *question};
-    job->arena = arena_new("free/busy source", JOB_BYTES_MAX);
-    job->told = arena_many(board->arena, bool, question->count);
-    board->jobs = job;
-    pthread_mutex_lock(&board->lock);
-    board->refs++;
-    pthread_mutex_unlock(&board->lock);
-    calendar_source_run(board->connector->sources, &begin);
 }

@@ -340,22 +340,24 @@ static void ask_group(struct calendar_connector_lookup *lookup,
     const size_t first = group->attendees[0];
     const struct seat *seat = &lookup->seats[first / CALENDAR_HEDGE_STEPS_MAX];
     const size_t step = first % CALENDAR_HEDGE_STEPS_MAX;
-    struct calendar_question question = {.step = &seat->plan.steps[step],
-                                         .source = seat->sources[step],
-                                         .visited = seat->plan.visited,
-                                         .visited_count = seat->plan.visited_count,
-                                         .count = group->count};
+    struct calendar_question *question = arena_one(lookup->arena, struct calendar_question);
 
-    question.seats = arena_many(lookup->arena, struct calendar_question_seat, group->count);
+    *question = (struct calendar_question){.step = &seat->plan.steps[step],
+                                           .source = seat->sources[step],
+                                           .visited = seat->plan.visited,
+                                           .visited_count = seat->plan.visited_count,
+                                           .count = group->count};
+
+    question->seats = arena_many(lookup->arena, struct calendar_question_seat, group->count);
     for (size_t i = 0; i < group->count; i++) {
         const size_t number = group->attendees[i] / CALENDAR_HEDGE_STEPS_MAX;
         const size_t its = group->attendees[i] % CALENDAR_HEDGE_STEPS_MAX;
 
-        question.seats[i] = (struct calendar_question_seat){
-            number, its, lookup->seats[number].plan.steps[its].address};
+        question->seats[i] = (struct calendar_question_seat){
+            number, its, lookup->seats[number].plan.steps[its].address, false};
     }
     count_add(COUNT_FREEBUSY_QUESTIONS, 1);
-    calendar_board_ask(lookup->board, &question);
+    calendar_question_ask(lookup->board, question);
 }
 
 /* Everything that is to be done now. The store is asked last: what is under way goes on. */
@@ -395,7 +397,7 @@ static const char *source_name(struct arena *arena, const struct calendar_connec
     char name[HEALTH_NAME_BYTES + 32];
 
     if (step->way == CALENDAR_CONNECTOR_HERE)
-        return "this server";
+        return CALENDAR_SOURCE_HERE;
     if (step->way == CALENDAR_CONNECTOR_SERVER)
         snprintf(name, sizeof(name), "server %s%s", step->server->name,
                  step->hops_left > 0 ? " (to go round)" : "");

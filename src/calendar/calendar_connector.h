@@ -3,6 +3,7 @@
  * deadline (calendar_hedge.h); where nobody answers, the last known answer counts for a while
  * (calendar_known.h). Nobody's failure is another's. */
 #pragma once
+#include "calendar/calendar_busy.h"
 #include "calendar/calendar_connector_plan.h"
 #include "calendar/calendar_rights.h"
 

@@ -11,6 +11,8 @@
 
 #include <pthread.h>
 
+#define CALENDAR_SOURCE_HERE "this server"
+
 struct calendar_connector {
     struct calendar *calendar;
     struct cluster *cluster; /* NULL: this server is of no domain */
@@ -38,9 +40,15 @@ struct calendar_said {
 struct calendar_question_seat {
     size_t attendee, step;
     struct slice address; /* as the source writes it */
+    bool told;            /* something was said of it */
 };
-/* To one source about several attendees. */
+/* To one source about several attendees; nothing of it goes before the board. */
 struct calendar_question {
+    struct calendar_question *next; /* of the board's */
+    struct calendar_board *board;
+    struct arena *arena; /* of the thread that asks */
+    bool works;          /* the source: it answered of one or knew that there is none */
+    const char *why;     /* it does not */
     const struct calendar_connector_step *step; /* of the first; the others' say the same */
     const char *source;
     const struct slice *visited;
@@ -49,7 +57,6 @@ struct calendar_question {
     size_t count;
 };
 
-struct calendar_job_state;
 struct calendar_board {
     struct calendar_connector *connector;
     const struct directory *directory; /* plans point into it */
@@ -60,14 +67,18 @@ struct calendar_board {
     pthread_cond_t heard;
     size_t refs;                               /* lock */
     const struct calendar_said *first, **last; /* lock; what nobody took yet */
-    struct calendar_job_state *jobs;           /* of the asking thread */
+    struct calendar_question *questions;       /* of the asking thread */
 };
 
 /* With one reference, the asking thread's; the arena becomes the board's. */
 struct calendar_board *calendar_board_new(struct calendar_connector *connector,
                                           struct arena *arena);
 void calendar_board_unref(struct calendar_board **board); /* sets *board to NULL */
-/* Asks on another thread; everything in question lives in the board's arena. */
-void calendar_board_ask(struct calendar_board *board, const struct calendar_question *question);
+/* Appended; any thread. */
+void calendar_board_put(struct calendar_board *board, struct calendar_said *said);
 /* What was heard since, in its order; waits until until_ms of sys_mono_ms() where it is nothing. */
 const struct calendar_said *calendar_board_take(struct calendar_board *board, uint64_t until_ms);
+
+/* Asks on another thread; the question lives in the board's arena. Each of its seats is answered on
+ * the board, once. */
+void calendar_question_ask(struct calendar_board *board, struct calendar_question *question);

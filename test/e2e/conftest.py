@@ -5,6 +5,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import server as servers
+from telling import pytest_runtest_makereport
 
 sys.dont_write_bytecode = True
 STORES = ("sqlite", "postgres")

@@ -1,5 +1,5 @@
 """The commands of posthorse against a running server, and those that work without one."""
-import http.client, imaplib, json, mailbox, os, pty, re, signal, socket, stat, subprocess, time
+import http.client, imaplib, json, mailbox, os, pty, re, select, signal, socket, stat, subprocess, time
 
 import pytest
 import server as servers
@@ -545,12 +545,18 @@ def test_a_reader_who_leaves_does_no_harm(api, ctl, shared, user, tmp_path):
 
 
 def test_a_clean_stop_finishes_the_call_under_way(sqlite):
+    sqlite.settings.write_text("shutdown_timeout_ms = 60 s\n")    # passwords cost what the machine has to spare
     sqlite.start()
-    accounts = [{"name": f"late{n}", "password": "pw"} for n in range(100)]
+    accounts = [{"name": f"late{n}", "password": "pw"} for n in range(20)]
+    body = json.dumps({"accounts": accounts}).encode()
     api = Unix(sqlite.dir / "data" / "admin.sock")
-    api.request("POST", "/v1/account/import", json.dumps({"accounts": accounts}))
-    time.sleep(0.2)
+    api.putrequest("POST", "/v1/account/import")
+    api.putheader("Expect", "100-continue")
+    api.putheader("Content-Length", len(body))
+    api.endheaders()
+    assert select.select([api.sock], [], [], 20)[0]    # it says 100: from here on the call is under way
+    api.send(body)
     sqlite.signal(signal.SIGTERM)
     answer = api.getresponse()
-    assert answer.status == 200 and json.loads(answer.read()) == {"added": 100}
-    assert sqlite.wait() == 0
+    assert answer.status == 200 and json.loads(answer.read()) == {"added": 20}
+    assert sqlite.wait(60) == 0

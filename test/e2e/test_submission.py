@@ -88,7 +88,7 @@ def test_lost_before_the_reply_and_given_again_it_is_one_message(shared, sender,
     sender.submit(data, to(rcpt))
     assert len(rcpt.found("INBOX", ident)) == 1
     assert len(sender.found("Sent", ident)) == 1
-    assert any(ident in l for l in shared.lines if "event=submission_repeated" in l)
+    wait_until(lambda: any(ident in l for l in shared.lines if "event=submission_repeated" in l), what="a line in the log")
 
 
 def test_it_outlives_the_server(own):
@@ -171,7 +171,7 @@ def test_a_clients_own_copy_is_the_one_that_lies_there(shared, sender, rcpt):
         imap.ok("EXPUNGE")
         imap.append("Sent", data)
         assert len(sender.found("Sent", ident)) == 1
-    assert any(ident in l for l in shared.lines if "event=imap_append_known" in l)
+    wait_until(lambda: any(ident in l for l in shared.lines if "event=imap_append_known" in l), what="a line in the log")
 
 
 def test_the_folder_is_the_one_with_the_special_use_or_is_made(sender, rcpt):

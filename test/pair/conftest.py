@@ -6,6 +6,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 from pairing import USERS, PairServer, Proxy, new_postgres, where
+from telling import pytest_runtest_makereport
 
 
 @pytest.fixture(scope="session")

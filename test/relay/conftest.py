@@ -8,6 +8,7 @@ import processes
 from relaying import HOME, Relay
 from server import Smtp
 from sink import EXTENSIONS, Sink
+from telling import pytest_runtest_makereport
 
 sys.dont_write_bytecode = True
 processes.prepare()

@@ -20,7 +20,7 @@ def exchange():
 
 @pytest.fixture(scope="module")
 def gateway(home, exchange):
-    relay = Relay().start()
+    relay = Relay(settings={"queue_timeout_ms": "2 min"}).start()    # nothing here times out
     relay.connection("home", HOME, f"127.0.0.1:{home.port}")
     document(relay, "btex", "BTEx", f"{THEIRS}:{exchange.port}", "*@BTEx *@exchange.example",
              "alice@example.test alice@us.exchange.example", network="127.0.0.8/29")
@@ -65,6 +65,7 @@ def read(relay, user, ident):
 def test_what_goes_there_is_as_they_write_it_and_its_size_is_told_right(gateway, exchange):
     ident = new_id()
     data = text(ident, "alice@example.test", "Carl <carl@BTEx>, dora@else.example", SIGNED)
+    since = len(gateway.lines)
     gateway.send("carl@BTEx", ident, sender="alice@example.test", data=data)
     got = exchange.wait_accepted(to="carl@exchange.example", id=ident)[0]
     whole = exchange.text(got)
@@ -74,7 +75,7 @@ def test_what_goes_there_is_as_they_write_it_and_its_size_is_told_right(gateway,
     size = [int(re.search(r"SIZE=(\d+)", c["line"])[1]) for c in exchange.commands("MAIL", "alice@us")]
     assert size[-1] == len(whole)
     assert "ORCPT=rfc822;carl@btex" in exchange.commands("RCPT", "carl@exchange.example")[-1]["line"]
-    line = gateway.await_line("way=out")
+    line = gateway.await_line("way=out", since=since)
     assert "document=btex" in line and "addresses=3" in line and "signed=1" in line
 
 
