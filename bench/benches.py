@@ -6,6 +6,7 @@ from typing import Callable, Iterator
 
 from caldav import bench_caldav
 from cases import Case, OURS
+from freebusy import bench_freebusy
 from mail_on import bench_drain, bench_queued, bench_relay, bench_thousand
 from pair import bench_shadow
 from work import (Plan, interleave, bench_big, bench_folder, bench_idle, bench_lmtp, bench_login, bench_smtp)
@@ -45,6 +46,9 @@ BENCHES = {
     "recur": Bench("A recurring event expanded", "Parsed before; one process, nothing is stored.", bench_recur),
     "caldav": Bench("Calendars", "CalDAV; PUT is durable before the answer, busytime and scheduling included.",
                     bench_caldav),
+    "freebusy": Bench("When are these people free?",
+                      "Asked at the scheduling outbox over a kept connection; each client is a process of its own.",
+                      bench_freebusy),
     "thousand": Bench("One message to a thousand accounts", "Until it is in all mailboxes.",
                       bench_thousand),
     "shadow": Bench("A copy on a second server before 250",

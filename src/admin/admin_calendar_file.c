@@ -14,6 +14,9 @@
 #define FLUSH_BYTES (64 * KIB)
 #define MERGE_ARENA_BYTES_MAX (40 * MIB)
 #define REFUSED_MAX 10000 /* told by name */
+#define BATCH_MAX 100     /* objects of one transaction */
+#define BATCH_BYTES (1 * MIB)
+#define IMPORT_ARENA_BYTES_MAX (64 * MIB) /* of a batch and the largest object */
 
 /* --- export --- */
 
@@ -123,33 +126,41 @@ enum st admin_calendar_export(struct admin_call *call)
 
 /* --- import --- */
 
+/* An object that came and is not stored yet; its texts lie in the batch's arena. */
+struct item {
+    json_int_t at; /* its number in the caller's file */
+    struct slice uid;
+    struct slice body;
+    struct slice name; /* of what is there of it, or of what is made */
+    bool same;         /* as what is there */
+};
+
 struct importing {
     struct admin_calendar *of;
     struct admin_frame *frame;
-    struct arena *arena;   /* of an object */
+    struct arena *arena;   /* of a batch */
+    struct arena *scratch; /* of an object */
     int64_t calendar_id;   /* where things go */
     struct slice calendar; /* its name */
-    struct slice uid;      /* of the object that comes in */
-    json_int_t at;         /* its number in the caller's file */
-    struct buf body;
+    struct buf body;       /* of the object that comes in */
+    struct item items[BATCH_MAX];
+    size_t count;
+    size_t bytes;
     uint64_t made, changed, same, refused;
     json_t *list; /* of those refused */
-    /* of one read */
-    struct slice name;
-    struct slice old; /* its text; NULL: there is none */
 };
 
 static enum st begin(void *ctx, json_t *object)
 {
     struct importing *im = ctx;
     const json_t *uid = json_object_get(object, "uid");
+    struct item *item = &im->items[im->count];
 
-    arena_reset(im->arena);
     buf_clear(&im->body);
-    im->at = json_integer_value(json_object_get(object, "at"));
-    im->uid = SLICE("");
+    *item =
+        (struct item){.at = json_integer_value(json_object_get(object, "at")), .uid = SLICE("")};
     if (json_is_string(uid))
-        im->uid =
+        item->uid =
             arena_copy(im->arena, (struct slice){json_string_value(uid), json_string_length(uid)});
     return ST_OK;
 }
@@ -161,56 +172,91 @@ static enum st take_bytes(void *ctx, struct slice bytes)
     return ST_OK;
 }
 
-static void refuse(struct importing *im, unsigned line, const char *why)
+static void refuse(struct importing *im, const struct item *item, unsigned line, const char *why)
 {
     if (im->refused++ < REFUSED_MAX)
         json_array_append_new(im->list,
-                              json_pack("{s:I, s:i, s:o, s:s}", "at", im->at, "line", (int)line,
-                                        "uid", admin_json_text(im->uid), "why", why));
+                              json_pack("{s:I, s:i, s:o, s:s}", "at", item->at, "line", (int)line,
+                                        "uid", admin_json_text(item->uid), "why", why));
 }
 
-static enum st find_old(struct store_tx *tx, void *arg)
+static enum st find_old(struct importing *im, struct store_tx *tx, struct item *item)
 {
-    struct importing *im = arg;
     struct store_event event;
 
-    im->old = (struct slice){NULL, 0};
-    im->name = calendar_file_name(im->arena, im->uid);
-    if (im->uid.len == 0 || im->uid.len > STORE_EVENT_UID_BYTES_MAX)
+    item->same = false;
+    item->name = calendar_file_name(im->arena, item->uid);
+    if (item->uid.len == 0 || item->uid.len > STORE_EVENT_UID_BYTES_MAX)
         return ST_OK;
-    enum st st = store_event_find_uid(tx, im->arena, im->of->account.account_id, im->uid, &event);
+    arena_reset(im->scratch);
+    enum st st =
+        store_event_find_uid(tx, im->scratch, im->of->account.account_id, item->uid, &event);
     if (st == ST_OK && event.calendar_id != im->calendar_id)
-        st = store_event_find(tx, im->arena, im->calendar_id, im->name, &event);
-    if (st == ST_OK) {
-        im->old = event.body;
-        im->name = event.name;
-    }
-    return st == ST_NOT_FOUND ? ST_OK : st;
+        st = store_event_find(tx, im->scratch, im->calendar_id, item->name, &event);
+    if (st != ST_OK)
+        return st == ST_NOT_FOUND ? ST_OK : st;
+    item->name = arena_copy(im->arena, event.name);
+    item->same =
+        calendar_file_same(im->scratch, calendar_zones(im->of->calendar), event.body, item->body);
+    return ST_OK;
 }
 
-static enum st store_object(struct importing *im)
+static enum st find_body(struct store_tx *tx, void *arg)
 {
-    AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    struct calendar_put put = {.owner = directory_login(directory, im->of->name),
-                               .calendar_id = im->calendar_id,
-                               .name = im->name,
-                               .body = buf_slice(&im->body),
-                               .quiet = true,
-                               .now_ms = sys_now_ms()};
+    struct importing *im = arg;
+    enum st st = ST_OK;
+
+    for (size_t i = 0; st == ST_OK && i < im->count; i++)
+        st = find_old(im, tx, &im->items[i]);
+    return st;
+}
+
+/* Counts and tells; what stops the import is returned. */
+static enum st tell(struct importing *im, const struct item *item, const struct calendar_put *put)
+{
     char why[STORE_NAME_BYTES_MAX + 300];
 
-    if (put.owner == NULL || put.owner->account_id == 0)
+    im->made += put->st == ST_OK && put->created;
+    im->changed += put->st == ST_OK && !put->created;
+    if (put->st != ST_INVALID)
+        return put->st;
+    snprintf(why, sizeof(why), "%s%s%s%s", put->error.text, put->conflict[0] != '\0' ? " (" : "",
+             put->conflict, put->conflict[0] != '\0' ? ")" : "");
+    refuse(im, item, put->error.line, why);
+    return ST_OK;
+}
+
+static enum st store_items(struct importing *im)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    const struct directory_person *owner = directory_login(directory, im->of->name);
+    struct calendar_put *puts = arena_many(im->arena, struct calendar_put, BATCH_MAX);
+    size_t at[BATCH_MAX];
+    size_t count = 0;
+
+    if (owner == NULL || owner->account_id == 0)
         return admin_refuse(im->of->call, ST_NOT_FOUND, "%.*s: nobody has that account here",
                             SLICE_ARG(im->of->name));
-    enum st st = calendar_put(im->of->calendar, &put);
-    im->made += st == ST_OK && put.created;
-    im->changed += st == ST_OK && !put.created;
-    if (st != ST_INVALID)
-        return st;
-    snprintf(why, sizeof(why), "%s%s%s%s", put.error.text, put.conflict[0] != '\0' ? " (" : "",
-             put.conflict, put.conflict[0] != '\0' ? ")" : "");
-    refuse(im, put.error.line, why);
-    return ST_OK;
+    for (size_t i = 0; i < im->count; i++) {
+        im->same += im->items[i].same;
+        if (im->items[i].same)
+            continue;
+        at[count] = i;
+        puts[count++] = (struct calendar_put){.owner = owner,
+                                              .calendar_id = im->calendar_id,
+                                              .name = im->items[i].name,
+                                              .body = im->items[i].body,
+                                              .quiet = true,
+                                              .now_ms = sys_now_ms()};
+    }
+    enum st st = count > 0 ? calendar_put_many(im->of->calendar, puts, count) : ST_OK;
+    enum st stops = ST_OK;
+    for (size_t i = 0; st == ST_OK && i < count; i++) {
+        enum st told = tell(im, &im->items[at[i]], &puts[i]);
+
+        stops = stops == ST_OK ? told : stops;
+    }
+    return st == ST_OK ? stops : st;
 }
 
 static enum st explain(struct importing *im, enum st st)
@@ -224,22 +270,61 @@ static enum st explain(struct importing *im, enum st st)
         (unsigned long long)done);
 }
 
+/* Stores what came, in one transaction. */
+static enum st flush_items(struct importing *im)
+{
+    enum st st = ST_OK;
+
+    if (im->count > 0)
+        st = store_read(im->of->call->context->store, find_body, im);
+    if (st == ST_OK && im->count > 0)
+        st = store_items(im);
+    im->count = 0;
+    im->bytes = 0;
+    arena_reset(im->arena);
+    return explain(im, st);
+}
+
+/* An object is found in the store, so what comes a second time waits for the first. */
+static bool came_before(const struct importing *im)
+{
+    for (size_t i = 0; i < im->count; i++)
+        if (slice_eq(im->items[i].uid, im->items[im->count].uid))
+            return true;
+    return false;
+}
+
+static enum st flush_before(struct importing *im)
+{
+    struct item last = im->items[im->count];
+    AUTO(buf) struct buf uid = BUF(MIB);
+
+    buf_put(&uid, last.uid);
+    enum st st = flush_items(im);
+    last.uid = arena_copy(im->arena, buf_slice(&uid));
+    im->items[0] = last;
+    return st;
+}
+
 static enum st end(void *ctx)
 {
     struct importing *im = ctx;
 
+    if (came_before(im)) {
+        enum st st = flush_before(im);
+
+        if (st != ST_OK)
+            return st;
+    }
+    struct item *item = &im->items[im->count];
     if (im->body.over) {
-        refuse(im, 0, "it is larger than the setting calendar_object_bytes_max allows");
+        refuse(im, item, 0, "it is larger than the setting calendar_object_bytes_max allows");
         return ST_OK;
     }
-    enum st st = store_read(im->of->call->context->store, find_old, im);
-    if (st == ST_OK && im->old.ptr != NULL &&
-        calendar_file_same(im->arena, calendar_zones(im->of->calendar), im->old,
-                           buf_slice(&im->body))) {
-        im->same++;
-        return ST_OK;
-    }
-    return explain(im, st == ST_OK ? store_object(im) : st);
+    item->body = arena_copy(im->arena, buf_slice(&im->body));
+    im->bytes += im->body.len;
+    im->count++;
+    return im->count == BATCH_MAX || im->bytes >= BATCH_BYTES ? flush_items(im) : ST_OK;
 }
 
 static enum st import_upload(struct admin_call *call, struct slice bytes)
@@ -252,10 +337,13 @@ static enum st import_upload(struct admin_call *call, struct slice bytes)
 
 static enum st import_finish(struct admin_call *call)
 {
-    const struct importing *im = call->mine;
+    struct importing *im = call->mine;
 
     if (!admin_frame_is_whole(im->frame))
         return admin_refuse(call, ST_INVALID, "the body ends inside an object");
+    enum st st = flush_items(im);
+    if (st != ST_OK)
+        return st;
     call->reply = json_pack("{s:o, s:I, s:I, s:I, s:I, s:O}", "calendar",
                             admin_json_text(im->calendar), "made", (json_int_t)im->made, "changed",
                             (json_int_t)im->changed, "same", (json_int_t)im->same, "refused_count",
@@ -269,6 +357,7 @@ static void importing_free(void *mine)
 
     admin_frame_free(&im->frame);
     arena_free(&im->arena);
+    arena_free(&im->scratch);
     buf_fini(&im->body);
     json_decref(im->list);
     if (im->of != NULL)
@@ -301,7 +390,8 @@ enum st admin_calendar_import(struct admin_call *call)
     call->upload = import_upload;
     call->finish = import_finish;
     im->frame = admin_frame_new(&fns, im);
-    im->arena = arena_new("calendar import", 3 * ical_limits_arena_bytes(&ical_limits_default));
+    im->arena = arena_new("calendar import", IMPORT_ARENA_BYTES_MAX);
+    im->scratch = arena_new("calendar import", 3 * ical_limits_arena_bytes(&ical_limits_default));
     im->list = json_array();
     buf_init(&im->body, conf_get()->calendar_object_bytes_max);
     enum st st = admin_calendar_new(call, "calendar", &im->of);

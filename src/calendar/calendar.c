@@ -3,11 +3,13 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "calendar/calendar_connector.h"
 #include "calendar/calendar_keeper.h"
 #include "conf/conf.h"
 #include "ical/ical.h"
 #include "ical/ical_zone.h"
 #include "store/store_event.h"
+#include "sys/sys_fetch.h"
 
 #include <pthread.h>
 
@@ -16,6 +18,8 @@
 struct calendar {
     struct calendar_context context;
     struct ical_zones *zones;
+    struct calendar_connector *connector;
+    struct sys_fetcher *fetcher;
     pthread_mutex_t lock;
     struct calendar_keeper *keeper; /* lock; NULL: it does not run */
 };
@@ -24,7 +28,9 @@ struct calendar *calendar_new(const struct calendar_context *context)
 {
     struct calendar *calendar = mem_grow(NULL, 1, sizeof(*calendar));
 
-    *calendar = (struct calendar){.context = *context, .zones = ical_zones_new(ZONES_FOLDER)};
+    *calendar = (struct calendar){
+        .context = *context, .zones = ical_zones_new(ZONES_FOLDER), .fetcher = sys_fetcher_new()};
+    calendar->connector = calendar_connector_new(calendar);
     pthread_mutex_init(&calendar->lock, NULL);
     return calendar;
 }
@@ -34,6 +40,9 @@ void calendar_free(struct calendar **calendar)
     if (*calendar == NULL)
         return;
     calendar_stop(*calendar);
+    calendar_connector_stop((*calendar)->connector);
+    calendar_connector_free(&(*calendar)->connector);
+    sys_fetcher_free(&(*calendar)->fetcher);
     ical_zones_free(&(*calendar)->zones);
     pthread_mutex_destroy(&(*calendar)->lock);
     mem_free(*calendar);
@@ -84,9 +93,19 @@ const char *calendar_server_name(const struct calendar *calendar)
     return calendar->context.server_name;
 }
 
+struct calendar_connector *calendar_connector(const struct calendar *calendar)
+{
+    return calendar->connector;
+}
+
 struct ical_zones *calendar_zones(const struct calendar *calendar)
 {
     return calendar->zones;
+}
+
+struct sys_fetcher *calendar_fetcher(const struct calendar *calendar)
+{
+    return calendar->fetcher;
 }
 
 /* A VTIMEZONE's text gives its own zone, or that of the system that has its name. */

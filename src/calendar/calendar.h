@@ -5,6 +5,7 @@
 struct arena;
 struct buf;
 struct calendar;
+struct calendar_connector;
 struct directory;
 struct directory_person;
 struct ical_comp;
@@ -14,6 +15,7 @@ struct router_queue;
 struct slice;
 struct store;
 struct store_tx;
+struct sys_fetcher;
 
 struct calendar_context {
     struct store *store;
@@ -33,7 +35,10 @@ void calendar_kick(struct calendar *calendar);
 struct store *calendar_store(const struct calendar *calendar);
 struct router_queue *calendar_queue(const struct calendar *calendar);
 const char *calendar_server_name(const struct calendar *calendar);
+struct calendar_connector *calendar_connector(const struct calendar *calendar);
 struct ical_zones *calendar_zones(const struct calendar *calendar);
+/* What asks foreign systems. */
+struct sys_fetcher *calendar_fetcher(const struct calendar *calendar);
 
 /* Days and floating times of an account's objects are those of this zone: the calendar's (a
  * VTIMEZONE's text or a TZID), else the account's, else the setting's; NULL: UTC. */

@@ -2,15 +2,19 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_answer.h"
+#include "calendar/calendar_principal.h"
 #include "calendar/calendar_schedule.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "log/log.h"
 #include "sys/sys_hash.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define NAME_BYTES 40
+#define NAMES_MAX 10
 #define TRIM_AT_ONCE 20 /* of an inbox that was longer */
 
 struct arriving {
@@ -85,6 +89,8 @@ static enum st find_stored(struct arriving *in)
     if (st == ST_OK &&
         ical_parse(in->a->arena, in->old.body, &ical_limits_default, &in->stored, &none) != ST_OK)
         in->stored = NULL;
+    if (st == ST_OK && in->stored != NULL)
+        calendar_principals_resolve(in->a->arena, in->a->directory, in->stored);
     return st;
 }
 
@@ -166,6 +172,25 @@ static struct calendar_writing writing_of(struct arriving *in)
                                      .now_ms = in->a->now_ms};
 }
 
+/* What has the name may be another object: one that a client put there, or of a UID that looks the
+ * same. */
+static enum st free_name(struct arriving *in, int64_t calendar_id, struct slice *name)
+{
+    AUTO(buf) struct buf salted = BUF(STORE_EVENT_UID_BYTES_MAX + 100);
+    struct store_event other;
+    enum st st = ST_OK;
+
+    for (int i = 0; i < NAMES_MAX; i++) {
+        st = store_event_find(in->tx, in->a->arena, calendar_id, *name, &other);
+        if (st != ST_OK)
+            return st == ST_NOT_FOUND ? ST_OK : st;
+        buf_clear(&salted);
+        buf_putf(&salted, "%d %.*s", i, SLICE_ARG(in->uid));
+        *name = name_of(in->a->arena, buf_slice(&salted));
+    }
+    return ST_AGAIN;
+}
+
 /* Its text is what is read again, so that object and text say the same. */
 static enum st store_object(struct arriving *in, const struct ical_comp *vcalendar)
 {
@@ -186,6 +211,10 @@ static enum st store_object(struct arriving *in, const struct ical_comp *vcalend
     struct slice name = in_place            ? in->old.name
                         : in->result.hidden ? name_unseen(in)
                                             : name_of(in->a->arena, slice_trim(in->uid));
+    if (!in_place && !in->result.hidden)
+        st = free_name(in, w.calendar_id, &name);
+    if (st != ST_OK)
+        return st;
     st = calendar_write(&w, &object, in_place ? &in->old : NULL, name, text,
                         reply && in_place ? in->old.schedule_tag : STORE_SCHEDULE_TAG_NEW, &event);
     if (st == ST_INVALID)
@@ -222,10 +251,9 @@ static enum st trim_inbox(struct arriving *in)
 }
 
 /* A copy for clients to see what came (RFC 6638 section 4.1). */
-static enum st put_into_inbox(struct arriving *in)
+static struct store_event copy_of(struct arriving *in)
 {
-    struct store_event old;
-    struct store_event event = {
+    return (struct store_event){
         .calendar_id = in->inbox.calendar_id,
         .account_id = in->a->person->account_id,
         .name = name_of(in->a->arena, in->a->text),
@@ -235,6 +263,12 @@ static enum st put_into_inbox(struct arriving *in)
         .last_s = STORE_EVENT_FOREVER,
         .modified_ms = in->a->now_ms,
         .body = in->a->text};
+}
+
+static enum st put_into_inbox(struct arriving *in)
+{
+    struct store_event old;
+    struct store_event event = copy_of(in);
     enum st st = store_event_find(in->tx, in->a->arena, event.calendar_id, event.name, &old);
 
     if (st != ST_NOT_FOUND)
@@ -291,22 +325,31 @@ static enum st decide(struct arriving *in)
     return ST_OK;
 }
 
+/* First the account's row: what is looked at stays as it is until the end. */
+static enum st look(struct arriving *in)
+{
+    uint64_t modseq;
+    uint64_t bytes_used;
+    enum st st =
+        store_account_advance(in->tx, in->a->person->account_id, 0, 0, &modseq, &bytes_used);
+
+    if (st == ST_OK)
+        st = find_calendars(in);
+    if (st == ST_OK)
+        st = find_stored(in);
+    if (st == ST_OK)
+        look_out(in);
+    return st;
+}
+
 enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arrival *a,
                                  struct ical_error *error_r)
 {
     struct arriving in = {.a = a, .tx = tx, .uid = uid_of(a->message), .error = error_r};
-    uint64_t modseq;
-    uint64_t bytes_used;
-    /* First the account's row: what is looked at stays as it is until the end. */
-    enum st st = store_account_advance(tx, a->person->account_id, 0, 0, &modseq, &bytes_used);
+    enum st st = look(&in);
 
-    if (st == ST_OK)
-        st = find_calendars(&in);
-    if (st == ST_OK)
-        st = find_stored(&in);
     if (st != ST_OK)
         return st;
-    look_out(&in);
     bool human = a->person->kind == DIRECTORY_PERSON_HUMAN;
     st = decide(&in);
     if (a->verdict_r != NULL)
@@ -321,4 +364,149 @@ enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arri
         st = calendar_schedule_send(a->round, tx, a->arena, a->person->account_id, a->address,
                                     &in.result.answers, a->now_ms);
     return st == ST_OK ? note(&in) : st;
+}
+
+/* --- many at once --- */
+
+struct hearing {
+    struct arriving in;
+    struct calendar_arrival arrival; /* of the reply that is being heard */
+    struct calendar_itip_hearing *hearing;
+    struct ical_comp *store;           /* what they made of the object; NULL: nothing */
+    struct store_calendar_line *lines; /* for the record */
+    size_t count;
+    struct store_event *came; /* into the inbox */
+    size_t came_count;
+    struct store_event *there; /* in it */
+    size_t there_count, there_cap;
+};
+
+/* --- many into the inbox --- */
+
+static enum st note_there(void *ctx, const struct store_event *event)
+{
+    struct hearing *h = ctx;
+
+    if (h->there_count == h->there_cap)
+        h->there = arena_grow(h->arrival.arena, h->there, h->there_count, &h->there_cap,
+                              sizeof(*h->there));
+    h->there[h->there_count] = *event;
+    h->there[h->there_count++].name = arena_copy(h->arrival.arena, event->name);
+    return ST_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return slice_cmp(((const struct store_event *)a)->name, ((const struct store_event *)b)->name);
+}
+
+static int by_modseq(const void *a, const void *b)
+{
+    const struct store_event *x = a, *y = b;
+
+    return (x->modseq > y->modseq) - (x->modseq < y->modseq);
+}
+
+/* Those that are there already, and of the same the later ones, are left out. */
+static void drop_known(struct hearing *h)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < h->came_count; i++) {
+        bool known = h->there_count > 0 && bsearch(&h->came[i], h->there, h->there_count,
+                                                   sizeof(*h->there), by_name) != NULL;
+
+        for (size_t j = 0; !known && j < kept; j++)
+            known = slice_eq(h->came[j].name, h->came[i].name);
+        if (!known)
+            h->came[kept++] = h->came[i];
+    }
+    h->came_count = kept;
+}
+
+/* As put_into_inbox(), for all that came. */
+static enum st put_all_into_inbox(struct hearing *h)
+{
+    size_t most = conf_get()->calendar_inbox_max;
+    enum st st = store_event_each(h->in.tx, h->in.inbox.calendar_id, false, note_there, h);
+
+    if (st != ST_OK)
+        return st;
+    if (h->there_count > 0)
+        qsort(h->there, h->there_count, sizeof(*h->there), by_name);
+    drop_known(h);
+    if (h->came_count > most) { /* the newest of them */
+        h->came += h->came_count - most;
+        h->came_count = most;
+    }
+    if (h->there_count > 0)
+        qsort(h->there, h->there_count, sizeof(*h->there), by_modseq);
+    size_t all = h->there_count + h->came_count;
+    return store_event_exchange(h->in.tx, quota_of(&h->in), h->came, h->came_count, h->there,
+                                all > most ? all - most : 0);
+}
+
+static void note_line(struct hearing *h)
+{
+    h->lines[h->count++] = (struct store_calendar_line){
+        .at_ms = h->arrival.now_ms,
+        .uid = h->in.uid,
+        .text = arena_copy(h->arrival.arena, slice_str(h->in.result.line.text))};
+}
+
+static enum st hear(struct hearing *h, const struct calendar_reply *reply)
+{
+    struct arriving *in = &h->in;
+    struct ical_error error = {0};
+
+    h->arrival.message = reply->message;
+    h->arrival.text = reply->text;
+    h->arrival.sender = reply->sender;
+    enum st st = calendar_itip_hear(h->hearing, reply->message, reply->sender, &in->result, &error);
+    if (st == ST_INVALID) {
+        in->result = (struct calendar_itip_result){0};
+        ical_error_set(&in->result.line, 0, "REPLY from %.*s to %.*s: %s",
+                       (int)(reply->sender.len < 60 ? reply->sender.len : 60), reply->sender.ptr,
+                       SLICE_ARG(h->arrival.address), error.text);
+        log_event(EV_CALENDAR_MESSAGE_REFUSED, 0, LOG_S("sender", reply->sender),
+                  LOG_S("rcpt", h->arrival.address), LOG_C("why", error.text));
+        st = ST_OK;
+    }
+    if (in->result.store != NULL)
+        h->store = in->result.store;
+    if (in->result.inbox && in->a->person->kind == DIRECTORY_PERSON_HUMAN)
+        h->came[h->came_count++] = copy_of(in);
+    if (st == ST_OK)
+        st = calendar_schedule_send(in->a->round, in->tx, in->a->arena, in->a->person->account_id,
+                                    in->a->address, &in->result.answers, in->a->now_ms);
+    note_line(h);
+    return st;
+}
+
+enum st calendar_schedule_replies(struct store_tx *tx, const struct calendar_arrival *common,
+                                  const struct calendar_reply *replies, size_t count,
+                                  struct ical_error *error_r)
+{
+    struct hearing h = {.arrival = *common};
+
+    if (count == 0)
+        return ST_OK;
+    h.arrival.message = replies[0].message;
+    h.lines = arena_many(common->arena, struct store_calendar_line, count);
+    h.came = arena_many(common->arena, struct store_event, count);
+    h.in = (struct arriving){
+        .a = &h.arrival, .tx = tx, .uid = uid_of(replies[0].message), .error = error_r};
+    enum st st = look(&h.in);
+    if (st == ST_OK)
+        st = calendar_itip_hearing_new(&h.in.world, common->policy, h.in.stored, &h.hearing,
+                                       error_r);
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = hear(&h, &replies[i]);
+    h.in.result.method = CALENDAR_ITIP_REPLY;
+    if (st == ST_OK && h.store != NULL)
+        st = store_object(&h.in, h.store);
+    if (st == ST_OK && h.came_count > 0)
+        st = put_all_into_inbox(&h);
+    return st != ST_OK ? st
+                       : store_calendar_log_many(tx, common->person->account_id, h.lines, h.count);
 }

@@ -1,12 +1,16 @@
 #include "calendar/calendar_ask.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_freebusy.h"
 #include "ical/ical.h"
 #include "ical/ical_time.h"
 
+#include <stdio.h>
+
 #define PRODID "-//Posthorse//Posthorse//EN"
+#define PERIOD_BYTES 40
 
 #define REFUSE(error, line, ...) (ical_error_set((error), (line), __VA_ARGS__), ST_INVALID)
 
@@ -111,14 +115,45 @@ enum st calendar_ask_read(struct arena *arena, struct slice text, size_t attende
     return st == ST_OK ? read_attendees(arena, comp, attendees_max, ask_r, error_r) : st;
 }
 
+static void add_age(struct arena *arena, struct ical_comp *comp, uint64_t age_ms)
+{
+    const unsigned long long minutes = (age_ms + MIN_MS - 1) / MIN_MS;
+    char text[120];
+
+    snprintf(text, sizeof(text), "The calendar does not answer. This was known %llu minute%s ago.",
+             minutes, minutes == 1 ? "" : "s");
+    struct ical_prop *comment =
+        ical_prop_add(arena, comp, ICAL_COMMENT, arena_copy(arena, slice_str(text)));
+    snprintf(text, sizeof(text), "PT%lluM", minutes);
+    ical_param_set(arena, comment, "X-POSTHORSE-AGE", arena_copy(arena, slice_str(text)));
+}
+
+static void add_unknown(struct arena *arena, struct ical_comp *comp, int64_t from_s,
+                        int64_t until_s)
+{
+    AUTO(buf) struct buf out = BUF(PERIOD_BYTES);
+
+    if (until_s <= from_s)
+        return;
+    ical_period_write(from_s, until_s, &out);
+    ical_param_set(arena,
+                   ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(&out))),
+                   "FBTYPE", SLICE("X-POSTHORSE-UNKNOWN"));
+}
+
 struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar_ask *ask,
-                                      struct slice attendee, const struct calendar_busy_row *rows,
-                                      size_t count, int64_t stamp_s)
+                                      struct slice attendee, const struct calendar_ask_known *known,
+                                      int64_t now_s)
 {
     struct ical_comp *vcalendar = ical_comp_new(arena, ICAL_VCALENDAR);
     struct ical_comp *comp =
-        calendar_freebusy_comp(arena, rows, count, ask->from_s, ask->until_s, stamp_s);
+        calendar_freebusy_comp(arena, known->rows, known->count, ask->from_s, ask->until_s,
+                               now_s - (int64_t)(known->age_ms / 1000));
 
+    add_unknown(arena, comp, ask->from_s, known->from_s);
+    add_unknown(arena, comp, known->until_s, ask->until_s);
+    if (known->age_ms > 0)
+        add_age(arena, comp, known->age_ms);
     (void)ical_prop_add(arena, vcalendar, ICAL_VERSION, SLICE("2.0"));
     (void)ical_prop_add(arena, vcalendar, ICAL_PRODID, SLICE(PRODID));
     (void)ical_prop_add(arena, vcalendar, ICAL_METHOD, SLICE("REPLY"));

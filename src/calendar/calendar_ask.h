@@ -26,7 +26,18 @@ struct calendar_ask {
 MUST_USE enum st calendar_ask_read(struct arena *arena, struct slice text, size_t attendees_max,
                                    struct calendar_ask *ask_r, bool *method_r,
                                    struct ical_error *error_r);
-/* The VCALENDAR with METHOD:REPLY that tells one attendee's rows. */
+/* What is known of one attendee. */
+struct calendar_ask_known {
+    const struct calendar_busy_row *rows;
+    size_t count;
+    int64_t from_s, until_s; /* of this part of what was asked */
+    uint64_t age_ms;         /* 0: it was just learnt */
+};
+/* The VCALENDAR with METHOD:REPLY that tells it (RFC 5546 section 3.3.3). It is of the whole window
+ * that was asked for; what nothing is known of has the FBTYPE X-POSTHORSE-UNKNOWN, which who does
+ * not know it takes for BUSY (RFC 5545 section 3.2.9), so that nobody is said to be free then. What
+ * is old has a DTSTAMP of that time, and a COMMENT whose X-POSTHORSE-AGE is the age as a DURATION.
+ */
 struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar_ask *ask,
-                                      struct slice attendee, const struct calendar_busy_row *rows,
-                                      size_t count, int64_t stamp_s);
+                                      struct slice attendee, const struct calendar_ask_known *known,
+                                      int64_t now_s);

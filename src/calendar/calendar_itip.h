@@ -21,6 +21,7 @@ struct ical_zones;
 #define CALENDAR_ITIP_FOLLOWS "X-POSTHORSE-FOLLOWS"     /* PARTSTAT is that of the series */
 #define CALENDAR_ITIP_COUNTERED "X-POSTHORSE-COUNTERED" /* DTSTAMP of the last COUNTER */
 #define CALENDAR_ITIP_RESET "X-POSTHORSE-RESET"         /* answers to a lower SEQUENCE are void */
+#define CALENDAR_ITIP_SPLIT "X-POSTHORSE-SPLIT"         /* SEQUENCE that split the series here */
 #define CALENDAR_ITIP_ADDED "X-POSTHORSE-ADDED"         /* came by ADD: the series needs an RDATE */
 #define CALENDAR_ITIP_LEFT "X-POSTHORSE-LEFT"           /* an instance the attendee took out */
 #define CALENDAR_ITIP_HIDDEN "X-POSTHORSE-HIDDEN"       /* the object is a memory, not shown */
@@ -103,9 +104,11 @@ MUST_USE enum st calendar_itip_outgoing(const struct calendar_itip_world *world,
                                         struct calendar_itip_sent *sent_r,
                                         struct ical_error *error_r);
 
-/* The organizer stores `after` by the schedule tag of a copy that is older than the last answers
- * (RFC 6638 section 3.2.10): *after_r is a copy of it with the PARTSTATs that replies set in
- * `before`, and with the overrides that hold nothing else. ST_INVALID as above. */
+/* The organizer stores `after` made of a copy that may be older than the last answers, since its
+ * ETag was not asked for (RFC 6638 section 3.2.10): *after_r is a copy of it with the PARTSTATs
+ * that replies set in `before` and what they changed with them, and with the overrides that hold
+ * nothing else; but whom SCHEDULE-FORCE-SEND=REQUEST asks anew is asked (section 3.2.8). Answers
+ * that the change makes void become so in calendar_itip_outgoing(). ST_INVALID as above. */
 MUST_USE enum st calendar_itip_keep_answers(const struct calendar_itip_world *world,
                                             const struct ical_comp *before,
                                             const struct ical_comp *after,
@@ -158,6 +161,22 @@ MUST_USE enum st calendar_itip_incoming(const struct calendar_itip_world *world,
                                         const struct ical_comp *message, struct slice sender,
                                         struct calendar_itip_result *result_r,
                                         struct ical_error *error_r);
+
+/* Several REPLYs for one stored object, one after another. */
+struct calendar_itip_hearing;
+/* stored as for calendar_itip_incoming(). ST_INVALID: a date in it cannot be read. */
+MUST_USE enum st calendar_itip_hearing_new(const struct calendar_itip_world *world,
+                                           const struct calendar_itip_policy *policy,
+                                           const struct ical_comp *stored,
+                                           struct calendar_itip_hearing **hearing_r,
+                                           struct ical_error *error_r);
+/* What calendar_itip_incoming() would say, had what those before it made been stored.
+ * result_r->store, where there is one, is the same object each time, with all that came so far.
+ * ST_INVALID and *error_r: it is no REPLY to this object; the others are not harmed. */
+MUST_USE enum st calendar_itip_hear(struct calendar_itip_hearing *hearing,
+                                    const struct ical_comp *message, struct slice sender,
+                                    struct calendar_itip_result *result_r,
+                                    struct ical_error *error_r);
 
 /* What a recipient can hold. */
 struct calendar_itip_holds {

@@ -43,6 +43,8 @@ struct itip_people {
 MUST_USE enum st calendar_itip_set_read(const struct calendar_itip_world *world,
                                         struct ical_comp *vcalendar, struct itip_set *set_r,
                                         struct ical_error *error_r);
+/* Those of parts that were added behind the sorted ones are sorted in. */
+void calendar_itip_set_extend(struct itip_set *set, size_t added);
 struct itip_part *calendar_itip_set_find(const struct itip_set *set, const struct itip_part *key);
 /* The part without RECURRENCE-ID, or NULL. */
 struct itip_part *calendar_itip_set_master(const struct itip_set *set);
@@ -139,12 +141,21 @@ MUST_USE enum st calendar_itip_invite(const struct itip_change *change,
                                       struct calendar_itip_messages *messages,
                                       struct ical_error *error);
 
+/* The ATTENDEEs of one component, for many messages that ask for them. */
+struct itip_index {
+    const struct ical_comp *comp; /* NULL: nobody has asked */
+    struct itip_people people;
+    struct slice reset; /* its CALENDAR_ITIP_RESET */
+    bool grew;          /* there are more than people holds */
+};
+
 /* One message that came. */
 struct itip_incoming {
     const struct calendar_itip_world *world;
     const struct calendar_itip_policy *policy;
     struct itip_set stored, message;
-    struct slice sender; /* as calendar_address() gives it */
+    struct slice sender;      /* as calendar_address() gives it */
+    struct itip_index *index; /* NULL: it is the only one */
     struct calendar_itip_result *result;
 };
 void calendar_itip_say(struct itip_incoming *in, enum calendar_itip_verdict verdict,

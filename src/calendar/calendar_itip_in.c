@@ -84,6 +84,40 @@ static void dispatch(struct itip_incoming *in)
     }
 }
 
+/* The object that the messages are for; in->index and in->policy are set. */
+static enum st read_stored(struct itip_incoming *in, const struct ical_comp *stored,
+                           struct ical_error *error)
+{
+    struct ical_comp *copy = stored != NULL ? ical_comp_copy(in->world->arena, stored) : NULL;
+
+    return calendar_itip_set_read(in->world, copy, &in->stored, error);
+}
+
+static enum st read_message(struct itip_incoming *in, const struct ical_comp *message,
+                            struct slice sender, struct ical_error *error)
+{
+    struct arena *arena = in->world->arena;
+
+    *in->result = (struct calendar_itip_result){0};
+    if (message->id != ICAL_VCALENDAR) {
+        ical_error_set(error, message->line, "It is no VCALENDAR.");
+        return ST_INVALID;
+    }
+    in->sender = calendar_address(arena, sender);
+    in->result->method = calendar_itip_method(message);
+    enum st st =
+        calendar_itip_set_read(in->world, ical_comp_copy(arena, message), &in->message, error);
+    if (st == ST_OK && (in->message.count == 0 || in->message.uid.len == 0)) {
+        ical_error_set(error, message->line, "It has no event, to-do or journal with a UID.");
+        st = ST_INVALID;
+    }
+    if (st == ST_OK && in->stored.count > 0 && !slice_eq(in->stored.uid, in->message.uid)) {
+        ical_error_set(error, message->line, "Its UID is not that of the stored object.");
+        st = ST_INVALID;
+    }
+    return st;
+}
+
 enum st calendar_itip_incoming(const struct calendar_itip_world *world,
                                const struct calendar_itip_policy *policy,
                                const struct ical_comp *stored, const struct ical_comp *message,
@@ -91,29 +125,46 @@ enum st calendar_itip_incoming(const struct calendar_itip_world *world,
                                struct ical_error *error_r)
 {
     struct itip_incoming in = {.world = world, .policy = policy, .result = result_r};
-    struct ical_comp *old = stored != NULL ? ical_comp_copy(world->arena, stored) : NULL;
-    enum st st;
+    enum st st = read_stored(&in, stored, error_r);
 
     *result_r = (struct calendar_itip_result){0};
-    if (message->id != ICAL_VCALENDAR) {
-        ical_error_set(error_r, message->line, "It is no VCALENDAR.");
-        return ST_INVALID;
-    }
-    in.sender = calendar_address(world->arena, sender);
-    result_r->method = calendar_itip_method(message);
-    st = calendar_itip_set_read(world, old, &in.stored, error_r);
     if (st == ST_OK)
-        st = calendar_itip_set_read(world, ical_comp_copy(world->arena, message), &in.message,
-                                    error_r);
-    if (st == ST_OK && (in.message.count == 0 || in.message.uid.len == 0)) {
-        ical_error_set(error_r, message->line, "It has no event, to-do or journal with a UID.");
-        st = ST_INVALID;
-    }
-    if (st == ST_OK && in.stored.count > 0 && !slice_eq(in.stored.uid, in.message.uid)) {
-        ical_error_set(error_r, message->line, "Its UID is not that of the stored object.");
-        st = ST_INVALID;
-    }
+        st = read_message(&in, message, sender, error_r);
     if (st == ST_OK)
         dispatch(&in);
+    return st;
+}
+
+struct calendar_itip_hearing {
+    struct itip_incoming in;
+    struct itip_index index;
+};
+
+enum st calendar_itip_hearing_new(const struct calendar_itip_world *world,
+                                  const struct calendar_itip_policy *policy,
+                                  const struct ical_comp *stored,
+                                  struct calendar_itip_hearing **hearing_r,
+                                  struct ical_error *error_r)
+{
+    struct calendar_itip_hearing *hearing = arena_one(world->arena, struct calendar_itip_hearing);
+
+    hearing->in =
+        (struct itip_incoming){.world = world, .policy = policy, .index = &hearing->index};
+    *hearing_r = hearing;
+    return read_stored(&hearing->in, stored, error_r);
+}
+
+enum st calendar_itip_hear(struct calendar_itip_hearing *hearing, const struct ical_comp *message,
+                           struct slice sender, struct calendar_itip_result *result_r,
+                           struct ical_error *error_r)
+{
+    hearing->in.result = result_r;
+    enum st st = read_message(&hearing->in, message, sender, error_r);
+    if (st == ST_OK && result_r->method != CALENDAR_ITIP_REPLY) {
+        ical_error_set(error_r, message->line, "It is no REPLY.");
+        st = ST_INVALID;
+    }
+    if (st == ST_OK)
+        dispatch(&hearing->in);
     return st;
 }

@@ -29,6 +29,11 @@ static void follow(const struct calendar_itip_world *world, struct itip_part *pa
     }
 }
 
+static bool answers_before(const struct itip_part *reply, uint64_t sequence)
+{
+    return ical_prop_find(reply->comp, ICAL_SEQUENCE) != NULL && reply->version.sequence < sequence;
+}
+
 /* The stored part that is answered; an instance of the series becomes one. NULL: there is none. */
 static struct itip_part *answered_part(struct hearing *h, const struct itip_part *part)
 {
@@ -50,20 +55,58 @@ static struct itip_part *answered_part(struct hearing *h, const struct itip_part
     if (key.comp == NULL)
         return NULL;
     key.version = calendar_itip_set_cover(stored, &key)->version;
+    /* the series is no more split there, and SEQUENCE went up with it */
+    if (part->future && answers_before(part, key.version.sequence))
+        return NULL;
     follow(h->in->world, &key);
     found = &stored->parts[stored->count + h->made++];
     *found = key;
     return found;
 }
 
-/* One look through the list, which is cheaper than its order: each part is asked once or twice. */
-static struct ical_prop *person_at(const struct itip_part *part, struct slice address)
+static struct ical_prop *person_from(struct ical_prop *prop, struct slice address)
 {
-    struct ical_prop *prop = ical_prop_find(part->comp, ICAL_ATTENDEE);
-
     while (prop != NULL && !calendar_address_is(prop, address))
         prop = ical_prop_next(prop);
     return prop;
+}
+
+/* Of one message each part is asked once or twice, and a look through the list is cheaper than its
+ * order; many ask for the same part, the series as a rule. */
+static struct ical_prop *person_at(const struct hearing *h, const struct itip_part *part,
+                                   struct slice address)
+{
+    struct itip_index *index = h->in->index;
+    const struct itip_person *person;
+
+    if (index != NULL && index->comp == NULL) {
+        index->comp = part->comp;
+        index->people = calendar_itip_people(h->arena, part->comp);
+        index->reset = calendar_itip_other(part->comp, CALENDAR_ITIP_RESET);
+    }
+    if (index == NULL || index->comp != part->comp)
+        return person_from(ical_prop_find(part->comp, ICAL_ATTENDEE), address);
+    person = calendar_itip_people_find(&index->people, address);
+    if (person != NULL)
+        return person->prop;
+    return index->grew ? person_from(ical_prop_find(part->comp, ICAL_ATTENDEE), address) : NULL;
+}
+
+static struct slice reset_of(const struct hearing *h, const struct itip_part *part)
+{
+    const struct itip_index *index = h->in->index;
+
+    return index != NULL && index->comp == part->comp
+               ? index->reset
+               : calendar_itip_other(part->comp, CALENDAR_ITIP_RESET);
+}
+
+static struct ical_prop *add_person(const struct hearing *h, struct itip_part *part,
+                                    struct slice address)
+{
+    if (h->in->index != NULL)
+        h->in->index->grew = true;
+    return ical_prop_add(h->arena, part->comp, ICAL_ATTENDEE, address);
 }
 
 /* Of the grammar's length and letters, in capitals; some programs write them small. */
@@ -89,8 +132,7 @@ static struct ical_prop *join(struct hearing *h, struct itip_part *part,
                               const struct ical_prop *attendee)
 {
     static const char *const params[] = {"CN", "CUTYPE", "ROLE", "DELEGATED-FROM"};
-    struct ical_prop *prop = ical_prop_add(h->arena, part->comp, ICAL_ATTENDEE,
-                                           calendar_address_prop(h->arena, attendee));
+    struct ical_prop *prop = add_person(h, part, calendar_address_prop(h->arena, attendee));
 
     for (size_t i = 0; i < COUNT(params); i++)
         if (ical_param_find(attendee, params[i]) != NULL)
@@ -103,12 +145,12 @@ static struct ical_prop *find_or_join(struct hearing *h, struct itip_part *part,
 {
     struct slice address = calendar_address_prop(h->arena, attendee);
     struct slice from = ical_param_text(attendee, "DELEGATED-FROM");
-    struct ical_prop *prop = person_at(part, address);
+    struct ical_prop *prop = person_at(h, part, address);
 
     if (prop != NULL)
         return prop;
     if (h->in->policy->crashers ||
-        (from.len > 0 && person_at(part, calendar_address(h->arena, from)) != NULL))
+        (from.len > 0 && person_at(h, part, calendar_address(h->arena, from)) != NULL))
         return join(h, part, attendee);
     return NULL;
 }
@@ -130,11 +172,11 @@ static void set_answer(struct hearing *h, struct ical_prop *prop, const struct i
 }
 
 /* Whether the answer to a part is that to `series`, by itself or by what both belong to. */
-static bool follows(const struct itip_set *stored, const struct itip_part *part,
+static bool follows(const struct hearing *h, const struct itip_part *part,
                     const struct itip_part *series, struct slice address)
 {
-    for (; part != NULL && part != series; part = calendar_itip_set_cover(stored, part)) {
-        const struct ical_prop *prop = person_at(part, address);
+    for (; part != NULL && part != series; part = calendar_itip_set_cover(&h->in->stored, part)) {
+        const struct ical_prop *prop = person_at(h, part, address);
 
         if (prop == NULL || ical_param_find(prop, CALENDAR_ITIP_FOLLOWS) == NULL)
             return false;
@@ -152,8 +194,8 @@ static void spread(struct hearing *h, const struct itip_part *series,
     for (size_t i = 0; i < stored->count + h->made; i++) {
         const struct itip_part *part = &stored->parts[i];
 
-        if (part != series && follows(stored, part, series, address))
-            ical_param_set(h->arena, person_at(part, address), "PARTSTAT", answer);
+        if (part != series && follows(h, part, series, address))
+            ical_param_set(h->arena, person_at(h, part, address), "PARTSTAT", answer);
     }
 }
 
@@ -165,9 +207,9 @@ static void invite_delegate(struct hearing *h, struct itip_part *part,
     struct slice address = calendar_address(h->arena, to);
     struct ical_prop *prop;
 
-    if (to.len == 0 || to.len > 1000 || person_at(part, address) != NULL)
+    if (to.len == 0 || to.len > 1000 || person_at(h, part, address) != NULL)
         return;
-    prop = ical_prop_add(h->arena, part->comp, ICAL_ATTENDEE, address);
+    prop = add_person(h, part, address);
     ical_param_set(h->arena, prop, "DELEGATED-FROM", calendar_address_prop(h->arena, attendee));
     ical_param_set(h->arena, prop, "PARTSTAT", SLICE("NEEDS-ACTION"));
 }
@@ -187,8 +229,7 @@ static bool voided(struct slice number, const struct itip_part *reply)
 {
     uint64_t since;
 
-    return ical_prop_find(reply->comp, ICAL_SEQUENCE) != NULL &&
-           slice_to_u64(number, &since) == ST_OK && reply->version.sequence < since;
+    return slice_to_u64(number, &since) == ST_OK && answers_before(reply, since);
 }
 
 static void hear_one(struct hearing *h, const struct itip_part *reply,
@@ -203,7 +244,8 @@ static void hear_one(struct hearing *h, const struct itip_part *reply,
         h->lost++;
         return;
     }
-    if (voided(calendar_itip_other(part->comp, CALENDAR_ITIP_RESET), reply)) {
+    if (voided(reset_of(h, part), reply) ||
+        (reply->future && voided(calendar_itip_other(part->comp, CALENDAR_ITIP_SPLIT), reply))) {
         h->stale++;
         return;
     }
@@ -252,6 +294,8 @@ static void put_made(struct hearing *h)
 
     for (size_t i = stored->count; i < stored->count + h->made; i++)
         ical_comp_add(stored->vcalendar, stored->parts[i].comp);
+    calendar_itip_set_extend(stored, h->made);
+    h->made = 0;
     h->in->result->store = stored->vcalendar;
 }
 
@@ -306,13 +350,13 @@ static struct ical_prop *asker(struct hearing *h)
     if (part == NULL)
         part = calendar_itip_set_master(&in->stored);
     for (size_t i = 0; attendee != NULL && part == NULL && i < in->stored.count; i++)
-        if (person_at(&in->stored.parts[i], in->sender) != NULL)
+        if (person_at(h, &in->stored.parts[i], in->sender) != NULL)
             part = &in->stored.parts[i];
     if (attendee == NULL || !may_answer(in, attendee)) {
         calendar_itip_say(in, CALENDAR_ITIP_FORGED, "it is not from its ATTENDEE.");
         return NULL;
     }
-    prop = part != NULL ? person_at(part, calendar_address_prop(h->arena, attendee)) : NULL;
+    prop = part != NULL ? person_at(h, part, calendar_address_prop(h->arena, attendee)) : NULL;
     if (prop == NULL)
         calendar_itip_say(in, CALENDAR_ITIP_STRANGER, "the sender is not invited.");
     return prop;

@@ -154,6 +154,13 @@ enum st calendar_itip_set_read(const struct calendar_itip_world *world, struct i
     return ST_OK;
 }
 
+void calendar_itip_set_extend(struct itip_set *set, size_t added)
+{
+    set->count += added;
+    if (added > 0)
+        qsort(set->parts, set->count, sizeof(*set->parts), by_key);
+}
+
 struct itip_part *calendar_itip_set_find(const struct itip_set *set, const struct itip_part *key)
 {
     return set->count == 0 ? NULL
@@ -213,6 +220,7 @@ static struct ical_comp *copy_master(struct arena *arena, struct ical_comp *mast
         for (size_t i = 0; i < COUNT(series); i++)
             ical_prop_remove_all(comp, series[i]);
         calendar_itip_other_remove(comp, CALENDAR_ITIP_LEFT);
+        calendar_itip_other_remove(comp, CALENDAR_ITIP_SPLIT);
         return comp;
     }
     comp = ical_comp_new(arena, master->id);

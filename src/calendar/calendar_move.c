@@ -113,6 +113,20 @@ static enum st put(struct moving *m)
     return st;
 }
 
+/* First the accounts' rows, in the order of their ids, so that who moves the other way waits. */
+static enum st lock_accounts(struct store_tx *tx, const struct calendar_move *move)
+{
+    int64_t to = move->to.owner->account_id;
+    int64_t from = move->copy ? to : move->from.owner->account_id;
+    uint64_t modseq;
+    uint64_t bytes_used;
+    enum st st = store_account_advance(tx, from < to ? from : to, 0, 0, &modseq, &bytes_used);
+
+    if (st == ST_OK && from != to)
+        st = store_account_advance(tx, from < to ? to : from, 0, 0, &modseq, &bytes_used);
+    return st;
+}
+
 static enum st move_body(struct store_tx *tx, void *arg)
 {
     struct moving *m = arg;
@@ -121,7 +135,9 @@ static enum st move_body(struct store_tx *tx, void *arg)
     arena_reset(m->arena);
     m->tx = tx;
     move->fault = CALENDAR_FINE;
-    enum st st = find_source(m);
+    enum st st = lock_accounts(tx, move);
+    if (st == ST_OK)
+        st = find_source(m);
     if (st == ST_OK)
         st = find_calendar(m, &move->to, &m->at);
     if (st == ST_OK)

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_principal.h"
 #include "calendar/calendar_schedule.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
@@ -15,12 +16,15 @@ struct putting {
     struct calendar_put *put;
     const struct directory *directory;
     struct calendar_limits limits;
-    struct arena *arena;          /* what was given */
-    struct arena *tx_arena;       /* of one run of the body */
+    struct arena *arena;          /* what was given, all of it */
+    struct arena *at_arena;       /* of one run of the body */
+    struct arena *tx_arena;       /* of one object of it */
     struct calendar_object given; /* of put->body */
     struct calendar_round round;  /* what others are to be told */
     /* of one run of the body */
     struct store_tx *tx;
+    bool locked; /* the account; at and account are of at_calendar_id */
+    int64_t at_calendar_id;
     struct store_calendar at;
     struct store_calendar_account account;
     const struct store_event *old; /* NULL: there was nothing */
@@ -124,8 +128,9 @@ static enum st decide(struct putting *p, const struct ical_comp *before,
     p->sender = p->world.own[0];
     enum st st = ST_OK;
     struct ical_comp *merged = NULL;
-    /* Who relies on the Schedule-Tag alone has not seen the answers that came since. */
-    if (p->put->if_schedule_tag != 0 && p->put->if_etag == 0 && before != NULL && after != NULL)
+    /* Who does not name the ETag may not have seen the answers that came since his copy. */
+    bool seen = p->put->if_etag != 0 && p->put->if_etag != CALENDAR_ANY;
+    if (!seen && before != NULL && after != NULL)
         st = calendar_itip_keep_answers(&p->world, before, after, &merged, &p->put->error);
     if (merged != NULL)
         after = merged;
@@ -151,6 +156,7 @@ static const struct ical_comp *tree_of_old(struct putting *p)
     if (p->old == NULL ||
         ical_parse(p->tx_arena, p->old->body, &ical_limits_default, &comps, &none) != ST_OK)
         return NULL;
+    calendar_principals_resolve(p->tx_arena, p->directory, comps);
     return comps;
 }
 
@@ -284,26 +290,36 @@ static enum st remove_old(struct putting *p)
     return st == ST_OK ? tell_others(p) : st;
 }
 
-static enum st put_body(struct store_tx *tx, void *arg)
+/* First the account's row: what is looked at stays as it is until the end. */
+static enum st look_at_calendar(struct putting *p)
 {
-    struct putting *p = arg;
-    struct calendar_put *put = p->put;
-    struct store_event old;
+    const struct calendar_put *put = p->put;
     uint64_t modseq;
     uint64_t bytes_used;
 
-    arena_reset(p->tx_arena);
-    p->tx = tx;
-    p->round.count = 0;
-    put->fault = CALENDAR_FINE;
-    /* First the account's row: what is looked at stays as it is until the end. */
-    enum st st = store_account_advance(tx, put->owner->account_id, 0, 0, &modseq, &bytes_used);
+    if (p->locked && p->at_calendar_id == put->calendar_id)
+        return ST_OK;
+    enum st st = store_account_advance(p->tx, put->owner->account_id, 0, 0, &modseq, &bytes_used);
     if (st == ST_OK)
-        st = store_calendar_get(tx, p->tx_arena, put->calendar_id, &p->at);
+        st = store_calendar_get(p->tx, p->at_arena, put->calendar_id, &p->at);
     if (st == ST_OK && p->at.account_id != put->owner->account_id)
         st = ST_NOT_FOUND;
     if (st == ST_OK)
-        st = store_calendar_account_get(tx, p->tx_arena, put->owner->account_id, &p->account);
+        st = store_calendar_account_get(p->tx, p->at_arena, put->owner->account_id, &p->account);
+    p->locked = st == ST_OK;
+    p->at_calendar_id = put->calendar_id;
+    return st;
+}
+
+static enum st put_one(struct putting *p, struct store_tx *tx)
+{
+    struct calendar_put *put = p->put;
+    struct store_event old;
+
+    arena_reset(p->tx_arena);
+    p->tx = tx;
+    put->fault = CALENDAR_FINE;
+    enum st st = look_at_calendar(p);
     if (st != ST_OK)
         return st;
     st = store_event_find(tx, p->tx_arena, put->calendar_id, put->name, &old);
@@ -316,28 +332,81 @@ static enum st put_body(struct store_tx *tx, void *arg)
     return put->body.ptr == NULL ? remove_old(p) : store_given(p);
 }
 
-enum st calendar_put(struct calendar *calendar, struct calendar_put *put)
+struct putting_many {
+    struct putting p;
+    struct calendar_put *puts;
+    struct calendar_object *given;
+    size_t count;
+    size_t at; /* which of them is put */
+};
+
+static enum st put_body(struct store_tx *tx, void *arg)
 {
-    AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    struct putting p = {
-        .calendar = calendar,
-        .put = put,
-        .directory = directory,
-        .round = {.calendar = calendar},
-        .limits = {conf_get()->calendar_object_bytes_max, conf_get()->calendar_attendees_max}};
-    size_t bytes = calendar_object_arena_bytes(&p.limits);
+    struct putting_many *m = arg;
     enum st st = ST_OK;
 
-    p.arena = arena_new("calendar put", bytes);
-    p.tx_arena = arena_new("calendar put", bytes);
-    if (put->body.ptr != NULL)
-        st =
-            calendar_object_read(p.arena, put->body, &p.limits, &p.given, &put->fault, &put->error);
-    if (st == ST_OK)
-        st = calendar_transact(calendar, put_body, &p);
-    arena_free(&p.tx_arena);
-    arena_free(&p.arena);
-    if (st == ST_OK)
-        calendar_round_do(&p.round);
+    arena_reset(m->p.at_arena);
+    m->p.locked = false;
+    m->p.round.count = 0;
+    for (size_t i = 0; st == ST_OK && i < m->count; i++) {
+        if (m->puts[i].st != ST_OK)
+            continue;
+        m->at = i;
+        m->p.put = &m->puts[i];
+        m->p.given = m->given[i];
+        st = put_one(&m->p, tx);
+    }
     return st;
+}
+
+/* What is wrong with one of them undoes the others, which are put again without it. */
+static enum st put_all(struct putting_many *m)
+{
+    for (;;) {
+        enum st st = calendar_transact(m->p.calendar, put_body, m);
+
+        if (st == ST_OK || st == ST_IO)
+            return st;
+        m->puts[m->at].st = st;
+    }
+}
+
+enum st calendar_put_many(struct calendar *calendar, struct calendar_put *puts, size_t count)
+{
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
+    struct putting_many m = {.p = {.calendar = calendar,
+                                   .directory = directory,
+                                   .round = {.calendar = calendar},
+                                   .limits = {conf_get()->calendar_object_bytes_max,
+                                              conf_get()->calendar_attendees_max}},
+                             .puts = puts,
+                             .count = count};
+    size_t bytes = calendar_object_arena_bytes(&m.p.limits);
+
+    m.p.arena = arena_new("calendar put", count == 1 ? bytes : GIB);
+    m.p.at_arena = arena_new("calendar put", bytes);
+    m.p.tx_arena = arena_new("calendar put", bytes);
+    m.given = arena_many(m.p.arena, struct calendar_object, count);
+    for (size_t i = 0; i < count; i++)
+        puts[i].st = puts[i].body.ptr == NULL
+                         ? ST_OK
+                         : calendar_object_read(m.p.arena, puts[i].body, &m.p.limits, &m.given[i],
+                                                &puts[i].fault, &puts[i].error);
+    for (size_t i = 0; i < count; i++)
+        if (puts[i].st == ST_OK && puts[i].body.ptr != NULL)
+            calendar_principals_resolve(m.p.arena, directory, m.given[i].vcalendar);
+    enum st st = put_all(&m);
+    arena_free(&m.p.tx_arena);
+    arena_free(&m.p.at_arena);
+    arena_free(&m.p.arena);
+    if (st == ST_OK)
+        calendar_round_do(&m.p.round);
+    return st;
+}
+
+enum st calendar_put(struct calendar *calendar, struct calendar_put *put)
+{
+    enum st st = calendar_put_many(calendar, put, 1);
+
+    return st == ST_OK ? put->st : st;
 }

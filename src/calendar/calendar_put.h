@@ -21,6 +21,7 @@ struct calendar_put {
     bool others;              /* who does it may not invite and answer in the owner's name */
     int64_t now_ms;
     /* out */
+    enum st st; /* as calendar_put() returns it */
     bool created;
     bool changed; /* it was stored otherwise than it was given */
     uint64_t etag;
@@ -35,3 +36,7 @@ struct calendar_put {
  * ST_NOT_FOUND: the calendar, or the object to be removed, is not there. ST_DENIED: put->others,
  * and somebody would be told. ST_FULL, ST_IO. */
 MUST_USE enum st calendar_put(struct calendar *calendar, struct calendar_put *put);
+/* Several of one owner in one transaction, in order, each with its outcome in its st; one that
+ * fails harms no other. ST_IO: nothing was stored. */
+MUST_USE enum st calendar_put_many(struct calendar *calendar, struct calendar_put *puts,
+                                   size_t count);

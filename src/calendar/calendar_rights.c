@@ -10,9 +10,17 @@ void calendar_who_init(const struct directory *directory, struct arena *arena,
     directory_groups_of(directory, arena, slice_str(person->name), &who_r->groups);
 }
 
+/* By name: each may be of another snapshot of the directory. */
+static bool is_own(const struct calendar_who *who, const struct directory_person *owner)
+{
+    return owner == who->person ||
+           (who->person != NULL && slice_eq(slice_str(owner->name), slice_str(who->person->name)));
+}
+
 static bool is_for(const struct calendar_who *who, struct slice grantee)
 {
-    if (slice_eq(grantee, SLICE("*")) || slice_eq(grantee, slice_str(who->person->name)))
+    if (slice_eq(grantee, SLICE("*")) ||
+        (who->person != NULL && slice_eq(grantee, slice_str(who->person->name))))
         return true;
     for (size_t i = 0; i < who->groups.count; i++)
         if (slice_eq(grantee, who->groups.at[i]))
@@ -53,7 +61,7 @@ enum st calendar_rights(struct store_tx *tx, const struct calendar_who *who,
     struct looking looking = {who, calendar_id, rights_r};
 
     *rights_r = (struct calendar_rights){STORE_RIGHTS_ACT, STORE_RIGHTS_ACT, STORE_RIGHTS_ACT};
-    if (owner == who->person)
+    if (is_own(who, owner))
         return ST_OK;
     *rights_r = (struct calendar_rights){STORE_RIGHTS_NONE, STORE_RIGHTS_NONE, STORE_RIGHTS_NONE};
     return store_calendar_grants_of(tx, owner->account_id, look, &looking);
@@ -71,43 +79,31 @@ enum st calendar_rights_given(struct store_tx *tx, const struct calendar_who *wh
 
 /* --- when somebody is busy --- */
 
-struct opening {
-    struct arena *arena;
-    const struct calendar_who *who;
-    int64_t inbox_id;
-    bool restricted;
-    struct calendar_busy_rights *rights;
-};
-
-static enum st look_at_busy(void *ctx, const struct store_calendar_grant *grant)
+void calendar_busy_rights_begin(const struct calendar_who *who,
+                                const struct directory_person *owner,
+                                struct calendar_busy_rights *rights_r)
 {
-    struct opening *opening = ctx;
-    struct calendar_busy_rights *rights = opening->rights;
-
-    opening->restricted |= grant->calendar_id == opening->inbox_id;
-    if (!is_for(opening->who, grant->grantee))
-        return ST_OK;
-    if (grant->calendar_id == 0 || grant->calendar_id == opening->inbox_id) {
-        rights->all = true;
-        return ST_OK;
-    }
-    if (rights->count == rights->cap)
-        rights->ids = arena_grow(opening->arena, rights->ids, rights->count, &rights->cap,
-                                 sizeof(*rights->ids));
-    rights->ids[rights->count++] = grant->calendar_id;
-    return ST_OK;
+    *rights_r = (struct calendar_busy_rights){.all = is_own(who, owner)};
 }
 
-enum st calendar_busy_rights(struct store_tx *tx, struct arena *arena,
-                             const struct calendar_who *who, const struct directory_person *owner,
-                             int64_t inbox_id, struct calendar_busy_rights *rights_r)
+void calendar_busy_rights_add(struct calendar_busy_rights *rights, struct arena *arena,
+                              const struct calendar_who *who, int64_t inbox_id,
+                              const struct store_calendar_grant *grant)
 {
-    struct opening opening = {arena, who, inbox_id, false, rights_r};
-    enum st st = ST_OK;
+    rights->restricted |= grant->calendar_id == inbox_id;
+    if (!is_for(who, grant->grantee))
+        return;
+    if (grant->calendar_id == 0 || grant->calendar_id == inbox_id) {
+        rights->all = true;
+        return;
+    }
+    if (rights->count == rights->cap)
+        rights->ids =
+            arena_grow(arena, rights->ids, rights->count, &rights->cap, sizeof(*rights->ids));
+    rights->ids[rights->count++] = grant->calendar_id;
+}
 
-    *rights_r = (struct calendar_busy_rights){.all = owner == who->person};
-    if (!rights_r->all)
-        st = store_calendar_grants_of(tx, owner->account_id, look_at_busy, &opening);
-    rights_r->all |= !opening.restricted;
-    return st;
+void calendar_busy_rights_end(struct calendar_busy_rights *rights)
+{
+    rights->all |= !rights->restricted;
 }

@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_imip.h"
+#include "calendar/calendar_principal.h"
 #include "directory/directory.h"
 #include "log/log.h"
 #include "sys/sys_time.h"
@@ -29,6 +30,7 @@ static enum st send_one(struct calendar_round *round, struct store_tx *tx, struc
         return ST_TOO_BIG;
     task->body = arena_copy(arena, buf_slice(&text));
     task->rcpt = buf_slice(rcpts);
+    task->topic = calendar_schedule_topic(arena, vcalendar, task->body, task->rcpt);
     return calendar_round_add(round, tx, task, now_ms);
 }
 
@@ -60,7 +62,10 @@ const struct directory_person *calendar_schedule_person(const struct directory *
     struct slice mail = calendar_address_mail(address);
     size_t at = slice_find_last(mail, '@');
     struct directory_found found;
+    const struct directory_person *person = calendar_principal(directory, address);
 
+    if (person != NULL)
+        return person->account_id != 0 ? person : NULL;
     if (at == SIZE_MAX || !directory_find(directory, slice_sub(mail, 0, at),
                                           slice_sub(mail, at + 1, mail.len), &found))
         return NULL;
@@ -155,10 +160,24 @@ static enum st note_refused(struct store_tx *tx, struct working *w)
     return st != ST_OK ? st : store_calendar_log(tx, w->task->account_id, &line);
 }
 
+/* Who does it together with others has locked the account before. */
+static enum st lock_topic(struct store_tx *tx, const struct working *w)
+{
+    uint64_t modseq;
+    uint64_t bytes_used;
+
+    return w->task->topic.len == 0
+               ? ST_OK
+               : store_account_advance(tx, w->persons[0]->account_id, 0, 0, &modseq, &bytes_used);
+}
+
 static enum st arrive_body(struct store_tx *tx, void *arg)
 {
     struct working *w = arg;
-    enum st st = end_part(tx, w);
+    enum st st = lock_topic(tx, w);
+
+    if (st == ST_OK)
+        st = end_part(tx, w);
 
     w->at = 0;
     w->error.text[0] = '\0';
@@ -250,8 +269,14 @@ enum st calendar_schedule_work(struct calendar_round *round, const struct store_
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct store_task part = *task;
     struct working w = {.round = round, .task = &part, .directory = directory};
-    enum st st = ST_OK;
+    const struct directory_person *person =
+        task->topic.len > 0 ? calendar_schedule_person(directory, task->rcpt) : NULL;
+    enum st st =
+        person != NULL ? calendar_replies_work(round, task, directory, person) : ST_INVALID;
 
+    if (st != ST_INVALID)
+        return st;
+    st = ST_OK;
     w.arena = arena_new("scheduling", WORK_BYTES_MAX);
     w.tx_arena = arena_new("scheduling", WORK_BYTES_MAX);
     if (ical_parse(w.arena, task->body, &ical_limits_default, &w.message, &w.error) != ST_OK) {

@@ -37,3 +37,26 @@ struct calendar_arrival {
  * message, *error_r. */
 MUST_USE enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arrival *a,
                                           struct ical_error *error_r);
+
+/* The topic (store_task.h) of a message to one recipient: "" of what is not done together. text: of
+ * message. */
+struct slice calendar_schedule_topic(struct arena *arena, const struct ical_comp *message,
+                                     struct slice text, struct slice rcpt);
+/* REPLYs of one topic. */
+struct calendar_reply {
+    const struct ical_comp *message;
+    struct slice text;
+    struct slice sender;
+};
+/* calendar_schedule_arrive() for each, in order, with one look at the object and one change of it;
+ * common says what is the same. One that is no REPLY to the object is on record and harms no other.
+ * Anything but ST_OK: the object cannot be read or stored, whoever is to blame. */
+MUST_USE enum st calendar_schedule_replies(struct store_tx *tx,
+                                           const struct calendar_arrival *common,
+                                           const struct calendar_reply *replies, size_t count,
+                                           struct ical_error *error_r);
+/* Does what waits of the task's topic, the task last or with others; ST_INVALID: not together.
+ * Inside calendar/. */
+MUST_USE enum st calendar_replies_work(struct calendar_round *round, const struct store_task *task,
+                                       const struct directory *directory,
+                                       const struct directory_person *person);

@@ -197,6 +197,7 @@ enum st cluster_open(const struct cluster_context *context, struct buf *why,
     sys_cond_init(&cluster->changed);
     cluster->opened_ms = sys_mono_ms();
     cluster->shadows = cluster_shadows_new(cluster);
+    cluster->asks = cluster_asks_new(cluster);
     cluster_domain_path(context->data_dir, CLUSTER_FILE_COPIES, path);
     cluster->kept = cluster_kept_new(context->store, path);
     cluster->throttle = auth_throttle_new(&limits);
@@ -246,6 +247,8 @@ void cluster_stop(struct cluster *cluster)
     if (cluster == NULL)
         return;
     store_watch_free(&cluster->watch);
+    cluster_asks_stop(cluster->asks);
+    cluster_asked_stop(cluster);
     cluster_shadows_stop(cluster->shadows);
     cluster_keeper_stop(cluster);
 }
@@ -257,6 +260,7 @@ void cluster_free(struct cluster **cluster)
     if (gone == NULL)
         return;
     *cluster = NULL;
+    cluster_asks_free(&gone->asks);
     while (gone->peers != NULL) {
         struct cluster_peer *peer = gone->peers;
 

@@ -77,6 +77,15 @@ static const struct {
     [CLUSTER_SAVED] = {"saved",
                        {N(saved, number, 1, INT64_MAX), N(saved, ok, 0, 1),
                         T(saved, refused, 0, CLUSTER_DATA_BYTES_MAX)}},
+    [CLUSTER_ASK] = {"ask",
+                     {N(ask, number, 1, INT64_MAX), N(ask, timeout_ms, 1, CLUSTER_ASK_MS_MAX),
+                      T(ask, body, 0, CLUSTER_BODY_BYTES_MAX)}},
+    [CLUSTER_ANSWER] = {"answer",
+                        {N(answer, number, 1, INT64_MAX),
+                         T(answer, body, 0, CLUSTER_BODY_BYTES_MAX)}},
+    [CLUSTER_ANSWERED] = {"answered",
+                          {N(answered, number, 1, INT64_MAX), N(answered, ok, 0, 1),
+                           T(answered, why, 0, CLUSTER_ANSWERED_BYTES_MAX)}},
 };
 static_assert(COUNT(types) == CLUSTER_TYPE_MAX, "one row for each type");
 

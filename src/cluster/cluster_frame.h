@@ -18,6 +18,8 @@ struct buf;
 #define CLUSTER_VIEW_BYTES_MAX (128 * KIB)
 #define CLUSTER_DATA_BYTES_MAX (256 * KIB)
 #define CLUSTER_GUID_BYTES 32
+#define CLUSTER_ASK_MS_MAX (10 * MIN_MS) /* of a question's time */
+#define CLUSTER_ANSWERED_BYTES_MAX 1024  /* of why */
 
 enum cluster_type {
     CLUSTER_HELLO = 1, /* each side's first: who it is, and which of your documents it has */
@@ -39,6 +41,10 @@ enum cluster_type {
     CLUSTER_SAVE, /* make durable what came since the last one */
     CLUSTER_SAVED,
     CLUSTER_FROM, /* the documents that follow are behind this number of mine */
+    /* on a connection of its own, which the first of them begins: questions, one after another */
+    CLUSTER_ASK,
+    CLUSTER_ANSWER,   /* there may be many, or none */
+    CLUSTER_ANSWERED, /* there are no more */
     CLUSTER_TYPE_MAX,
 };
 
@@ -163,6 +169,23 @@ struct cluster_saved {
     struct slice refused; /* lines of guids that were taken over long ago */
 };
 
+struct cluster_ask_frame {
+    uint64_t number;     /* of the question on this connection */
+    uint64_t timeout_ms; /* how long the asker waits, from now on */
+    struct slice body;
+};
+
+struct cluster_answer {
+    uint64_t number;
+    struct slice body;
+};
+
+struct cluster_answered {
+    uint64_t number;
+    uint64_t ok; /* 0: that was not all, for this reason */
+    struct slice why;
+};
+
 struct cluster_frame {
     enum cluster_type type;
     union {
@@ -184,6 +207,9 @@ struct cluster_frame {
         struct cluster_save save;
         struct cluster_saved saved;
         struct cluster_seen from;
+        struct cluster_ask_frame ask;
+        struct cluster_answer answer;
+        struct cluster_answered answered;
     };
 };
 

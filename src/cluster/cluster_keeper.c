@@ -132,6 +132,7 @@ static void use_address(struct cluster_peer *peer, const char *address)
     cluster_peer_stop(peer);
     pthread_mutex_lock(&peer->cluster->lock);
     snprintf(peer->address, sizeof(peer->address), "%s", address);
+    peer->resolved[0] = '\0';
     pthread_mutex_unlock(&peer->cluster->lock);
     if (address[0] != '\0' && cluster_peer_start(peer) != ST_OK)
         log_event(EV_CLUSTER_TROUBLE, 0, LOG_C("server", peer->name),
@@ -457,6 +458,7 @@ static void *run(void *arg)
         look_at_self(keeper, now_ms);
         look_at_certificate(keeper, now_ms);
         look_at_tombstones(keeper, now_ms);
+        cluster_asks_tick(cluster->asks, now_ms);
     }
     mem_free(keeper);
     return NULL;

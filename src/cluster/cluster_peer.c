@@ -41,8 +41,7 @@ static bool stopped(const struct cluster_peer *peer, uint64_t wait_ms)
     return poll(&fd, 1, (int)wait_ms) > 0;
 }
 
-/* How long one try may take: a server that is slower than that is down. */
-static uint64_t patience_ms(void)
+uint64_t cluster_patience_ms(void)
 {
     uint64_t ms = conf_get()->cluster_down_ms;
 
@@ -66,7 +65,35 @@ static enum st say_why(char *why, enum st st, const char *what, const char *deta
     return st;
 }
 
-static enum st dial(const char *address, int stop_fd, struct sys_stream *stream, char *why)
+/* Of one step. */
+static uint64_t step_deadline_ms(const struct cluster_dialing *dialing)
+{
+    return dialing->deadline_ms > 0 ? dialing->deadline_ms : sys_mono_ms() + cluster_patience_ms();
+}
+
+/* The address of the host. The resolver waits as long as it likes: whoever has a deadline takes
+ * what the peer's own thread found. */
+static bool resolve(const struct cluster_dialing *dialing, const char *host,
+                    char resolved[SYS_ADDR_BYTES])
+{
+    struct cluster_peer *peer = dialing->peer;
+    struct cluster *cluster = peer->cluster;
+    bool asks = dialing->deadline_ms == 0;
+
+    if (asks && sys_resolve(host, resolved) != ST_OK)
+        return false;
+    pthread_mutex_lock(&cluster->lock);
+    bool current = strcmp(peer->address, dialing->address) == 0;
+    if (asks && current)
+        snprintf(peer->resolved, sizeof(peer->resolved), "%s", resolved);
+    else if (!asks)
+        snprintf(resolved, SYS_ADDR_BYTES, "%.*s", SYS_ADDR_BYTES - 1,
+                 current && peer->resolved[0] != '\0' ? peer->resolved : host);
+    pthread_mutex_unlock(&cluster->lock);
+    return true;
+}
+
+static enum st dial(const struct cluster_dialing *dialing, struct sys_stream *stream, char *why)
 {
     char name[CLUSTER_ADDRESS_BYTES];
     char resolved[SYS_ADDR_BYTES];
@@ -74,44 +101,50 @@ static enum st dial(const char *address, int stop_fd, struct sys_stream *stream,
     uint16_t port;
     int fd;
 
-    if (sys_host_port(slice_str(address), &host, &port) != ST_OK)
-        return say_why(why, ST_INVALID, "not host:port", address);
+    if (sys_host_port(slice_str(dialing->address), &host, &port) != ST_OK)
+        return say_why(why, ST_INVALID, "not host:port", dialing->address);
     snprintf(name, sizeof(name), "%.*s", SLICE_ARG(host));
-    if (sys_resolve(name, resolved) != ST_OK)
+    if (!resolve(dialing, name, resolved))
         return say_why(why, ST_NOT_FOUND, "no address", name);
-    enum st st = sys_connect(resolved, port, patience_ms(), stop_fd, &fd);
+    uint64_t deadline_ms = step_deadline_ms(dialing);
+    uint64_t now_ms = sys_mono_ms();
+    enum st st = sys_connect(resolved, port, deadline_ms > now_ms ? deadline_ms - now_ms : 0,
+                             dialing->stop_fd, &fd);
+    if (st == ST_INVALID) /* the name itself: nobody has found out its address yet */
+        return say_why(why, ST_NOT_FOUND, "no address", name);
     if (st != ST_OK)
         return say_why(why, st, st == ST_AGAIN ? "no answer" : strerror(errno), "");
-    sys_stream_init(stream, fd, stop_fd);
+    sys_stream_init(stream, fd, dialing->stop_fd);
     return ST_OK;
 }
 
-static enum st shake(struct cluster *cluster, struct sys_stream *stream, char *why)
+static enum st shake(const struct cluster_dialing *dialing, struct sys_stream *stream, char *why)
 {
     AUTO(buf) struct buf reason = BUF(2 * CLUSTER_PATH_BYTES);
     struct sys_tls_client *client = NULL;
 
-    enum st st = cluster_fellow_client(cluster, &reason, &client);
+    enum st st = cluster_fellow_client(dialing->peer->cluster, &reason, &client);
     if (st != ST_OK)
         return say_why(why, st, reason.ptr != NULL ? reason.ptr : "", "");
-    st = sys_stream_starttls(stream, client, NULL, false, sys_mono_ms() + patience_ms());
+    st = sys_stream_starttls(stream, client, NULL, false, step_deadline_ms(dialing));
     sys_tls_client_free(&client);
     if (st == ST_AGAIN)
         return say_why(why, st, "it accepts and says nothing", "");
     return st == ST_OK ? ST_OK : say_why(why, st, "TLS", sys_tls_error(stream->tls));
 }
 
-enum st cluster_dial(struct cluster *cluster, const char *name, const char *address, int stop_fd,
-                     struct sys_stream *stream, int64_t *issued_ms_r, char *why)
+enum st cluster_dial(const struct cluster_dialing *dialing, struct sys_stream *stream,
+                     int64_t *issued_ms_r, char *why)
 {
     char shown[CLUSTER_NAME_BYTES_MAX + 1] = "";
-    enum st st = dial(address, stop_fd, stream, why);
+    enum st st = dial(dialing, stream, why);
 
     if (st == ST_OK)
-        st = shake(cluster, stream, why);
+        st = shake(dialing, stream, why);
     if (st != ST_OK)
         return st;
-    if (cluster_tls_name(stream->tls, shown, issued_ms_r) != ST_OK || strcmp(shown, name) != 0)
+    if (cluster_tls_name(stream->tls, shown, issued_ms_r) != ST_OK ||
+        strcmp(shown, dialing->peer->name) != 0)
         return say_why(why, ST_DENIED, "it shows the certificate of another server", shown);
     return ST_OK;
 }
@@ -121,8 +154,9 @@ static enum st connect_link(struct talk *talk)
 {
     struct cluster_peer *peer = talk->peer;
     struct cluster_link *link = &talk->link;
-    enum st st = cluster_dial(peer->cluster, peer->name, peer->address, peer->stop_fd,
-                              &talk->stream, &link->issued_ms, link->why);
+    const struct cluster_dialing dialing = {
+        .peer = peer, .address = peer->address, .stop_fd = peer->stop_fd};
+    enum st st = cluster_dial(&dialing, &talk->stream, &link->issued_ms, link->why);
 
     if (st != ST_OK)
         return st;
@@ -264,7 +298,7 @@ static void converse(struct talk *talk)
             talk->peer->flaps = false;
             tell_connected(talk->peer);
         }
-        if (sys_mono_ms() - link->heard_ms > 2 * patience_ms())
+        if (sys_mono_ms() - link->heard_ms > 2 * cluster_patience_ms())
             st = fail(talk, ST_AGAIN, "silence", "");
     }
     if (!told)

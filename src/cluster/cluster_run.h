@@ -4,15 +4,18 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "cluster/cluster.h"
+#include "cluster/cluster_ask.h"
 #include "cluster/cluster_domain.h"
 #include "cluster/cluster_frame.h"
 #include "health/health.h"
 #include "store/store_document.h"
+#include "sys/sys_sock.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 struct auth_throttle;
+struct conn;
 struct sys_tls;
 struct sys_tls_server;
 
@@ -27,6 +30,7 @@ struct cluster_peer {
     char name[CLUSTER_NAME_BYTES_MAX + 1];
     char address[CLUSTER_ADDRESS_BYTES]; /* "": it is not connected to; changed while no thread runs
                                           */
+    char resolved[SYS_ADDR_BYTES];       /* what its host was found to be; "": not yet */
     bool listed;                         /* the keeper met its document */
     bool runs;
     pthread_t thread;
@@ -55,6 +59,7 @@ struct cluster_revoked {
     int64_t before_ms;
 };
 
+struct cluster_asks;
 struct cluster_session;
 struct cluster_kept;
 struct cluster_shadows;
@@ -79,8 +84,13 @@ struct cluster {
     struct cluster_peer *peers;
     struct cluster_session *sessions;
     struct cluster_shadows *shadows;
-    struct cluster_kept *kept; /* copies of others that are not in the store yet */
-    pthread_mutex_t take_lock; /* nobody takes copies over while it is held */
+    struct cluster_kept *kept;  /* copies of others that are not in the store yet */
+    struct cluster_asks *asks;  /* questions to others */
+    cluster_asked_fn *asked_fn; /* answers those of others; NULL: nobody does */
+    void *asked_ctx;
+    atomic_uint asked_count;    /* under way */
+    atomic_bool asked_stopping; /* no more are answered */
+    pthread_mutex_t take_lock;  /* nobody takes copies over while it is held */
     struct cluster_revoked *revoked;
     size_t revoked_count;
     atomic_ullong documents; /* the number of our newest */
@@ -166,11 +176,22 @@ MUST_USE enum st cluster_link_push(struct cluster_link *link, bool *more_r);
 bool cluster_link_allowed(struct cluster_link *link);
 
 /* --- cluster_peer.c --- */
-/* Connects to the server of this name: TLS, its certificate looked at. *issued_ms_r: that one's
- * time. Fails with a phrase in why (CLUSTER_WHY_BYTES); stream is to be closed in any case. */
-MUST_USE enum st cluster_dial(struct cluster *cluster, const char *name, const char *address,
-                              int stop_fd, struct sys_stream *stream, int64_t *issued_ms_r,
-                              char *why);
+/* How long a server may be silent before it is taken for down. */
+uint64_t cluster_patience_ms(void);
+
+struct cluster_dialing {
+    struct cluster_peer *peer;
+    const char *address; /* its host:port */
+    int stop_fd;
+    /* When all of it must be over; of a name the address that was found last is taken then.
+     * 0: cluster_patience_ms() for each step, and the resolver has its time. */
+    uint64_t deadline_ms;
+};
+/* Connects to the peer: TLS, its certificate looked at. *issued_ms_r: that one's time. ST_AGAIN: no
+ * answer in time. Fails with a phrase in why (CLUSTER_WHY_BYTES); stream is to be closed in any
+ * case. */
+MUST_USE enum st cluster_dial(const struct cluster_dialing *dialing, struct sys_stream *stream,
+                              int64_t *issued_ms_r, char *why);
 MUST_USE enum st cluster_peer_start(struct cluster_peer *peer);
 void cluster_peer_stop(struct cluster_peer *peer);
 
@@ -181,6 +202,23 @@ void cluster_hold_free(struct cluster_hold **hold);
 /* Takes whole frames; answers gather in out. Not ST_OK: the connection ends, *why_r tells. */
 MUST_USE enum st cluster_hold_input(struct cluster_hold *hold, struct slice in, size_t *used_r,
                                     struct buf *out, const char **why_r);
+
+/* --- cluster_ask.c: questions to other servers --- */
+struct cluster_asks *cluster_asks_new(struct cluster *cluster);
+/* Those under way end now, and no more begin. */
+void cluster_asks_stop(struct cluster_asks *asks);
+void cluster_asks_free(struct cluster_asks **asks);
+void cluster_asks_tick(struct cluster_asks *asks, uint64_t now_ms); /* what is idle for long goes */
+
+/* --- cluster_asked.c: questions of another server, on a connection of its own --- */
+/* Never NULL. The connection's, on whose thread all of it runs. */
+struct cluster_asked *cluster_asked_new(struct cluster *cluster, struct conn *conn);
+void cluster_asked_free(struct cluster_asked **asked);
+/* Takes one whole frame, and answers. Not ST_OK: the connection ends, *why_r tells. */
+MUST_USE enum st cluster_asked_input(struct cluster_asked *asked, struct slice in, size_t *used_r,
+                                     const char **why_r);
+/* Those under way find that nobody waits any more. */
+void cluster_asked_stop(struct cluster *cluster);
 
 /* --- cluster_shadow.c --- */
 struct cluster_shadows *cluster_shadows_new(struct cluster *cluster);

@@ -214,15 +214,25 @@ static enum net_next answer_all(struct cluster_session *session)
     return NET_READ;
 }
 
-/* Whether it begins as a connection that brings copies. */
-static bool begins_copies(const struct cluster_session *session, struct slice in)
+/* The first frame of a connection tells what it is for. */
+static void begin(struct cluster_session *session, struct slice in)
 {
     struct cluster_frame frame;
     size_t used;
 
-    return !session->link.greeted &&
-           cluster_frame_read(in, CLUSTER_FRAME_BYTES_MAX, &frame, &used) == ST_OK &&
-           frame.type == CLUSTER_COPIES;
+    if (session->link.greeted || session->hold != NULL || session->asked != NULL ||
+        cluster_frame_read(in, CLUSTER_FRAME_BYTES_MAX, &frame, &used) != ST_OK)
+        return;
+    if (frame.type == CLUSTER_COPIES) {
+        session->hold = cluster_hold_new(session->link.cluster, session->link.peer);
+        conn_timeout(session->conn, HOLD_TIMEOUT_MS);
+    } else if (frame.type == CLUSTER_ASK) {
+        struct cluster_asked *asked = cluster_asked_new(session->link.cluster, session->conn);
+
+        pthread_mutex_lock(&session->link.cluster->lock); /* cluster_asked_stop() looks */
+        session->asked = asked;
+        pthread_mutex_unlock(&session->link.cluster->lock);
+    }
 }
 
 static enum net_next input_hold(struct cluster_session *session, struct slice in, size_t *used_r)
@@ -242,6 +252,15 @@ static enum net_next input_hold(struct cluster_session *session, struct slice in
     return NET_CLOSE;
 }
 
+static enum net_next input_asked(struct cluster_session *session, struct slice in, size_t *used_r)
+{
+    const char *why = "";
+
+    if (cluster_asked_input(session->asked, in, used_r, &why) == ST_OK)
+        return NET_READ;
+    return conn_broken(session->conn) ? NET_CLOSE : turn_away(session, slice_str(why), why);
+}
+
 static enum net_next input_session(void *at, struct slice in, size_t *used_r)
 {
     struct cluster_session *session = at;
@@ -249,12 +268,11 @@ static enum net_next input_session(void *at, struct slice in, size_t *used_r)
     *used_r = 0;
     if (session->stranger)
         return input_stranger(session, in, used_r);
-    if (session->hold == NULL && begins_copies(session, in)) {
-        session->hold = cluster_hold_new(session->link.cluster, session->link.peer);
-        conn_timeout(session->conn, HOLD_TIMEOUT_MS);
-    }
+    begin(session, in);
     if (session->hold != NULL)
         return input_hold(session, in, used_r);
+    if (session->asked != NULL)
+        return input_asked(session, in, used_r);
     net_block_begin();
     enum st st = cluster_link_input(&session->link, in, used_r);
     net_block_end();
@@ -271,7 +289,7 @@ static enum net_next wake_session(void *at)
     if (session->stranger)
         return NET_READ;
     if (cluster_link_allowed(&session->link))
-        return session->hold != NULL ? NET_READ : answer_all(session);
+        return session->hold != NULL || session->asked != NULL ? NET_READ : answer_all(session);
     refused(session, session->link.why);
     return NET_CLOSE;
 }
@@ -288,6 +306,7 @@ static void close_session(void *at)
     cluster_hold_free(&session->hold);
     if (!session->stranger)
         list_remove(session);
+    cluster_asked_free(&session->asked);
     if (session->linked)
         cluster_link_fini(&session->link);
 }

@@ -10,5 +10,6 @@ struct cluster_session {
     bool stranger; /* it has shown no certificate: it may join, nothing else */
     bool linked;   /* link was made */
     struct cluster_link link;
-    struct cluster_hold *hold; /* it brings copies of messages; NULL */
+    struct cluster_hold *hold;   /* it brings copies of messages; NULL */
+    struct cluster_asked *asked; /* it brings questions; NULL */
 };

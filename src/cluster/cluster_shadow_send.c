@@ -571,8 +571,9 @@ static enum st open_connection(struct shadow_partner *partner)
     }
     if (address[0] == '\0')
         return fail(partner, ST_NOT_FOUND, "its document names no address");
-    enum st st = cluster_dial(cluster, partner->name, address, partner->stop_fd, &partner->stream,
-                              &partner->issued_ms, partner->why);
+    const struct cluster_dialing dialing = {
+        .peer = peer, .address = address, .stop_fd = partner->stop_fd};
+    enum st st = cluster_dial(&dialing, &partner->stream, &partner->issued_ms, partner->why);
     if (st != ST_OK)
         return st;
     partner->lists_anew = true;

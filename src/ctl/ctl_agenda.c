@@ -15,7 +15,7 @@
 #define COLUMNS_USUAL 100
 #define DAYS_MAX 62
 
-static enum ctl_agenda_kind kind_of(const char *word)
+enum ctl_agenda_kind ctl_agenda_kind_of(const char *word)
 {
     static const char *const words[] = {"free", "elsewhere", "tentative", "busy", "unavailable"};
 
@@ -64,21 +64,21 @@ static struct ctl_agenda_item *items_of(struct ctl *ctl, const json_t *list)
     {
         bool hidden = json_is_true(json_object_get(object, "private"));
 
-        items[i] =
-            (struct ctl_agenda_item){.start_s = seconds_of(object, "start_s"),
-                                     .end_s = seconds_of(object, "end_s"),
-                                     .all_day = json_is_true(json_object_get(object, "all_day")),
-                                     .hidden = hidden,
-                                     .kind = kind_of(ctl_json_text(ctl->arena, object, "kind")),
-                                     .summary = line_of(ctl, object, "summary"),
-                                     .location = line_of(ctl, object, "location"),
-                                     .calendar = line_of(ctl, object, "calendar")};
+        items[i] = (struct ctl_agenda_item){
+            .start_s = seconds_of(object, "start_s"),
+            .end_s = seconds_of(object, "end_s"),
+            .all_day = json_is_true(json_object_get(object, "all_day")),
+            .hidden = hidden,
+            .kind = ctl_agenda_kind_of(ctl_json_text(ctl->arena, object, "kind")),
+            .summary = line_of(ctl, object, "summary"),
+            .location = line_of(ctl, object, "location"),
+            .calendar = line_of(ctl, object, "calendar")};
     }
     qsort(items, json_array_size(list), sizeof(*items), by_start);
     return items;
 }
 
-static unsigned columns(void)
+unsigned ctl_agenda_columns(void)
 {
     const char *said = getenv("COLUMNS");
     struct winsize size;
@@ -92,6 +92,11 @@ static unsigned columns(void)
                : COLUMNS_USUAL;
 }
 
+bool ctl_agenda_colors(void)
+{
+    return isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
+}
+
 static int draw(struct ctl *ctl, const json_t *reply)
 {
     const json_t *list = json_object_get(reply, "instances");
@@ -103,8 +108,8 @@ static int draw(struct ctl *ctl, const json_t *reply)
                                 .now_s = seconds_of(reply, "now_s"),
                                 .items = items_of(ctl, list),
                                 .count = json_array_size(list),
-                                .columns = columns(),
-                                .colors = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL};
+                                .columns = ctl_agenda_columns(),
+                                .colors = ctl_agenda_colors()};
 
     if (agenda.days == 0 || agenda.days > DAYS_MAX)
         return ctl_fail(EX_SOFTWARE, "the server's answer does not fit");

@@ -16,21 +16,18 @@
 #define ROWS_FINE_MAX 30 /* half hours while there are no more */
 #define LANES_MAX 8
 
-static const struct {
-    const char *mark, *color, *name;
-} looks[] = {
+const struct ctl_agenda_look ctl_agenda_looks[CTL_AGENDA_KIND_MAX] = {
     [CTL_AGENDA_FREE] = {"░", "2", "free"},
     [CTL_AGENDA_ELSEWHERE] = {"▚", "32", "elsewhere"},
     [CTL_AGENDA_TENTATIVE] = {"▒", "33", "tentative"},
     [CTL_AGENDA_BUSY] = {"█", "36", "busy"},
     [CTL_AGENDA_AWAY] = {"▓", "35", "away"},
 };
-static_assert(COUNT(looks) == CTL_AGENDA_KIND_MAX, "a mark for each kind");
 
-static const char *const day_names[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
-static const char *const month_names[] = {"January",   "February", "March",    "April",
-                                          "May",       "June",     "July",     "August",
-                                          "September", "October",  "November", "December"};
+const char *const ctl_agenda_days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+const char *const ctl_agenda_months[] = {"January",   "February", "March",    "April",
+                                         "May",       "June",     "July",     "August",
+                                         "September", "October",  "November", "December"};
 
 /* --- columns --- */
 
@@ -145,17 +142,17 @@ static void put_heading(const struct drawing *d)
     color(d, "1");
     buf_putf(d->out, "%s", agenda->name);
     color(d, "0");
-    buf_putf(d->out, "  %d %s", first.day, month_names[first.month - 1]);
+    buf_putf(d->out, "  %d %s", first.day, ctl_agenda_months[first.month - 1]);
     if (first.year != last.year)
         buf_putf(d->out, " %d", (int)first.year);
     if (agenda->days > 1)
-        buf_putf(d->out, " – %d %s", last.day, month_names[last.month - 1]);
+        buf_putf(d->out, " – %d %s", last.day, ctl_agenda_months[last.month - 1]);
     buf_putf(d->out, " %d, %s  ", (int)last.year, agenda->zone);
-    for (size_t i = COUNT(looks); i-- > 0;) {
-        color(d, looks[i].color);
-        buf_putf(d->out, " %s", looks[i].mark);
+    for (size_t i = CTL_AGENDA_KIND_MAX; i-- > 0;) {
+        color(d, ctl_agenda_looks[i].color);
+        buf_putf(d->out, " %s", ctl_agenda_looks[i].mark);
         color(d, "0");
-        buf_putf(d->out, " %s", looks[i].name);
+        buf_putf(d->out, " %s", ctl_agenda_looks[i].name);
     }
     buf_put(d->out, SLICE("\n"));
 }
@@ -186,7 +183,7 @@ static void put_day_names(const struct drawing *d)
         char text[40];
 
         snprintf(text, sizeof(text), "%s%s %d", is_today(d, day) ? "●" : " ",
-                 day_names[ical_weekday(ical_day_of(day_s(d, day)))], civil.day);
+                 ctl_agenda_days[ical_weekday(ical_day_of(day_s(d, day)))], civil.day);
         buf_put(d->out, SLICE("│"));
         color(d, is_today(d, day) ? "1" : "0");
         put_cell(d, slice_str(text), d->cell);
@@ -199,8 +196,8 @@ static void put_day_names(const struct drawing *d)
 static void put_marked(const struct drawing *d, const struct ctl_agenda_item *item,
                        struct slice text, size_t columns)
 {
-    color(d, looks[item->kind].color);
-    buf_put(d->out, slice_str(looks[item->kind].mark));
+    color(d, ctl_agenda_looks[item->kind].color);
+    buf_put(d->out, slice_str(ctl_agenda_looks[item->kind].mark));
     color(d, "0");
     put_cell(d, text, columns - 1);
 }
@@ -424,8 +421,8 @@ static void put_bar(const struct drawing *d, unsigned day)
             buf_put(d->out, part % (parts / 4) == 0 && part > 0 ? SLICE("┊") : SLICE("·"));
             continue;
         }
-        color(d, looks[item->kind].color);
-        buf_put(d->out, slice_str(looks[item->kind].mark));
+        color(d, ctl_agenda_looks[item->kind].color);
+        buf_put(d->out, slice_str(ctl_agenda_looks[item->kind].mark));
         color(d, "0");
     }
     buf_put(d->out, SLICE("▏\n"));
@@ -450,8 +447,8 @@ static void put_item(const struct drawing *d, const struct ctl_agenda_item *item
         buf_putf(&text, ", %s", item->location);
     buf_putf(&text, "  (%s%s)", item->calendar, item->hidden ? ", private" : "");
     size_t left = d->agenda->columns > 16 + 20 ? d->agenda->columns - 16 : 20;
-    color(d, looks[item->kind].color);
-    buf_put(d->out, slice_str(looks[item->kind].mark));
+    color(d, ctl_agenda_looks[item->kind].color);
+    buf_put(d->out, slice_str(ctl_agenda_looks[item->kind].mark));
     color(d, "0");
     buf_put(d->out, ctl_agenda_cut(buf_slice(&text), left));
     buf_put(d->out, SLICE("\n"));
@@ -464,8 +461,8 @@ static void draw_below(const struct drawing *d)
         char text[60];
 
         snprintf(text, sizeof(text), "%s%s %d %s", is_today(d, day) ? "●" : " ",
-                 day_names[ical_weekday(ical_day_of(day_s(d, day)))], civil.day,
-                 month_names[civil.month - 1]);
+                 ctl_agenda_days[ical_weekday(ical_day_of(day_s(d, day)))], civil.day,
+                 ctl_agenda_months[civil.month - 1]);
         color(d, is_today(d, day) ? "1" : "0");
         put_cell(d, slice_str(text), 18);
         color(d, "0");

@@ -98,6 +98,8 @@ int ctl_print_json(json_t *json); /* and drops it */
 
 /* A size as a setting takes it: "500 MiB", "2GiB", "1000". */
 MUST_USE enum st ctl_size_parse(const char *text, uint64_t *bytes_r);
+/* A length of time: "30min", "4h", "2 d"; a second or more. */
+MUST_USE enum st ctl_age_parse(const char *text, uint64_t *ms_r);
 
 /* A password by --generate (printed), --password-stdin, standard input, or asked for twice on a
  * terminal. An exit status, the sentence printed. */

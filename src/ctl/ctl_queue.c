@@ -18,18 +18,16 @@
 
 static int put_age(struct ctl *ctl, enum ctl_opt_id id, const char *key, json_t *args)
 {
-    const struct conf_field *field = conf_field_find(SLICE("queue_timeout_ms"));
     const char *text = ctl_value(ctl, id);
-    struct conf conf = conf_defaults;
-    AUTO(buf) struct buf why = BUF(1 * KIB);
+    uint64_t ms;
     char digits[24];
 
     if (text == NULL)
         return EX_OK;
-    if (conf_set(&conf, field, slice_trim(slice_str(text)), &why) != ST_OK)
+    if (ctl_age_parse(text, &ms) != ST_OK)
         return ctl_fail(EX_USAGE, "--%s %s: not an age; write 30min, 4h or 2d", ctl_opts[id].name,
                         text);
-    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)conf.queue_timeout_ms);
+    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)ms);
     json_object_set_new(args, key, json_string(digits));
     return EX_OK;
 }

@@ -212,6 +212,17 @@ int ctl_cmd_config_reload(struct ctl *ctl)
     return exit;
 }
 
+enum st ctl_age_parse(const char *text, uint64_t *ms_r)
+{
+    const struct conf_field *field = conf_field_find(SLICE("queue_timeout_ms"));
+    struct conf conf = conf_defaults;
+    AUTO(buf) struct buf why = BUF(1 * KIB);
+
+    enum st st = conf_set(&conf, field, slice_trim(slice_str(text)), &why);
+    *ms_r = conf.queue_timeout_ms;
+    return st;
+}
+
 enum st ctl_size_parse(const char *text, uint64_t *bytes_r)
 {
     const struct conf_field *field = conf_field_find(SLICE("quota_bytes"));

@@ -1,6 +1,7 @@
 #include "dav/dav_call.h"
 
 #include "base/mem.h"
+#include "calendar/calendar_connector.h"
 #include "conf/conf.h"
 #include "dav/dav_view.h"
 #include "log/log.h"
@@ -59,6 +60,7 @@ void dav_call_unref(void *arg)
         return;
     buf_fini(&call->body);
     dav_view_free(&call->view);
+    calendar_connector_end(&call->lookup);
     directory_unref(&call->directory);
     arena_free(&call->arena);
     mem_free(call);

@@ -15,6 +15,7 @@
 #define DAV_XML_TYPE "application/xml; charset=utf-8"
 #define DAV_INFINITY UINT32_MAX
 
+struct calendar_connector_lookup;
 struct dav_call;
 struct dav_view;
 
@@ -74,8 +75,9 @@ struct dav_call {
     const struct directory_person *me; /* who asks; NULL: not known, where no log-in is needed */
     struct calendar_who who;           /* the same, with the groups */
     struct dav_resource target;
-    struct xml_element *xml; /* the body; NULL: there is none */
-    struct dav_view *view;   /* of a report that shows objects; else NULL */
+    struct xml_element *xml;                  /* the body; NULL: there is none */
+    struct dav_view *view;                    /* of a report that shows objects; else NULL */
+    struct calendar_connector_lookup *lookup; /* when people are busy; else NULL */
     uint64_t begun_ms;
     unsigned refs;
 };

@@ -1,7 +1,9 @@
 /* POST to the scheduling outbox: when are these people busy (RFC 6638 section 5)? */
+#include "calendar/calendar.h"
+#include "calendar/calendar_address.h"
 #include "calendar/calendar_ask.h"
-#include "calendar/calendar_busytime.h"
-#include "calendar/calendar_schedule.h"
+#include "calendar/calendar_connector.h"
+#include "calendar/calendar_principal.h"
 #include "conf/conf.h"
 #include "dav/dav_multistatus.h"
 #include "ical/ical.h"
@@ -17,81 +19,73 @@ struct asking {
 };
 
 /* RFC 5546 section 3.6. */
-static const char *status_of(const struct dav_call *call, struct slice address)
-{
-    struct slice mail =
-        slice_istarts(address, SLICE("mailto:")) ? slice_sub(address, 7, address.len) : address;
-    size_t at = slice_find_last(mail, '@');
-    struct directory_found found;
+static const char *const statuses[CALENDAR_CONNECTOR_RESULT_MAX] = {
+    [CALENDAR_CONNECTOR_FRESH] = "2.0;Success",
+    [CALENDAR_CONNECTOR_KNOWN] = "2.0;Success",
+    [CALENDAR_CONNECTOR_NO_DATA] = "5.1;Service unavailable",
+    [CALENDAR_CONNECTOR_DENIED] = "3.8;No authority",
+    [CALENDAR_CONNECTOR_NOT_FOUND] = "3.7;Invalid calendar user",
+    [CALENDAR_CONNECTOR_IS_GROUP] = "5.3;No scheduling support for user",
+    [CALENDAR_CONNECTOR_NO_WAY] = "5.3;No scheduling support for user",
+    [CALENDAR_CONNECTOR_BAD_ASK] = "3.7;Invalid calendar user",
+};
 
-    if (at == SIZE_MAX)
-        return "3.7;Invalid calendar user";
-    if (directory_find(call->directory, slice_sub(mail, 0, at), slice_sub(mail, at + 1, mail.len),
-                       &found))
-        return found.person != NULL ? "5.1;Service unavailable"
-                                    : "5.3;No scheduling support for user";
-    return directory_domain_is_local(call->directory, slice_sub(mail, at + 1, mail.len))
-               ? "3.7;Invalid calendar user"
-               : "5.3;No scheduling support for user";
-}
-
-static void write_data(struct arena *arena, const struct asking *asking, struct slice recipient,
-                       const struct calendar_busy_row *rows, size_t count, struct buf *out)
+static void write_data(const struct asking *asking, const struct calendar_connector_answer *answer,
+                       struct buf *out)
 {
+    const struct calendar_ask_known known = {answer->rows, answer->count, answer->from_s,
+                                             answer->until_s, answer->age_ms};
     AUTO(buf) struct buf text = BUF(ANSWER_BYTES_MAX);
+    struct arena *arena = arena_new("free busy", GIB);
 
-    ical_write(
-        calendar_ask_answer(arena, &asking->ask, recipient, rows, count, sys_now_ms() / 1000),
-        &text);
+    ical_write(calendar_ask_answer(arena, &asking->ask, asking->ask.attendees[answer->attendee],
+                                   &known, sys_now_ms() / 1000),
+               &text);
+    arena_free(&arena);
     xml_write_text_in(out, XML_CALDAV, "calendar-data", buf_slice(&text));
-}
-
-/* *status_r: what became of it. */
-static enum st look_up(struct dav_call *call, const struct asking *asking, struct slice recipient,
-                       struct arena *arena, struct buf *data, const char **status_r)
-{
-    const struct directory_person *person = calendar_schedule_person(call->directory, recipient);
-    const struct calendar_busytime_ask ask = {.who = &asking->who,
-                                              .owner = person,
-                                              .from_s = asking->ask.from_s,
-                                              .until_s = asking->ask.until_s,
-                                              .but_uid = asking->ask.but_uid};
-    struct calendar_busy_row *rows = NULL;
-    size_t count = 0;
-
-    *status_r = person != NULL ? "2.0;Success" : status_of(call, recipient);
-    if (person == NULL)
-        return ST_OK;
-    enum st st = calendar_busytime(call->context->calendar, arena, &ask, &rows, &count);
-    if (st == ST_DENIED)
-        *status_r = "3.8;No authority";
-    else if (st == ST_TOO_BIG)
-        *status_r = "5.1;Service unavailable";
-    else if (st == ST_OK)
-        write_data(arena, asking, recipient, rows, count, data);
-    return st == ST_DENIED || st == ST_TOO_BIG ? ST_OK : st;
 }
 
 static enum st write_one(struct dav_call *call, void *ctx, struct buf *out)
 {
     struct asking *asking = ctx;
-    struct slice recipient = asking->ask.attendees[asking->next];
-    struct arena *arena = arena_new("free busy", GIB);
-    AUTO(buf) struct buf data = BUF(2 * ANSWER_BYTES_MAX);
-    const char *status;
-    enum st st = look_up(call, asking, recipient, arena, &data, &status);
+    const struct calendar_connector_answer *answer =
+        calendar_connector_get(call->lookup, asking->next);
 
-    arena_free(&arena);
-    if (st != ST_OK)
-        return st;
     xml_write_open(out, XML_CALDAV, "response");
     xml_write_open(out, XML_CALDAV, "recipient");
-    xml_write_text_in(out, XML_DAV, "href", recipient);
+    xml_write_text_in(out, XML_DAV, "href", asking->ask.attendees[asking->next]);
     xml_write_close(out, XML_CALDAV, "recipient");
-    xml_write_text_in(out, XML_CALDAV, "request-status", slice_str(status));
-    buf_put(out, buf_slice(&data));
+    xml_write_text_in(out, XML_CALDAV, "request-status", slice_str(statuses[answer->result]));
+    if (answer->result == CALENDAR_CONNECTOR_FRESH || answer->result == CALENDAR_CONNECTOR_KNOWN)
+        write_data(asking, answer, out);
     xml_write_close(out, XML_CALDAV, "response");
     return ++asking->next < asking->ask.attendee_count ? ST_AGAIN : ST_OK;
+}
+
+/* Who is asked about; the reply names each as the client did. */
+static const struct slice *addresses_of(struct dav_call *call, const struct calendar_ask *ask)
+{
+    struct slice *list = arena_many(call->arena, struct slice, ask->attendee_count + 1);
+
+    for (size_t i = 0; i < ask->attendee_count; i++)
+        list[i] = calendar_principal_mail(call->arena, call->directory, ask->attendees[i]);
+    return list;
+}
+
+/* The look-up ends with the call, which the reply keeps until its last piece. */
+static void begin_lookup(struct dav_call *call, struct asking *asking)
+{
+    const struct calendar_ask *ask = &asking->ask;
+    struct slice asker = calendar_principal_mail(call->arena, call->directory, ask->organizer);
+    const struct calendar_connector_ask question = {.who = &asking->who,
+                                                    .asker = calendar_address_mail(asker),
+                                                    .attendees = addresses_of(call, ask),
+                                                    .count = ask->attendee_count,
+                                                    .from_s = ask->from_s,
+                                                    .until_s = ask->until_s,
+                                                    .but_uid = ask->but_uid};
+
+    call->lookup = calendar_connector_begin(calendar_connector(call->context->calendar), &question);
 }
 
 static bool is_icalendar(struct dav_call *call)
@@ -109,9 +103,10 @@ static bool is_organizer(const struct dav_call *call, struct slice address)
         slice_istarts(address, SLICE("mailto:")) ? slice_sub(address, 7, address.len) : address;
     size_t at = slice_find_last(mail, '@');
 
-    return at != SIZE_MAX &&
-           directory_owns(call->directory, call->target.person, slice_sub(mail, 0, at),
-                          slice_sub(mail, at + 1, mail.len));
+    return calendar_principal(call->directory, address) == call->target.person ||
+           (at != SIZE_MAX &&
+            directory_owns(call->directory, call->target.person, slice_sub(mail, 0, at),
+                           slice_sub(mail, at + 1, mail.len)));
 }
 
 enum st dav_method_post(struct dav_call *call)
@@ -137,5 +132,6 @@ enum st dav_method_post(struct dav_call *call)
         return dav_refuse(call, 403, XML_CALDAV, "organizer-allowed",
                           "ORGANIZER must be an address of the outbox's owner");
     calendar_who_init(call->directory, call->arena, call->target.person, &asking->who);
+    begin_lookup(call, asking);
     return dav_answer(call, 200, XML_CALDAV, "schedule-response", write_one, asking);
 }

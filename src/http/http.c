@@ -59,6 +59,7 @@ struct http {
 
 struct http_request {
     struct socket_served *socket;
+    const struct http_service *service; /* that answers it */
     struct MHD_Connection *connection;
     const char *method;
     const char *path;
@@ -147,6 +148,13 @@ bool http_request_first(const struct http_request *request)
 void http_request_body_max(struct http_request *request, uint64_t bytes)
 {
     request->body_bytes_max = bytes;
+}
+
+void http_request_hand(struct http_request *request, const struct http_service *service)
+{
+    request->service = service;
+    request->body_bytes_max = service->body_bytes_max;
+    service->begin(service->ctx, request);
 }
 
 void *http_request_mine(const struct http_request *request)
@@ -400,6 +408,7 @@ static struct http_request *request_new(struct socket_served *served,
     struct http_request *request = mem_new(struct http_request);
 
     request->socket = served;
+    request->service = &served->service;
     request->connection = connection;
     request->method = method;
     unescape(url, '/');
@@ -450,10 +459,9 @@ static void refuse_size(struct http_request *request)
  * many a peer looks for the reply only when it has sent everything. */
 static enum MHD_Result begin(struct http_request *request)
 {
-    const struct http_service *service = &request->socket->service;
     uint64_t length = length_told(request);
 
-    service->begin(service->ctx, request);
+    request->service->begin(request->service->ctx, request);
     if (!http_replied(request) && length != UINT64_MAX && length > request->body_bytes_max)
         refuse_size(request);
     return http_replied(request) && length > DROP_BYTES_MAX ? send_reply(request) : MHD_YES;
@@ -461,7 +469,7 @@ static enum MHD_Result begin(struct http_request *request)
 
 static enum MHD_Result take_piece(struct http_request *request, struct slice bytes)
 {
-    const struct http_service *service = &request->socket->service;
+    const struct http_service *service = request->service;
     bool replied = http_replied(request);
 
     request->body_bytes += bytes.len;
@@ -475,7 +483,7 @@ static enum MHD_Result take_piece(struct http_request *request, struct slice byt
 
 static enum MHD_Result answer(struct http_request *request)
 {
-    const struct http_service *service = &request->socket->service;
+    const struct http_service *service = request->service;
 
     if (!http_replied(request))
         service->answer(service->ctx, request);
@@ -510,7 +518,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 
     if (request == NULL)
         return;
-    const struct http_service *service = &request->socket->service;
+    const struct http_service *service = request->service;
     if (service->done != NULL)
         service->done(service->ctx, request);
     request_free(request);
@@ -581,7 +589,7 @@ enum st http_listen(struct http *http, int fd, const struct http_service *servic
 {
     struct socket_served *served = mem_new(struct socket_served);
 
-    assert(http->socket_count < SOCKETS_MAX && service->answer != NULL && service->begin != NULL);
+    assert(http->socket_count < SOCKETS_MAX && service->begin != NULL);
     assert(!service->tls || http->tls.key != NULL);
     served->http = http;
     served->service = *service;

@@ -22,6 +22,7 @@ struct http_service {
     void *ctx; /* given to each of the functions */
     void (*begin)(void *ctx, struct http_request *request);
     void (*upload)(void *ctx, struct http_request *request, struct slice bytes); /* may be NULL */
+    /* may be NULL where begin always replies, or hands the request on */
     void (*answer)(void *ctx, struct http_request *request);
     void (*done)(void *ctx, struct http_request *request); /* may be NULL */
     uint64_t body_bytes_max; /* a longer body is refused with 413; begin may raise it */
@@ -70,6 +71,9 @@ bool http_request_local(const struct http_request *request);
 /* Whether it is its connection's first. */
 bool http_request_first(const struct http_request *request);
 void http_request_body_max(struct http_request *request, uint64_t bytes);
+/* From begin: another service, which lives as long as the socket is served, has this request from
+ * its begin to its done. */
+void http_request_hand(struct http_request *request, const struct http_service *service);
 void *http_request_mine(const struct http_request *request);
 void http_request_mine_set(struct http_request *request, void *mine);
 

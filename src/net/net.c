@@ -239,6 +239,18 @@ void net_wake(struct net *net, uint64_t id)
     pthread_mutex_unlock(&slot->lock);
 }
 
+void net_cut(struct net *net, uint64_t id)
+{
+    struct slot *slot = slot_find(net, (uint32_t)id);
+
+    if (slot == NULL)
+        return;
+    pthread_mutex_lock(&slot->lock);
+    if (slot->conn != NULL && slot->conn->id == id)
+        shutdown(slot->conn->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&slot->lock);
+}
+
 /* --- accepting --- */
 
 /* Counts the peer in; false when it has too many. Under net->lock. */
@@ -439,6 +451,7 @@ static void serve_conn(struct net *net, uint64_t id, struct arena *arena)
 static void *session_thread(void *arg);
 
 static _Thread_local struct net *thread_net; /* of a session thread */
+static _Thread_local unsigned thread_blocks; /* it is in so many net_block_begin() */
 
 /* Under net->lock. */
 static bool thread_start(struct net *net)
@@ -476,7 +489,7 @@ void net_block_begin(void)
 {
     struct net *net = thread_net;
 
-    if (net == NULL)
+    if (net == NULL || thread_blocks++ > 0)
         return;
     pthread_mutex_lock(&net->lock);
     net->active--;
@@ -489,7 +502,7 @@ void net_block_end(void)
 {
     struct net *net = thread_net;
 
-    if (net == NULL)
+    if (net == NULL || --thread_blocks > 0)
         return;
     pthread_mutex_lock(&net->lock);
     net->active++;

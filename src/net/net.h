@@ -67,8 +67,12 @@ void net_set_options(struct net *net, const struct net_options *options);
  * call it, holding any lock; an id whose connection is gone is ignored. */
 void net_wake(struct net *net, uint64_t conn_id);
 
+/* The peer of this id gets and says nothing more: who writes to it finds it broken at once. As
+ * net_wake(). */
+void net_cut(struct net *net, uint64_t conn_id);
+
 /* Around whatever blocks for long (a commit, a database): meanwhile another thread serves in this
- * one's place. Does nothing on threads that are not net's own. */
+ * one's place. Does nothing on threads that are not net's own, nor inside another such pair. */
 void net_block_begin(void);
 void net_block_end(void);
 
@@ -93,6 +97,8 @@ void conn_writef(struct conn *conn, const char *fmt, ...) PRINTF(2, 3);
 bool conn_broken(const struct conn *conn); /* long work may stop */
 /* Sends what has gathered, now. */
 void conn_flush(struct conn *conn);
+/* A slow reader is waited for no longer than until sys_mono_ms() reaches this; 0: no such end. */
+void conn_write_deadline(struct conn *conn, uint64_t deadline_ms);
 /* TLS begins once input() has returned and the output is sent. Input that came with the command in
  * the clear is thrown away (RFC 3207 section 6). */
 void conn_starttls(struct conn *conn);

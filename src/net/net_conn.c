@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "log/log.h"
+#include "sys/sys_time.h"
 #include "sys/sys_tls.h"
 
 #include <errno.h>
@@ -139,13 +140,30 @@ static enum st send_out(struct conn *conn)
     return st;
 }
 
+void conn_write_deadline(struct conn *conn, uint64_t deadline_ms)
+{
+    conn->write_deadline_ms = deadline_ms;
+}
+
+/* How long a slow reader is waited for now. */
+static uint64_t patience_ms(const struct conn *conn)
+{
+    uint64_t ms = net_write_timeout_ms(conn->net);
+    uint64_t now_ms = sys_mono_ms();
+
+    if (conn->write_deadline_ms == 0)
+        return ms;
+    uint64_t left_ms = conn->write_deadline_ms > now_ms ? conn->write_deadline_ms - now_ms : 0;
+    return ms < left_ms ? ms : left_ms;
+}
+
 void conn_flush(struct conn *conn)
 {
     enum st st = conn->broken ? ST_IO : send_out(conn);
 
     while (st == ST_AGAIN) {
         net_block_begin();
-        bool writable = sys_wait_writable(conn->fd, net_write_timeout_ms(conn->net));
+        bool writable = sys_wait_writable(conn->fd, patience_ms(conn));
         net_block_end();
         if (!writable) {
             log_event(EV_SESSION_TIMEOUT, conn->sid, LOG_C("peer", conn->peer),

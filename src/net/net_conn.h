@@ -33,6 +33,7 @@ struct conn {
     uint64_t id;
     uint64_t sid;
     uint64_t timeout_ms;
+    uint64_t write_deadline_ms; /* 0: none */
     struct net_listener *listener;
     struct net *net;
     struct sys_tls *tls;

@@ -5,9 +5,9 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "calendar/calendar.h"
+#include "calendar/calendar_connector.h"
 #include "cluster/cluster.h"
 #include "conf/conf.h"
-#include "dav/dav.h"
 #include "directory/directory_auth.h"
 #include "health/health.h"
 #include "imap/imap.h"
@@ -17,11 +17,10 @@
 #include "router/router_queue.h"
 #include "router/router_shadow.h"
 #include "router/router_spool.h"
+#include "server/server_web.h"
 #include "smtp/smtp.h"
 #include "store/store_blob.h"
 #include "sys/sys_cert.h"
-#include "sys/sys_file.h"
-#include "sys/sys_hash.h"
 #include "sys/sys_time.h"
 #include "sys/sys_tls.h"
 
@@ -35,7 +34,6 @@
 
 #define EXPIRY_WARN_MS (INT64_C(14) * 24 * 3600 * 1000)
 #define TICK_S 3600
-#define PEM_BYTES_MAX (1 * MIB)
 
 struct worker {
     const struct server_options *options;
@@ -48,7 +46,7 @@ struct worker {
     struct smtp_context smtp;
     struct imap_context imap;
     struct admin *admin;
-    struct dav *dav;
+    struct server_web *web;
     struct health *health;
     struct router_shadow *shadow;
     struct cluster *cluster;    /* NULL: this server is of no domain */
@@ -127,24 +125,6 @@ static void warn_of_expiry(const struct conf *conf)
               LOG_I("hours_left", (expiry_ms - sys_now_ms()) / (int64_t)HOUR_MS));
 }
 
-/* HTTPS has a TLS of its own, made from the same files. */
-static enum st use_https(struct worker *worker, const struct conf *conf, struct buf *why)
-{
-    AUTO(buf) struct buf cert = BUF(PEM_BYTES_MAX);
-    AUTO(buf) struct buf key = BUF(PEM_BYTES_MAX);
-    enum st st = sys_file_read(conf->tls_certificate_file, &cert);
-
-    if (st == ST_OK)
-        st = sys_file_read(conf->tls_key_file, &key);
-    if (st == ST_OK)
-        st = dav_tls_use(worker->dav, buf_slice(&cert), buf_slice(&key), conf->tls_priorities, why);
-    else
-        buf_put(why, SLICE("the certificate's files changed while they were read"));
-    if (key.ptr != NULL)
-        sys_secret_wipe(key.ptr, key.cap);
-    return st;
-}
-
 static enum st load_tls(struct worker *worker, const struct conf *conf, struct buf *why)
 {
     struct sys_tls_server *tls = NULL;
@@ -161,7 +141,7 @@ static enum st load_tls(struct worker *worker, const struct conf *conf, struct b
     }
     worker->tls = tls;
     net_tls_use(worker->net, tls);
-    st = use_https(worker, conf, why);
+    st = server_web_tls_use(worker->web, conf, why);
     if (st != ST_OK)
         return st;
     log_event(EV_TLS_LOADED, 0, LOG_C("file", conf->tls_certificate_file));
@@ -326,20 +306,12 @@ static enum st start_admin(struct worker *worker, const struct server_listeners 
     return admin_start(worker->admin, why);
 }
 
-static enum st start_dav(struct worker *worker, const struct server_listeners *listeners,
+static enum st start_web(struct worker *worker, const struct server_listeners *listeners,
                          struct buf *why)
 {
-    const struct dav_context context = {worker->store, &worker->auth, worker->calendar};
-    enum st st = ST_OK;
+    const struct server_web_context context = {worker->store, &worker->auth, worker->calendar};
 
-    for (size_t i = 0; st == ST_OK && i < listeners->count; i++) {
-        enum server_kind kind = listeners->list[i].kind;
-
-        if (kind == SERVER_http || kind == SERVER_https)
-            st =
-                dav_listen(worker->dav, &context, listeners->list[i].fd, kind == SERVER_https, why);
-    }
-    return st;
+    return server_web_listen(worker->web, &context, listeners, why);
 }
 
 static void name_server(struct worker *worker, const struct conf *conf)
@@ -374,7 +346,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     directory_auth_init(&worker->auth);
     worker->net = net_new(&net_options);
     enum st st = open_store(worker, conf, why);
-    worker->dav = dav_new();
+    worker->web = server_web_new();
     if (st == ST_OK)
         st = load_tls(worker, conf, why);
     if (st == ST_OK)
@@ -389,6 +361,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     listen_all(worker, conf, listeners);
     router_queue_use_cluster(worker->queue, worker->cluster);
     router_queue_watch_tasks(worker->queue, kick_calendar, worker->calendar);
+    calendar_connector_use_cluster(calendar_connector(worker->calendar), worker->cluster);
     if (worker->cluster != NULL)
         st = start_cluster(worker, why);
     if (st == ST_OK)
@@ -396,7 +369,7 @@ static enum st start(struct worker *worker, struct server_listeners *listeners, 
     if (st == ST_OK)
         st = start_admin(worker, listeners, why);
     if (st == ST_OK)
-        st = start_dav(worker, listeners, why);
+        st = start_web(worker, listeners, why);
     if (st == ST_OK)
         router_queue_start(worker->queue);
     if (st == ST_OK && worker->spool != NULL)
@@ -457,8 +430,8 @@ static void await_end(struct worker *worker, const sigset_t *signals)
 
 static void stop(struct worker *worker)
 {
-    dav_stop(worker->dav, conf_get()->shutdown_timeout_ms);
-    dav_free(&worker->dav);
+    server_web_stop(worker->web, conf_get()->shutdown_timeout_ms);
+    server_web_free(&worker->web);
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);
     admin_free(&worker->admin);
     router_shadow_stop(worker->shadow);

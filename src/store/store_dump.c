@@ -44,7 +44,7 @@ static const struct table {
     {"event", S_DUMP_EVENT, S_RESTORE_EVENT, "iiittiiiiiiiiiiib", 1},
     {"event_gone", S_DUMP_EVENT_GONE, S_EVENT_GONE_ADD, "iti", 2},
     {"busytime", S_DUMP_BUSYTIME, S_BUSYTIME_ADD, "iiiiiii", 4},
-    {"calendar_task", S_DUMP_TASK, S_RESTORE_TASK, "iiiiiittb", 1},
+    {"calendar_task", S_DUMP_TASK, S_RESTORE_TASK, "iiiiiittbt", 1},
     {"calendar_log", S_DUMP_CALENDAR_LOG, S_RESTORE_CALENDAR_LOG, "iiitt", 1},
     {"oof_replied", S_DUMP_OOF, S_RESTORE_OOF, "iti", 2},
     {"server", S_DUMP_SERVER, S_RESTORE_SERVER, "iti", 1},

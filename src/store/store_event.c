@@ -100,6 +100,14 @@ enum st store_event_beyond(struct store_tx *tx, int64_t calendar_id, uint64_t ke
                 ctx);
 }
 
+enum st store_event_unseen(struct store_tx *tx, uint64_t keep, int64_t changed_ms, int64_t ended_s,
+                           uint64_t limit, store_event_fn *fn, void *ctx)
+{
+    return tell(store_rows_open(tx, S_EVENT_UNSEEN, SV_I(keep), SV_I(changed_ms), SV_I(ended_s),
+                                SV_I(limit)),
+                fn, ctx);
+}
+
 enum st store_event_gone(struct store_tx *tx, int64_t calendar_id, uint64_t since, uint64_t limit,
                          store_event_fn *fn, void *ctx)
 {
@@ -302,15 +310,18 @@ static enum st check_uid(struct store_tx *tx, const struct store_event *event)
     return st == ST_OK ? ST_CONFLICT : st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+#define EVENT_VALUES(event) \
+    SV_I((event)->calendar_id), SV_I((event)->account_id), SV_T((event)->name), \
+        SV_T((event)->uid), SV_I((event)->kind), SV_I((event)->modseq), \
+        SV_I((event)->schedule_tag), SV_I((event)->flags), SV_I((event)->first_s), \
+        SV_I((event)->last_s), SV_I((event)->from_s), SV_I((event)->until_s), \
+        SV_I((event)->created_ms), SV_I((event)->modified_ms), SV_I((event)->bytes), \
+        SV_B((event)->body)
+
 static enum st insert(struct store_tx *tx, struct store_event *event)
 {
     event->created_ms = event->modified_ms;
-    enum st st = store_get_i64(tx, S_EVENT_ADD, &event->event_id, SV_I(event->calendar_id),
-                               SV_I(event->account_id), SV_T(event->name), SV_T(event->uid),
-                               SV_I(event->kind), SV_I(event->modseq), SV_I(event->schedule_tag),
-                               SV_I(event->flags), SV_I(event->first_s), SV_I(event->last_s),
-                               SV_I(event->from_s), SV_I(event->until_s), SV_I(event->created_ms),
-                               SV_I(event->modified_ms), SV_I(event->bytes), SV_B(event->body));
+    enum st st = store_get_i64(tx, S_EVENT_ADD, &event->event_id, EVENT_VALUES(event));
 
     if (st == ST_NOT_FOUND)
         return ST_AGAIN;
@@ -335,19 +346,25 @@ static enum st update(struct store_tx *tx, const struct store_event *old, struct
     return st;
 }
 
+static enum st check_names(const struct store_event *event)
+{
+    if (event->uid.len > STORE_EVENT_UID_BYTES_MAX)
+        return ST_TOO_BIG;
+    return store_segment_ok(event->name) && event->uid.len > 0 && store_text_ok(event->uid, true)
+               ? ST_OK
+               : ST_INVALID;
+}
+
 enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes, const struct store_event *old,
                         struct store_event *event, const struct store_busytime *rows, size_t count)
 {
     int64_t bytes = (int64_t)event->body.len - (old != NULL ? (int64_t)old->bytes : 0);
     uint64_t bytes_used;
 
-    if (event->uid.len > STORE_EVENT_UID_BYTES_MAX)
-        return ST_TOO_BIG;
-    if (!store_segment_ok(event->name) || event->uid.len == 0 || !store_text_ok(event->uid, true))
-        return ST_INVALID;
     /* First the account's row, as every writer. */
-    enum st st =
-        store_account_advance(tx, event->account_id, bytes, 0, &event->modseq, &bytes_used);
+    enum st st = check_names(event);
+    if (st == ST_OK)
+        st = store_account_advance(tx, event->account_id, bytes, 0, &event->modseq, &bytes_used);
     if (st == ST_OK && quota_bytes != 0 && bytes > 0 && bytes_used > quota_bytes)
         st = ST_FULL;
     if (st == ST_OK)
@@ -379,4 +396,73 @@ enum st store_event_remove(struct store_tx *tx, const struct store_event *event)
         st = store_exec(tx, S_EVENT_GONE_ADD, NULL, SV_I(event->calendar_id), SV_T(event->name),
                         SV_I(gone.modseq));
     return st != ST_OK ? st : calendar_changed(tx, &gone);
+}
+
+/* --- many at once --- */
+
+/* The first of count numbers of the change sequence. */
+static enum st take_numbers(struct store_tx *tx, int64_t account_id, int64_t bytes, size_t count,
+                            uint64_t *first_r, uint64_t *bytes_used_r)
+{
+    struct store_rows *rows =
+        store_rows_open(tx, S_ACCOUNT_ADVANCE_BY, SV_I(account_id), SV_I(bytes), SV_I(count));
+    bool found = store_rows_next(rows);
+
+    if (found) {
+        *first_r = (uint64_t)store_rows_i64(rows, 0) - count + 1;
+        *bytes_used_r = (uint64_t)store_rows_i64(rows, 1);
+    }
+    return store_rows_close_found(&rows, found);
+}
+
+static enum st add_one(struct store_tx *tx, struct store_event *event, uint64_t modseq)
+{
+    event->modseq = modseq;
+    event->created_ms = event->modified_ms;
+    if (event->schedule_tag == STORE_SCHEDULE_TAG_NEW)
+        event->schedule_tag = modseq;
+    enum st st = store_exec(tx, S_EVENT_ADD, NULL, EVENT_VALUES(event));
+    return st != ST_OK ? st
+                       : store_exec(tx, S_EVENT_GONE_BACK, NULL, SV_I(event->calendar_id),
+                                    SV_T(event->name));
+}
+
+static enum st drop_one(struct store_tx *tx, const struct store_event *event, uint64_t modseq)
+{
+    enum st st = store_exec(tx, S_EVENT_DELETE, NULL, SV_I(event->event_id), SV_I(event->modseq));
+
+    return st != ST_OK ? st
+                       : store_exec(tx, S_EVENT_GONE_ADD, NULL, SV_I(event->calendar_id),
+                                    SV_T(event->name), SV_I(modseq));
+}
+
+enum st store_event_exchange(struct store_tx *tx, uint64_t quota_bytes, struct store_event *add,
+                             size_t add_count, const struct store_event *gone, size_t gone_count)
+{
+    size_t count = add_count + gone_count;
+    int64_t bytes = 0;
+    uint64_t first = 0;
+    uint64_t bytes_used = 0;
+    enum st st = ST_OK;
+
+    if (count == 0)
+        return ST_OK;
+    for (size_t i = 0; st == ST_OK && i < add_count; i++) {
+        add[i].bytes = add[i].body.len;
+        bytes += (int64_t)add[i].bytes;
+        st = check_names(&add[i]);
+    }
+    for (size_t i = 0; i < gone_count; i++)
+        bytes -= (int64_t)gone[i].bytes;
+    struct store_event last = add_count > 0 ? add[0] : gone[0];
+    if (st == ST_OK)
+        st = take_numbers(tx, last.account_id, bytes, count, &first, &bytes_used);
+    if (st == ST_OK && quota_bytes != 0 && bytes > 0 && bytes_used > quota_bytes)
+        st = ST_FULL;
+    for (size_t i = 0; st == ST_OK && i < gone_count; i++)
+        st = drop_one(tx, &gone[i], first + i);
+    for (size_t i = 0; st == ST_OK && i < add_count; i++)
+        st = add_one(tx, &add[i], first + gone_count + i);
+    last.modseq = first + count - 1;
+    return st != ST_OK ? st : calendar_changed(tx, &last);
 }

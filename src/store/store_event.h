@@ -64,6 +64,12 @@ struct store_busytime {
 MUST_USE enum st store_event_put(struct store_tx *tx, uint64_t quota_bytes,
                                  const struct store_event *old, struct store_event *event,
                                  const struct store_busytime *rows, size_t count);
+/* Many at once in a calendar of an account whose events make nobody busy (an inbox): those of add,
+ * whose names are free, come; those of gone, which store_event_each() gave in this transaction, go.
+ * The account's row is locked. Outputs and errors as store_event_put()'s, but for event_id. */
+MUST_USE enum st store_event_exchange(struct store_tx *tx, uint64_t quota_bytes,
+                                      struct store_event *add, size_t add_count,
+                                      const struct store_event *gone, size_t gone_count);
 /* Only its busytime and from_s, until_s, first_s, last_s (which its rows begin between): nobody's
  * copy changes, no number is taken. */
 MUST_USE enum st store_event_expand(struct store_tx *tx, const struct store_event *event,
@@ -96,6 +102,11 @@ MUST_USE enum st store_event_gone(struct store_tx *tx, int64_t calendar_id, uint
 /* All but the keep newest by modseq, the newest first, limit at most; without body. */
 MUST_USE enum st store_event_beyond(struct store_tx *tx, int64_t calendar_id, uint64_t keep,
                                     uint64_t limit, store_event_fn *fn, void *ctx);
+/* What is remembered under STORE_EVENT_UNSEEN beyond the keep newest of each account, and what was
+ * changed before changed_ms and ended before ended_s; by account, the oldest first, limit at most;
+ * without body. */
+MUST_USE enum st store_event_unseen(struct store_tx *tx, uint64_t keep, int64_t changed_ms,
+                                    int64_t ended_s, uint64_t limit, store_event_fn *fn, void *ctx);
 /* Those of the calendar that may be in [from_s, until_s): first_s < until_s and last_s >= from_s;
  * with body. */
 MUST_USE enum st store_event_between(struct store_tx *tx, int64_t calendar_id, int64_t from_s,

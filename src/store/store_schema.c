@@ -165,8 +165,14 @@ static const char migration_8[] =
     "CREATE TABLE document_seen (server @TEXT@ NOT NULL PRIMARY KEY, epoch BIGINT NOT NULL, "
     " seq BIGINT NOT NULL) @END@;";
 
-static const char *const migrations[] = {migration_1, migration_2, migration_3, migration_4,
-                                         migration_5, migration_6, migration_7, migration_8};
+/* Tasks that may be done together. */
+static const char migration_9[] =
+    "ALTER TABLE calendar_task ADD COLUMN topic @TEXT@ NOT NULL DEFAULT '';"
+    "CREATE INDEX calendar_task_topic ON calendar_task (topic, task_id) WHERE topic <> '';";
+
+static const char *const migrations[] = {migration_1, migration_2, migration_3,
+                                         migration_4, migration_5, migration_6,
+                                         migration_7, migration_8, migration_9};
 
 static const char meta_table[] =
     "CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)";

@@ -9,7 +9,24 @@ enum st store_task_add(struct store_tx *tx, const struct store_task *task, int64
     return store_get_i64(tx, S_TASK_ADD, task_id_r, SV_I(task->account_id), SV_I(task->kind),
                          SV_I(task->next_ms), SV_I(task->attempts), SV_I(task->blob_id),
                          store_text_value(task->sender), store_text_value(task->rcpt),
-                         SV_B(task->body.ptr != NULL ? task->body : SLICE("")));
+                         SV_B(task->body.ptr != NULL ? task->body : SLICE("")),
+                         store_text_value(task->topic));
+}
+
+static struct store_task read_task(struct store_rows *rows, struct arena *arena)
+{
+    return (struct store_task){
+        .task_id = store_rows_i64(rows, 0),
+        .account_id = store_rows_i64(rows, 1),
+        .kind = (enum store_task_kind)store_rows_i64(rows, 2),
+        .next_ms = store_rows_i64(rows, 3),
+        .attempts = (uint64_t)store_rows_i64(rows, 4),
+        .blob_id = store_rows_i64(rows, 5),
+        .sender = arena_copy(arena, store_rows_bytes(rows, 6)),
+        .rcpt = arena_copy(arena, store_rows_bytes(rows, 7)),
+        .body = arena_copy(arena, store_rows_bytes(rows, 8)),
+        .topic = arena_copy(arena, store_rows_bytes(rows, 9)),
+    };
 }
 
 enum st store_task_get(struct store_tx *tx, struct arena *arena, int64_t task_id,
@@ -19,17 +36,7 @@ enum st store_task_get(struct store_tx *tx, struct arena *arena, int64_t task_id
     bool found = store_rows_next(rows);
 
     if (found)
-        *task_r = (struct store_task){
-            .task_id = store_rows_i64(rows, 0),
-            .account_id = store_rows_i64(rows, 1),
-            .kind = (enum store_task_kind)store_rows_i64(rows, 2),
-            .next_ms = store_rows_i64(rows, 3),
-            .attempts = (uint64_t)store_rows_i64(rows, 4),
-            .blob_id = store_rows_i64(rows, 5),
-            .sender = arena_copy(arena, store_rows_bytes(rows, 6)),
-            .rcpt = arena_copy(arena, store_rows_bytes(rows, 7)),
-            .body = arena_copy(arena, store_rows_bytes(rows, 8)),
-        };
+        *task_r = read_task(rows, arena);
     return store_rows_close_found(&rows, found);
 }
 
@@ -43,6 +50,31 @@ enum st store_task_done(struct store_tx *tx, const struct store_task *task)
     if (st == ST_OK && task->blob_id != 0)
         st = store_blob_release(tx, task->blob_id);
     return st;
+}
+
+enum st store_task_topic(struct store_tx *tx, struct arena *arena, struct slice topic,
+                         struct store_task *tasks, size_t cap, size_t *count_r)
+{
+    struct store_rows *rows = store_rows_open(tx, S_TASK_TOPIC, store_text_value(topic), SV_I(cap));
+
+    *count_r = 0;
+    while (*count_r < cap && store_rows_next(rows))
+        tasks[(*count_r)++] = read_task(rows, arena);
+    return store_rows_close(&rows);
+}
+
+enum st store_task_topic_done(struct store_tx *tx, const struct store_task *tasks, size_t count)
+{
+    int64_t changed = 0;
+
+    if (count == 0)
+        return ST_OK;
+    enum st st = store_exec(tx, S_TASK_TOPIC_DONE, &changed, store_text_value(tasks[0].topic),
+                            SV_I(tasks[count - 1].task_id));
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        if (tasks[i].blob_id != 0)
+            st = store_blob_release(tx, tasks[i].blob_id);
+    return st == ST_OK && changed != (int64_t)count ? ST_AGAIN : st;
 }
 
 enum st store_task_rest(struct store_tx *tx, const struct store_task *task, struct slice rest)
@@ -78,9 +110,17 @@ enum st store_task_due(struct store_tx *tx, int64_t now_ms, int64_t *ids, size_t
 enum st store_calendar_log(struct store_tx *tx, int64_t account_id,
                            const struct store_calendar_line *line)
 {
-    enum st st = store_exec(tx, S_CALENDAR_LOG_ADD, NULL, SV_I(account_id), SV_I(line->at_ms),
-                            store_text_value(line->uid), store_text_value(line->text));
+    return store_calendar_log_many(tx, account_id, line, 1);
+}
 
+enum st store_calendar_log_many(struct store_tx *tx, int64_t account_id,
+                                const struct store_calendar_line *lines, size_t count)
+{
+    enum st st = ST_OK;
+
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = store_exec(tx, S_CALENDAR_LOG_ADD, NULL, SV_I(account_id), SV_I(lines[i].at_ms),
+                        store_text_value(lines[i].uid), store_text_value(lines[i].text));
     return st != ST_OK ? st
                        : store_exec(tx, S_CALENDAR_LOG_TRIM, NULL, SV_I(account_id),
                                     SV_I(STORE_CALENDAR_LOG_MAX));

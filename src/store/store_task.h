@@ -24,6 +24,8 @@ struct store_task {
     int64_t blob_id; /* kept as long as the task; 0: none */
     struct slice sender, rcpt;
     struct slice body;
+    struct slice topic; /* those of one topic may be done together, by who has locked its account;
+                           "": it is done alone */
 };
 
 MUST_USE enum st store_task_add(struct store_tx *tx, const struct store_task *task,
@@ -37,6 +39,14 @@ MUST_USE enum st store_task_done(struct store_tx *tx, const struct store_task *t
 /* The same for a part of it: rest is left to be done of its rcpt. */
 MUST_USE enum st store_task_rest(struct store_tx *tx, const struct store_task *task,
                                  struct slice rest);
+/* The first cap of those of a topic, as they were added, in arena; count 0: there is none. The
+ * account that they are for is locked (store_account_advance()): who does one of them alone locks
+ * it first, too. */
+MUST_USE enum st store_task_topic(struct store_tx *tx, struct arena *arena, struct slice topic,
+                                  struct store_task *tasks, size_t cap, size_t *count_r);
+/* Ends these, all that store_task_topic() gave. ST_AGAIN: there are others among them now. */
+MUST_USE enum st store_task_topic_done(struct store_tx *tx, const struct store_task *tasks,
+                                       size_t count);
 MUST_USE enum st store_task_later(struct store_tx *tx, int64_t task_id, int64_t next_ms);
 /* Ids of those due at now_ms, the longest due first; when the next one is: INT64_MAX: none. */
 MUST_USE enum st store_task_due(struct store_tx *tx, int64_t now_ms, int64_t *ids, size_t cap,
@@ -52,6 +62,8 @@ struct store_calendar_line {
 /* The oldest lines go. */
 MUST_USE enum st store_calendar_log(struct store_tx *tx, int64_t account_id,
                                     const struct store_calendar_line *line);
+MUST_USE enum st store_calendar_log_many(struct store_tx *tx, int64_t account_id,
+                                         const struct store_calendar_line *lines, size_t count);
 typedef enum st store_calendar_line_fn(void *ctx, const struct store_calendar_line *line);
 /* The last limit lines, oldest first. */
 MUST_USE enum st store_calendar_log_each(struct store_tx *tx, int64_t account_id, uint64_t limit,

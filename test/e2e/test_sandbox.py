@@ -97,6 +97,19 @@ def test_the_foreign_domain_has_two_gateways_and_lint_finds_no_fault_in_them(san
     assert "btex" not in found.lower()
 
 
+def test_free_time_is_answered_of_people_here_and_of_the_other_system_on_each_server(sandbox):
+    """BTEx has two calendar servers, and people with calendars of their own."""
+    tomorrow = time.strftime("%Y-%m-%d", time.localtime(time.time() + 86400))
+    seen = []
+    for folder in FOLDERS[:3]:
+        told = json.loads(sandbox.run(folder, "freebusy", "alice", "bob", "carol", "user@BTEx", "gina@BTEx", "--json",
+                                      "--from", tomorrow, "--to", tomorrow))["attendees"]
+        assert [a["result"] for a in told] == 5 * ["fresh"], told
+        assert all(a["busy"] for a in told if a["address"].split("@")[0] in ("carol", "user", "gina")), told
+        seen.append({a["address"]: a["busy"] for a in told})
+    assert seen[0] == seen[1] == seen[2]
+
+
 def test_everybody_logs_in_at_each_server(sandbox):
     """Wherever the account lies."""
     for folder in FOLDERS[:3]:
@@ -214,6 +227,10 @@ def test_the_demo_breaks_servers_and_its_ledger_is_even(tmp_path):
     assert "killed" in demo.stdout
     total = next(line for line in demo.stdout.splitlines() if line.startswith("all ")).split()
     sent, acknowledged, arrived, twice, returned, waiting, lost = map(int, total[1:8])
+    free = {l.split()[0]: l.split()[1:5] for l in demo.stdout.split("Free time of")[1].splitlines() if "@" in l and "questions" not in l}
+    assert len(free) == 5
+    for who, (asked, fresh, known, none) in free.items():
+        assert int(asked) == int(fresh) + int(known) + int(none) > 10 and int(fresh) > 0, demo.stdout
     assert arrived == acknowledged > 20 and sent >= acknowledged and (returned, waiting, lost) == (0, 0, 0), demo.stdout
     # Whose 250 a kill swallowed was offered to another server, and may be there twice.
     assert twice <= int(re.search(r"(\d+) messages were offered to more than one server", demo.stdout)[1]), demo.stdout

@@ -24,6 +24,7 @@ static void must(bool truth)
 static void check_answer(struct arena *arena, const struct calendar_ask *ask)
 {
     const struct calendar_busy_row row = {ask->from_s, ask->from_s + 60, STORE_BUSY_BUSY, 0};
+    const struct calendar_ask_known known = {&row, 1, ask->from_s, ask->from_s + 60, 1};
     AUTO(buf) struct buf text = BUF(MIB);
     struct ical_comp *again;
     struct ical_error error;
@@ -33,7 +34,7 @@ static void check_answer(struct arena *arena, const struct calendar_ask *ask)
     for (size_t i = 0; i < ask->attendee_count; i++)
         for (size_t j = 0; j < i; j++)
             must(!slice_ieq(ask->attendees[i], ask->attendees[j]));
-    ical_write(calendar_ask_answer(arena, ask, ask->attendees[0], &row, 1, 0), &text);
+    ical_write(calendar_ask_answer(arena, ask, ask->attendees[0], &known, 0), &text);
     must(ical_parse(arena, buf_slice(&text), &ical_limits_default, &again, &error) == ST_OK);
     must(ical_comp_find(again, ICAL_VFREEBUSY) != NULL);
 }

@@ -3,7 +3,9 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/slice.h"
 #include "calendar/calendar_ask.h"
+#include "calendar/calendar_busy.h"
 #include "calendar/calendar_mask.h"
 #include "ical/ical.h"
 
@@ -59,6 +61,59 @@ static void a_request_is_read_or_refused_with_a_sentence(void **state)
     }
 }
 
+static void an_old_answer_says_its_age_and_claims_nobody_free(void **state)
+{
+    static const struct {
+        int64_t from_s, until_s; /* after the window's beginning */
+        uint64_t age_ms;
+        const char *has[4], *hasnt;
+    } answers[] = {
+        {0, 86400, 0, {"DTSTAMP:20270301T120000Z"}, "UNKNOWN"},
+        {0, 86400, 0, {"FREEBUSY;FBTYPE=BUSY:20270301T080000Z/20270301T090000Z"}, "COMMENT"},
+        {0,
+         86400,
+         719000,
+         {"DTSTAMP:20270301T114801Z", "COMMENT;X-POSTHORSE-AGE=PT12M:", "12 minutes ago"},
+         "UNKNOWN"},
+        {3600,
+         82800,
+         1,
+         {"FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20270301T000000Z/20270301T010000Z",
+          "FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20270301T230000Z/20270302T000000Z",
+          "DTSTART:20270301T000000Z", "DTEND:20270302T000000Z"},
+         "minutes"},
+    };
+
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        struct arena *arena = arena_new("t", GIB);
+        AUTO(buf) struct buf out = BUF(MIB), unfolded = BUF(MIB);
+        struct ical_error error;
+        struct calendar_ask ask;
+        bool icalendar;
+
+        T_ROW(i, answers[i].has[0]);
+        assert_int_equal(
+            calendar_ask_read(arena, SLICE(ASK TIMES B END), 1, &ask, &icalendar, &error), ST_OK);
+        const struct calendar_busy_row row = {ask.from_s + 28800, ask.from_s + 32400,
+                                              STORE_BUSY_BUSY, 0};
+        const struct calendar_ask_known known = {&row, 1, ask.from_s + answers[i].from_s,
+                                                 ask.from_s + answers[i].until_s,
+                                                 answers[i].age_ms};
+        ical_write(calendar_ask_answer(arena, &ask, SLICE("mailto:b@example.org"), &known,
+                                       ask.from_s + 43200),
+                   &out);
+        for (struct slice rest = buf_slice(&out); rest.len > 0;) {
+            const size_t at = slice_find_slice(rest, SLICE("\r\n "));
+            buf_put(&unfolded, slice_sub(rest, 0, at));
+            rest = at == SIZE_MAX ? SLICE("") : slice_sub(rest, at + 3, rest.len);
+        }
+        for (size_t n = 0; n < COUNT(answers[i].has) && answers[i].has[n] != NULL; n++)
+            assert_non_null(strstr(unfolded.ptr, answers[i].has[n]));
+        assert_null(strstr(unfolded.ptr, answers[i].hasnt));
+        arena_free(&arena);
+    }
+}
+
 static struct ical_comp *parse(struct arena *arena, const char *text)
 {
     struct ical_comp *comps = NULL;
@@ -91,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_read_or_refused_with_a_sentence),
+        cmocka_unit_test(an_old_answer_says_its_age_and_claims_nobody_free),
         cmocka_unit_test(a_mask_leaves_only_when_it_is),
     };
 

@@ -208,6 +208,35 @@ static void the_object_with_the_same_uid_is_named(struct t_store *t)
     end(&b);
 }
 
+static void one_that_is_refused_spoils_no_other(struct t_store *t)
+{
+    struct bench b = begin(t);
+    struct calendar_put puts[] = {
+        ask(&b, "a.ics", event_text(t->arena, "a", 1, "")),
+        ask(&b, "b.ics", SLICE("hello")),
+        ask(&b, "c.ics", event_text(t->arena, "a", 2, "")), /* has the UID of the first */
+        ask(&b, "d.ics", event_text(t->arena, "d", 3, "")),
+        ask(&b, "gone.ics", (struct slice){NULL, 0}),
+        ask(&b, "a.ics", event_text(t->arena, "a", 4, "")),
+    };
+
+    assert_int_equal(calendar_put_many(b.calendar, puts, COUNT(puts)), ST_OK);
+    assert_int_equal(puts[0].st, ST_OK);
+    assert_true(puts[0].created);
+    assert_int_equal(puts[1].st, ST_INVALID);
+    assert_int_equal(puts[1].fault, CALENDAR_VALID_DATA);
+    assert_int_equal(puts[2].st, ST_INVALID);
+    assert_int_equal(puts[2].fault, CALENDAR_UID_CONFLICT);
+    assert_string_equal(puts[2].conflict, "a.ics");
+    assert_int_equal(puts[3].st, ST_OK);
+    assert_int_equal(puts[4].st, ST_NOT_FOUND);
+    assert_int_equal(puts[5].st, ST_OK);
+    assert_false(puts[5].created);
+    assert_true(puts[5].etag > puts[0].etag);
+    assert_int_equal(row_count(&b), 2);
+    end(&b);
+}
+
 /* --- busytime is what a fresh expansion of all events says --- */
 
 #define NAMES 12
@@ -352,6 +381,7 @@ int main(void)
         T_CASE(conditions_hold_or_nothing_changes),
         T_CASE(what_is_no_object_is_refused_by_its_precondition),
         T_CASE(the_object_with_the_same_uid_is_named),
+        T_CASE(one_that_is_refused_spoils_no_other),
         T_CASE(busytime_is_a_fresh_expansion_after_any_history),
     };
 

@@ -1,0 +1,20 @@
+/* http_login.h: who asks: Basic log-in (RFC 7617) against the directory, for all services over
+ * HTTP.
+ */
+#pragma once
+#include "http/http.h"
+
+struct directory;
+struct directory_auth;
+struct directory_person;
+
+struct http_login {
+    const struct directory_person *person; /* lives as long as the directory's snapshot */
+    unsigned status;                       /* where there is nobody: the reply's */
+    const char *why;                       /* a sentence */
+};
+/* False: nobody; the headers that belong to the reply are set (WWW-Authenticate, Retry-After), the
+ * caller replies. A password is taken over TLS, from this machine, or where auth_plain_without_tls.
+ * Failures are logged, counted and throttled. */
+bool http_login(struct http_request *request, const struct directory *directory,
+                struct directory_auth *auth, struct http_login *login_r);

@@ -1,0 +1,59 @@
+/* Free/busy questions and answers of another server: what is read is within its limits, and written
+ * again it is the same bytes. */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/slice.h"
+#include "calendar/calendar_relay.h"
+
+#include <stdlib.h>
+
+#define ATTENDEES 5
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool truth)
+{
+    if (!truth)
+        abort();
+}
+
+static void check_question(struct arena *arena, struct slice in)
+{
+    AUTO(buf) struct buf out = BUF(2 * MIB);
+    struct calendar_relay_question question;
+
+    if (calendar_relay_question_read(arena, in, &question) != ST_OK)
+        return;
+    must(question.from_s < question.until_s && question.attendee_count > 0);
+    must(question.visited_count <= CALENDAR_RELAY_VISITED_MAX);
+    must(calendar_relay_question_write(&question, &out) == ST_OK);
+    must(slice_eq(buf_slice(&out), in));
+}
+
+static void check_answer(struct arena *arena, struct slice in)
+{
+    AUTO(buf) struct buf out = BUF(2 * MIB);
+    struct calendar_relay_answer answer;
+
+    if (calendar_relay_answer_read(arena, in, ATTENDEES, &answer) != ST_OK)
+        return;
+    must(answer.attendee < ATTENDEES && answer.result < CALENDAR_CONNECTOR_RESULT_MAX);
+    for (size_t i = 0; i < answer.count; i++) {
+        must(answer.rows[i].start_s < answer.rows[i].end_s);
+        must(answer.rows[i].start_s < answer.until_s && answer.rows[i].end_s > answer.from_s);
+        must(answer.rows[i].kind > STORE_BUSY_FREE && answer.rows[i].kind < STORE_BUSY_KIND_MAX);
+    }
+    must(calendar_relay_answer_write(&answer, &out) == ST_OK);
+    must(slice_eq(buf_slice(&out), in));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena *arena = arena_new("fuzz", 2 * (8 * size + 64 * KIB));
+    struct slice in = {(const char *)data, size};
+
+    check_question(arena, in);
+    check_answer(arena, in);
+    arena_free(&arena);
+    return 0;
+}
