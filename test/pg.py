@@ -8,7 +8,7 @@ temporary folder, and is stopped and removed when the command ends. The command 
 POSTHORSE_TEST_POSTGRES (a connection string of an administrator) and POSTHORSE_TEST_PG_PID: SIGUSR1 sent there
 crashes the server and starts it again, SIGUSR2 stops it, and the next SIGUSR1 starts it again.
 """
-import ctypes, os, pathlib, pwd, shutil, signal, subprocess, sys, tempfile, time
+import atexit, ctypes, os, pathlib, pwd, shutil, signal, subprocess, sys, tempfile, time
 
 SETTINGS = """
 listen_addresses = ''
@@ -41,6 +41,58 @@ def become(user):
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
+def owner():
+    """Who runs it: PostgreSQL refuses to run as root."""
+    return pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+
+
+templates = {}    # of this process, by the name of the superuser
+
+
+@atexit.register
+def remove_templates():
+    for path in templates.values():
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def init(data, superuser):
+    args = [bin_dir() / "initdb", "--no-sync", "--no-instructions", "-A", "trust", "-U", superuser, "-E", "UTF8", "--locale=C",
+            "-D", data]
+    done = subprocess.run(args, preexec_fn=lambda: become(owner()), cwd=data.parent, stdout=subprocess.DEVNULL)
+    if done.returncode != 0:
+        sys.exit("pg.py: initdb failed")
+
+
+def copy(source, to):
+    subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(to)], check=True)
+
+
+def make_data(data, superuser="postgres"):
+    """What initdb makes, in the folder data that is to come. It costs seconds, so it is done once a process, or once for
+    all that are told of one folder by POSTHORSE_TEST_PG_TEMPLATE, and copied."""
+    kept = os.environ.get("POSTHORSE_TEST_PG_TEMPLATE")
+    template = pathlib.Path(f"{kept}-{bin_dir().parent.name}-{superuser}") if kept else templates.get(superuser)
+    if template is None or not template.exists():
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorse-pg-"))
+        os.chown(folder, owner().pw_uid, owner().pw_gid)
+        made = templates[superuser] = folder / "data"
+        init(made, superuser)
+        if template is not None:
+            keep(made, template)
+        template = made
+    copy(template, data)
+
+
+def keep(made, template):
+    """Whole or not at all, whoever else does the same at the same time."""
+    part = template.with_name(f"{template.name}.{os.getpid()}")
+    copy(made, part)
+    try:
+        part.rename(template)
+    except OSError:
+        shutil.rmtree(part)
+
+
 class Server:
     def __init__(self, settings=""):
         self.settings = SETTINGS + settings    # the later line counts
@@ -48,24 +100,16 @@ class Server:
         memory = os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 1 << 30
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="posthorse-pg-", dir="/dev/shm" if memory else None))
         self.data = self.dir / "data"
-        self.user = self.owner()
+        self.user = owner()
         os.chown(self.dir, self.user.pw_uid, self.user.pw_gid)
         self.dir.chmod(0o755)    # for servers of other users; the data stay ours
         self.process = None
-
-    @staticmethod
-    def owner():
-        """Who runs it: PostgreSQL refuses to run as root."""
-        return pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
     def run(self, *args, **more):
         return subprocess.Popen([str(a) for a in args], preexec_fn=lambda: become(self.user), cwd=self.dir, **more)
 
     def create(self):
-        init = self.run(self.bin / "initdb", "--no-sync", "--no-instructions", "-A", "trust", "-U", "postgres",
-                        "-E", "UTF8", "--locale=C", "-D", self.data, stdout=subprocess.DEVNULL)
-        if init.wait() != 0:
-            sys.exit("pg.py: initdb failed")
+        make_data(self.data)
         with open(self.data / "postgresql.conf", "a") as conf:
             conf.write(self.settings + f"unix_socket_directories = '{self.dir}'\n")
 

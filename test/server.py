@@ -1,6 +1,8 @@
 """server: starts, kills and asks a `posthorse sandbox`; for the end-to-end and the fault tests."""
 import atexit, os, pathlib, random, re, shutil, signal, socket, ssl, subprocess, tempfile, threading, time
 
+import pg
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("POSTHORSE", str(ROOT / "build" / "posthorse"))
 PASSWORD = "horse"
@@ -19,10 +21,42 @@ def wait_until(condition, seconds=20, what="the condition"):
         time.sleep(0.005)
 
 
+PORTS, SLICE = range(15000, 32000), 500    # below the ephemeral ones
+
+
+class Ports:
+    """The slice of the ports that is this process's alone: tests run beside each other, and a server that was killed
+    comes back to its own. The name of a socket says that it is taken; it goes with the process."""
+
+    def __init__(self):
+        self.base, self.next = PORTS.start, 0
+        for n in random.sample(range(len(PORTS) // SLICE), len(PORTS) // SLICE):
+            self.name = socket.socket(socket.AF_UNIX)
+            try:
+                self.name.bind(f"\0posthorse-test-ports-{n}")
+                self.base += n * SLICE
+                return
+            except OSError:
+                self.name.close()
+        raise OSError("too many tests at once: every slice of the ports is taken")
+
+    def take(self, count):
+        """Those that were given longest ago come first again."""
+        if self.next + count > SLICE:
+            self.next = 0
+        self.next += count
+        return self.base + self.next - count
+
+
+ports = None
+
+
 def free_base_port(count=len(KINDS)):
-    """A port, below the ephemeral ones, with count free ones from there on."""
+    """A port with count free ones from there on."""
+    global ports
+    ports = ports or Ports()
     for _ in range(200):
-        base = random.randrange(15000, 32000 - count)
+        base = ports.take(count)
         socks = []
         try:
             for n in range(count):
@@ -100,6 +134,8 @@ class Server:
     def start(self, wait=True):
         self.lines_before += self.lines
         self.lines = []
+        if self.store == "postgres" and not self.config:
+            self.init_postgres()
         self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         stdin=subprocess.DEVNULL, env={**os.environ, **(self.env or {})})
         self.reader = threading.Thread(target=self.read, args=(self.process.stdout, self.lines), daemon=True)
@@ -184,6 +220,15 @@ class Server:
                 shutil.rmtree(self.dir, ignore_errors=True)
 
     # --- the sandbox's PostgreSQL ---
+
+    def init_postgres(self):
+        """What the sandbox's initdb would make is copied: two seconds of a processor less for each."""
+        top = self.dir / "postgres"
+        if os.geteuid() == 0 and not top.exists():
+            owner = pg.owner()
+            top.mkdir()
+            os.chown(top, owner.pw_uid, owner.pw_gid)
+            pg.make_data(top / "data", "posthorse")
 
     def postmaster(self):
         try:

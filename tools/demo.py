@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""demo: three servers and another mail system, a message each 100 ms, servers killed, hung and revived; what became of each message.
+"""demo: three servers and another mail system, a message each 100 ms and a question about free time each 200, servers killed, hung and
+revived; what became of each message, and what was answered.
 
-Starts `posthorse sandbox --servers 3`, sends to a person on each server and to user@BTEx, tells in words what happens, and
-ends with a ledger counted in the mailboxes themselves, and a drawing. Exit status 1: a message that was acknowledged is nowhere,
+Starts `posthorse sandbox --servers 3`, sends to a person on each server and to user@BTEx, asks when they are free, tells in words what
+happens, and ends with a ledger counted in the mailboxes themselves, and a drawing. Exit status 1: a message that was acknowledged is nowhere,
 or still waits half a minute after all servers are back.
 """
 import argparse, collections, datetime, email, html, imaplib, json, math, os, pathlib, random, re, shlex, shutil, signal
@@ -14,6 +15,9 @@ PEOPLE = (("alice@example.test", "mail1"), ("bob@example.test", "mail2"), ("caro
 SERVERS = ("mail1", "mail2", "mail3")
 LANES = (*SERVERS, "exchange")
 COLOURS = {"mail1": "#1b6ca8", "mail2": "#c2571a", "mail3": "#2e7d32", "exchange": "#6a3d9a"}
+ASKED = ("alice@example.test", "bob@example.test", "carol@example.test", "user@BTEx", "gina@BTEx")
+RESULTS = ("fresh", "known", "none")
+RESULT_COLOURS = {"fresh": "#2e7d32", "known": "#f9a825", "none": "#d32f2f"}
 ANSWER_S = 2            # how long a client waits for a server before it asks another one
 LATE_S = 1
 
@@ -34,6 +38,17 @@ class Message:
         return self.acked and not self.copies and not self.returned and not self.waiting
 
 
+class Question:
+    """When are those of ASKED free? To one server, or, where it gives no answer, the next one."""
+
+    def __init__(self, serial, at):
+        self.serial, self.at = serial, at   # seconds since the beginning
+        self.took = None        # until the last server answered; None: none did
+        self.servers = []       # that were asked
+        self.results = {who: "none" for who in ASKED}
+        self.ways = {}          # who: source and servers that it came by
+
+
 class Demo:
     def __init__(self, options):
         self.options = options
@@ -43,6 +58,7 @@ class Demo:
         self.servers = {}       # name -> its words: pid, dir, smtp ...
         self.extra = []         # servers that we started ourselves
         self.messages, self.by_id, self.by_guid, self.early = [], {}, {}, {}
+        self.questions = []
         self.refusals = collections.Counter()   # why a server did not take a message
         self.faults = []        # dicts: at, until, server, what
         self.gateway = None     # the last one that mail to BTEx went by
@@ -90,13 +106,15 @@ class Demo:
             except ValueError:
                 pass
 
-    def api(self, name, path, timeout=1):
-        """The admin API of a server; None: no answer."""
+    def api(self, name, path, timeout=1, args=None):
+        """The admin API of a server, with args a POST; None: no answer."""
+        body = "" if args is None else json.dumps(args)
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(timeout)
             try:
                 sock.connect(f"{self.servers[name]['dir']}/data/admin.sock")
-                sock.sendall(f"GET {path} HTTP/1.0\r\nHost: posthorse\r\n\r\n".encode())
+                sock.sendall(f"{'POST' if body else 'GET'} {path} HTTP/1.0\r\nHost: posthorse\r\nContent-Length: {len(body)}\r\n\r\n"
+                             f"{body}".encode())
                 answer = b""
                 while more := sock.recv(65536):
                     answer += more
@@ -239,6 +257,46 @@ class Demo:
         for thread in threads:
             thread.join(25)
 
+    # --- asking for free time ---
+
+    def free_args(self):
+        start = int(self.begun) // 86400 * 86400 + 86400
+        return {"attendees": ASKED, "from_s": start, "until_s": start + 86400, "within_ms": 1000 * ANSWER_S * 3 // 4}
+
+    def ask(self, question):
+        """As a client that knows all servers. What nobody answers in time is none."""
+        args = self.free_args()
+        for n in range(len(SERVERS)):
+            server = SERVERS[(question.serial + n) % len(SERVERS)]
+            question.servers.append(server)
+            answer = self.api(server, "/v1/freebusy", ANSWER_S, args)
+            if answer and "attendees" in answer:
+                question.took = self.now() - question.at
+                for who, told in zip(ASKED, answer["attendees"]):
+                    question.results[who] = told["result"] if told["result"] in RESULTS else "none"
+                    question.ways[who] = " by ".join(filter(None, (told["source"], told["way"])))
+                return
+
+    def ask_all(self, until):
+        threads = []
+        begun = time.monotonic()
+        while self.now() < until:
+            question = Question(len(self.questions), self.now())
+            self.questions.append(question)
+            threads.append(threading.Thread(target=self.ask, args=(question,), daemon=True))
+            threads[-1].start()
+            time.sleep(max(0, begun + len(self.questions) * 2 * self.options.interval - time.monotonic()))
+        for thread in threads:
+            thread.join(3 * ANSWER_S + 1)
+
+    def warm(self):
+        """What clients do once in a while: they log in, and each server has been asked for each."""
+        for server in SERVERS:
+            host, port = self.servers[server]["submission"].rsplit(":", 1)
+            with smtplib.SMTP(host, int(port), timeout=30) as smtp:
+                smtp.login("alice", "horse")
+            self.api(server, "/v1/freebusy", 30, {**self.free_args(), "within_ms": 20000})
+
     # --- the play ---
 
     def script(self):
@@ -252,13 +310,17 @@ class Demo:
 
     def play(self):
         length = self.options.seconds * 0.9
+        self.warm()
         self.begun = time.time()
         sender = threading.Thread(target=self.send_all, args=(length,), daemon=True)
         sender.start()
+        asker = threading.Thread(target=self.ask_all, args=(length,), daemon=True)
+        asker.start()
         for share, act, server in self.script():
             time.sleep(max(0, share * length - self.now()))
             act(server)
         sender.join()
+        asker.join()
         self.say("no more is sent; waiting until everything has arrived, 30 s at most")
         end = time.monotonic() + 30
         while time.monotonic() < end and any(m.acked and m.arrived is None for m in self.messages):
@@ -323,6 +385,21 @@ class Demo:
             print(f"  {count:5} times {server}: {why[:100]}")
         return rows[-1][6] + rows[-1][7]
 
+    def free_times(self):
+        """What was answered about each, and how soon the questions were."""
+        print(f"\nFree time of {len(ASKED)} people, asked of one server, or the next one where it is silent for {ANSWER_S} s: "
+              f"{len(self.questions)} questions\n")
+        print(f"{'':22}{'asked':>7}{'fresh':>9}{'known':>9}{'none':>7}   the ways of fresh answers")
+        for who in ASKED:
+            count = collections.Counter(q.results[who] for q in self.questions)
+            ways = collections.Counter(q.ways.get(who) for q in self.questions if q.results[who] == "fresh")
+            print(f"{who:22}{len(self.questions):7}{count['fresh']:9}{count['known']:9}{count['none']:7}   " +
+                  "; ".join(f"{n} {way.replace('.example.test', '')}" for way, n in ways.most_common(4)))
+        took = sorted(q.took for q in self.questions if q.took is not None) or [float("nan")]
+        silent = sum(q.took is None for q in self.questions)
+        print(f"\nfrom the question to the answer: median {took[len(took) // 2] * 1000:.0f} ms, of 95 in 100 at most "
+              f"{took[len(took) * 95 // 100] * 1000:.0f} ms, worst {took[-1]:.1f} s; {silent} were answered by no server")
+
     def fault_times(self):
         """From each fault to the next message that was sent after it and arrived."""
         print("\nFrom each fault to the next delivered message that was sent after it\n")
@@ -354,6 +431,8 @@ class Drawing:
     WIDTH, LEFT, RIGHT = 1500, 110, 30
     WAY_TOP, WAY_HEIGHT = 90, 330
     DELAY_TOP, DELAY_HEIGHT = 510, 330
+    RATE_TOP, RATE_HEIGHT = 930, 170
+    TOOK_TOP, TOOK_HEIGHT = 1160, 250
     DELAYS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
     def __init__(self, demo):
@@ -367,10 +446,10 @@ class Drawing:
     def lane(self, name):
         return self.WAY_TOP + self.WAY_HEIGHT * (LANES.index(name) + 0.5) / len(LANES)
 
-    def y(self, delay):
+    def y(self, delay, top=DELAY_TOP, height=DELAY_HEIGHT):
         low, high = math.log10(self.DELAYS[0]), math.log10(self.DELAYS[-1])
         share = (math.log10(min(max(delay, self.DELAYS[0]), self.DELAYS[-1])) - low) / (high - low)
-        return self.DELAY_TOP + self.DELAY_HEIGHT * (1 - share)
+        return top + height * (1 - share)
 
     def put(self, text):
         self.parts.append(text)
@@ -390,13 +469,16 @@ class Drawing:
                      f'fill="{colour}" opacity="0.25"/>')
             self.put(f'<rect x="{x1:.1f}" y="{self.DELAY_TOP}" width="{x2 - x1:.1f}" height="{self.DELAY_HEIGHT}" '
                      f'fill="{colour}" opacity="0.10"/>')
+            for below, high in ((self.RATE_TOP, self.RATE_HEIGHT), (self.TOOK_TOP, self.TOOK_HEIGHT)):
+                self.put(f'<rect x="{x1:.1f}" y="{below}" width="{x2 - x1:.1f}" height="{high}" fill="{colour}" opacity="0.10"/>')
             self.text(x1 + 3, top + 13, f"{fault['server']} {fault['what']}", f'font-size="12" fill="{dark}"')
             self.text(x1 + 3, self.DELAY_TOP + 14 + 14 * (n % 2), f"{fault['server']} {fault['what']}",
                       f'font-size="12" fill="{dark}"')
 
     def draw_axes(self):
         step = next(s for s in (1, 2, 5, 10, 20, 60, 120, 600) if self.end / s < 16)
-        for top, height in ((self.WAY_TOP, self.WAY_HEIGHT), (self.DELAY_TOP, self.DELAY_HEIGHT)):
+        for top, height in ((self.WAY_TOP, self.WAY_HEIGHT), (self.DELAY_TOP, self.DELAY_HEIGHT), (self.RATE_TOP, self.RATE_HEIGHT),
+                            (self.TOOK_TOP, self.TOOK_HEIGHT)):
             self.put(f'<rect x="{self.LEFT}" y="{top}" width="{self.WIDTH - self.LEFT - self.RIGHT}" height="{height}" '
                      'fill="none" stroke="#444"/>')
             for second in range(0, int(self.end) + 1, step):
@@ -408,13 +490,46 @@ class Drawing:
             self.line(self.LEFT, self.lane(name), self.WIDTH - self.RIGHT, self.lane(name), f'stroke="{COLOURS[name]}" opacity="0.3"')
             self.text(self.LEFT - 8, self.lane(name) + 4, name, f'font-size="13" text-anchor="end" fill="{COLOURS[name]}"')
         for delay in self.DELAYS:
-            self.line(self.LEFT, self.y(delay), self.WIDTH - self.RIGHT, self.y(delay), 'stroke="#ddd"')
             label = f"{delay:g} s" if delay >= 1 else f"{delay * 1000:g} ms"
-            self.text(self.LEFT - 8, self.y(delay) + 4, label, 'font-size="12" text-anchor="end"')
-        middle = self.DELAY_TOP + self.DELAY_HEIGHT / 2
-        self.text(30, middle, "from the first offer to the mailbox", f'font-size="13" text-anchor="middle" transform="rotate(-90 30 {middle})"')
-        middle = self.WAY_TOP + self.WAY_HEIGHT / 2
-        self.text(30, middle, "the server that has it", f'font-size="13" text-anchor="middle" transform="rotate(-90 30 {middle})"')
+            for y in (self.y(delay), self.y(delay, self.TOOK_TOP, self.TOOK_HEIGHT)):
+                self.line(self.LEFT, y, self.WIDTH - self.RIGHT, y, 'stroke="#ddd"')
+                self.text(self.LEFT - 8, y + 4, label, 'font-size="12" text-anchor="end"')
+        self.upright(self.DELAY_TOP, self.DELAY_HEIGHT, "from the first offer to the mailbox")
+        self.upright(self.WAY_TOP, self.WAY_HEIGHT, "the server that has it")
+
+    def upright(self, top, height, text):
+        middle = top + height / 2
+        self.text(30, middle, text, f'font-size="13" text-anchor="middle" transform="rotate(-90 30 {middle})"')
+
+    def draw_questions(self):
+        """Answers of each second, one on the other; below, how long each question took."""
+        of = collections.defaultdict(collections.Counter)
+        for question in self.demo.questions:
+            for result in question.results.values():
+                of[int(question.at)][result] += 1
+        most = max([sum(counts.values()) for counts in of.values()] + [1])
+        for second, counts in of.items():
+            x, y = self.x(second), self.RATE_TOP + self.RATE_HEIGHT
+            for result in RESULTS:
+                height = counts[result] / most * (self.RATE_HEIGHT - 8)
+                y -= height
+                self.put(f'<rect x="{x + 0.5:.1f}" y="{y:.1f}" width="{max(self.x(second + 1) - x - 1, 0.5):.1f}" height="{height:.1f}" '
+                         f'fill="{RESULT_COLOURS[result]}" opacity="0.75"><title>{counts[result]} {result} at {second} s</title></rect>')
+        self.text(self.LEFT - 8, self.RATE_TOP + 12, str(most), 'font-size="12" text-anchor="end"')
+        for question in self.demo.questions:
+            worst = max(question.results.values(), key=RESULTS.index)
+            took = self.DELAYS[-1] if question.took is None else question.took
+            told = ", ".join(f"{who} {result}" for who, result in question.results.items())
+            self.put(f'<circle cx="{self.x(question.at):.1f}" cy="{self.y(took, self.TOOK_TOP, self.TOOK_HEIGHT):.1f}" r="2.4" '
+                     f'fill="{RESULT_COLOURS[worst]}"><title>{html.escape(" then ".join(question.servers))}: {told}</title></circle>')
+        x = self.LEFT
+        for result, words in zip(RESULTS, ("fresh answers", "last known ones, with their age", "none: nobody knows")):
+            self.put(f'<rect x="{x}" y="{self.RATE_TOP - 17}" width="12" height="12" fill="{RESULT_COLOURS[result]}" opacity="0.75"/>')
+            self.text(x + 17, self.RATE_TOP - 7, words, 'font-size="13"')
+            x += 230
+        self.text(x, self.RATE_TOP - 7, "about the free time of " + ", ".join(who.replace("@example.test", "") for who in ASKED), 'font-size="13" fill="#555"')
+        self.upright(self.RATE_TOP, self.RATE_HEIGHT, "answers a second")
+        self.upright(self.TOOK_TOP, self.TOOK_HEIGHT, "question to answer")
 
     def title(self, message):
         delay = f"{message.arrived - message.sent:.2f} s" if message.arrived else "never"
@@ -456,12 +571,13 @@ class Drawing:
                   "(exchange: the other mail system, BTEx). Below: the delay, a point a message.", 'font-size="12" fill="#555"')
 
     def write(self, path):
-        height = self.DELAY_TOP + self.DELAY_HEIGHT + 60
+        height = self.TOOK_TOP + self.TOOK_HEIGHT + 60
         self.draw_axes()
         self.draw_faults()
         for message in self.demo.messages:
             if message.sent is not None:
                 self.draw_message(message)
+        self.draw_questions()
         self.draw_legend(None)
         path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.WIDTH}" height="{height}" '
                         f'viewBox="0 0 {self.WIDTH} {height}" font-family="sans-serif">\n'
@@ -485,11 +601,13 @@ def main():
                  "all accounts are on all of them")
         print(f"Three servers of example.test and {demo.servers['exchange']['name']} run (seed {demo.options.seed}, store "
               f"{demo.options.store}). {where};\nmail1 and mail2 are the gateways to BTEx, "
-              f"mail1 first. A message each {demo.options.interval * 1000:.0f} ms, to each of them in turn, offered to each server in turn.\n")
+              f"mail1 first. A message each {demo.options.interval * 1000:.0f} ms, to each of them in turn, offered to each server in turn.\n"
+              f"They are its calendar servers too. A question about free time each {demo.options.interval * 2000:.0f} ms.\n")
         demo.play()
         demo.count()
         lost = demo.ledger()
         demo.fault_times()
+        demo.free_times()
         demo.lost()
         Drawing(demo).write(demo.options.svg)
         print(f"\nThe drawing is {demo.options.svg}")

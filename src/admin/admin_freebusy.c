@@ -36,29 +36,35 @@ struct looking {
 
 /* --- what is asked --- */
 
-/* A name without a domain is one of the first domain served here. */
+/* As it was written; a name without a domain is one of the first domain served here. */
+static enum st read_attendee(struct looking *l, const json_t *value, struct slice *attendee_r)
+{
+    const struct slice text = {json_string_value(value), json_string_length(value)};
+    AUTO(buf) struct buf whole = BUF(8 * KIB);
+
+    if (text.len == 0)
+        return admin_refuse(l->call, ST_INVALID, "attendees is not a list of addresses");
+    buf_put(&whole, text);
+    if (slice_find(text, '@') >= text.len)
+        buf_putf(&whole, "@%.*s", SLICE_ARG(directory_first_domain(l->directory)));
+    if (whole.over)
+        return admin_refuse(l->call, ST_INVALID, "an address is too long");
+    *attendee_r = arena_copy(l->call->arena, buf_slice(&whole));
+    return ST_OK;
+}
+
 static enum st read_attendees(struct looking *l)
 {
-    struct slice *attendees;
-    enum st st = admin_arg_list(l->call, "attendees", &attendees, &l->ask.count);
+    const json_t *list = json_object_get(l->call->args, "attendees");
+    struct slice *attendees = arena_many(l->call->arena, struct slice, ATTENDEES_MAX);
+    enum st st = ST_OK;
 
-    if (st != ST_OK)
-        return st;
-    if (l->ask.count == 0 || l->ask.count > ATTENDEES_MAX)
+    if (json_array_size(list) == 0 || json_array_size(list) > ATTENDEES_MAX)
         return admin_refuse(l->call, ST_INVALID, "attendees are 1 to %d", ATTENDEES_MAX);
-    for (size_t i = 0; i < l->ask.count; i++) {
-        AUTO(buf) struct buf whole = BUF(8 * KIB);
-        const bool bare = slice_find(attendees[i], '@') >= attendees[i].len;
-
-        buf_put(&whole, attendees[i]);
-        if (bare)
-            buf_putf(&whole, "@%.*s", SLICE_ARG(directory_first_domain(l->directory)));
-        if (whole.over)
-            return admin_refuse(l->call, ST_INVALID, "an address is too long");
-        attendees[i] = arena_copy(l->call->arena, buf_slice(&whole));
-    }
+    for (; st == ST_OK && l->ask.count < json_array_size(list); l->ask.count++)
+        st = read_attendee(l, json_array_get(list, l->ask.count), &attendees[l->ask.count]);
     l->ask.attendees = attendees;
-    return ST_OK;
+    return st;
 }
 
 static enum st read_window(struct looking *l)

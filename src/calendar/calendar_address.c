@@ -122,3 +122,34 @@ struct slice calendar_address_mail(struct slice text)
     text = slice_trim(text);
     return slice_istarts(text, SLICE("mailto:")) ? slice_sub(text, 7, text.len) : text;
 }
+
+bool calendar_address_principal(struct slice text, char *room, size_t room_bytes,
+                                struct slice *host_r, struct slice *name_r)
+{
+    const struct slice root = SLICE("/dav/principals/");
+    size_t scheme = slice_istarts(text, SLICE("https://"))  ? 8
+                    : slice_istarts(text, SLICE("http://")) ? 7
+                                                            : 0;
+    struct reader reader = {.mail = true};
+    size_t len = 0;
+
+    *host_r = SLICE("");
+    if (scheme > 0) {
+        text = slice_sub(text, scheme, text.len);
+        *host_r = slice_sub(text, 0, slice_find(text, '/'));
+        text = slice_sub(text, host_r->len, text.len);
+        if (host_r->len == 0)
+            return false;
+    }
+    if (!slice_starts(text, root))
+        return false;
+    reader.left = slice_sub(text, root.len, text.len);
+    if (reader.left.len > 0 && reader.left.ptr[reader.left.len - 1] == '/')
+        reader.left.len--;
+    if (slice_find(reader.left, '/') != SIZE_MAX)
+        return false;
+    while (len < room_bytes && next(&reader, &room[len]))
+        len++;
+    *name_r = (struct slice){room, len};
+    return len > 0 && reader.left.len == 0;
+}

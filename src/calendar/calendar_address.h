@@ -20,3 +20,8 @@ bool calendar_address_is(const struct ical_prop *prop, struct slice address);
 bool calendar_address_among(const struct ical_prop *prop, const struct slice *own, size_t count);
 /* Without "mailto:"; borrowed. */
 struct slice calendar_address_mail(struct slice text);
+/* Whether it is the URL of a principal: "/dav/principals/NAME/", behind "https://HOST",
+ * "http://HOST" or nothing. host_r: borrowed, with its port, empty where there is none; name_r: in
+ * room, of room_bytes, its %XX undone, in lower case. */
+bool calendar_address_principal(struct slice text, char *room, size_t room_bytes,
+                                struct slice *host_r, struct slice *name_r);

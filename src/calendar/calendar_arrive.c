@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_answer.h"
+#include "calendar/calendar_principal.h"
 #include "calendar/calendar_schedule.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
@@ -88,6 +89,8 @@ static enum st find_stored(struct arriving *in)
     if (st == ST_OK &&
         ical_parse(in->a->arena, in->old.body, &ical_limits_default, &in->stored, &none) != ST_OK)
         in->stored = NULL;
+    if (st == ST_OK && in->stored != NULL)
+        calendar_principals_resolve(in->a->arena, in->a->directory, in->stored);
     return st;
 }
 

@@ -203,7 +203,7 @@ static struct spans without(struct asking *a, const struct spans *from, const st
 }
 
 /* Of one PRIORITY BUSY counts before BUSY-UNAVAILABLE, and that before BUSY-TENTATIVE (RFC 7953
- * section 4); elsewhere who is away is away. */
+ * section 4, as CalStakk's conformance tests read it, too); elsewhere who is away is away. */
 static void swap_strength(struct spans *spans)
 {
     for (size_t i = 0; i < spans->count; i++) {

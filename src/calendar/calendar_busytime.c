@@ -7,168 +7,335 @@
 #include "calendar/calendar_freebusy.h"
 #include "ical/ical.h"
 #include "ical/ical_zone.h"
+#include "store/store_busy.h"
 #include "store/store_event.h"
 #include "sys/sys_time.h"
 
 #define ROWS_MAX 200000 /* of one person in one answer */
 #define AVAILABLE_MAX 10000
 
+struct ids {
+    int64_t *at;
+    size_t count, cap;
+};
+
+/* What is found of one account. */
 struct gathering {
-    struct calendar *calendar;
-    struct arena *arena;
-    const struct calendar_busytime_ask *ask;
+    const struct directory_person *owner;
+    enum st st;
     struct store_calendar_account account;
-    struct store_calendar *calendars;
-    size_t calendar_count;
+    int64_t inbox_id; /* -1: there is none */
+    struct ids transparent;
     struct calendar_busy_rights rights;
     int64_t but_event_id;
     struct calendar_busy_row *rows;
     size_t count, cap;
 };
 
-static enum st add(struct gathering *g, struct calendar_busy_row row)
+/* Of several, at once. */
+struct some {
+    struct calendar *calendar;
+    struct arena *arena;
+    const struct calendar_busytime_many *ask;
+    struct gathering of[STORE_BUSY_ACCOUNTS_MAX];
+    struct store_busy_accounts accounts;
+};
+
+struct many {
+    struct some some;
+    struct calendar_busytime_found *found;
+};
+
+static void add(const struct some *some, struct gathering *g, struct calendar_busy_row row)
 {
-    if (g->count == ROWS_MAX)
-        return ST_TOO_BIG;
+    if (g->count == ROWS_MAX) {
+        g->st = ST_TOO_BIG;
+        return;
+    }
     if (g->count == g->cap)
-        g->rows = arena_grow(g->arena, g->rows, g->count, &g->cap, sizeof(*g->rows));
+        g->rows = arena_grow(some->arena, g->rows, g->count, &g->cap, sizeof(*g->rows));
     g->rows[g->count++] = row;
+}
+
+static bool is_among(const int64_t *ids, size_t count, int64_t id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+static bool counts(const struct some *some, const struct gathering *g,
+                   const struct store_busytime *row)
+{
+    const int64_t only_id = some->ask->calendar_id;
+
+    if (g->st != ST_OK || (g->but_event_id != 0 && row->event_id == g->but_event_id) ||
+        (only_id != 0 && only_id != row->calendar_id) ||
+        (only_id == 0 && is_among(g->transparent.at, g->transparent.count, row->calendar_id)))
+        return false;
+    return g->rights.all || is_among(g->rights.ids, g->rights.count, row->calendar_id);
+}
+
+static enum st add_row(void *ctx, size_t number, const struct store_busytime *row)
+{
+    struct some *some = ctx;
+    struct gathering *g = &some->of[number];
+
+    if (counts(some, g, row))
+        add(some, g,
+            (struct calendar_busy_row){row->start_s, row->end_s, (enum store_busy_kind)row->kind,
+                                       row->id_s});
     return ST_OK;
 }
 
-static bool counts(const struct gathering *g, const struct store_busytime *row)
+static enum st note_calendar(void *ctx, size_t number, const struct store_calendar *calendar)
 {
-    bool known = g->rights.all;
+    struct some *some = ctx;
+    struct gathering *g = &some->of[number];
+    struct ids *ids = &g->transparent;
 
-    if (row->event_id == g->but_event_id ||
-        (g->ask->calendar_id != 0 && g->ask->calendar_id != row->calendar_id))
-        return false;
-    for (size_t i = 0; i < g->calendar_count; i++)
-        if (g->ask->calendar_id == 0 && g->calendars[i].calendar_id == row->calendar_id &&
-            g->calendars[i].transparent)
-            return false;
-    for (size_t i = 0; !known && i < g->rights.count; i++)
-        known = g->rights.ids[i] == row->calendar_id;
-    return known;
+    if (calendar->kind == STORE_CALENDAR_INBOX)
+        g->inbox_id = calendar->calendar_id;
+    if (!calendar->transparent)
+        return ST_OK;
+    if (ids->count == ids->cap)
+        ids->at = arena_grow(some->arena, ids->at, ids->count, &ids->cap, sizeof(*ids->at));
+    ids->at[ids->count++] = calendar->calendar_id;
+    return ST_OK;
 }
 
-static enum st add_row(void *ctx, const struct store_busytime *row)
+static enum st note_grant(void *ctx, size_t number, const struct store_calendar_grant *grant)
 {
-    struct gathering *g = ctx;
+    struct some *some = ctx;
+    struct gathering *g = &some->of[number];
 
-    return counts(g, row)
-               ? add(g, (struct calendar_busy_row){row->start_s, row->end_s,
-                                                   (enum store_busy_kind)row->kind, row->id_s})
-               : ST_OK;
+    calendar_busy_rights_add(&g->rights, some->arena, some->ask->who, g->inbox_id, grant);
+    return ST_OK;
 }
 
-static int64_t inbox_of(const struct gathering *g)
+static enum st note_account(void *ctx, size_t number, const struct store_calendar_account *account)
 {
-    for (size_t i = 0; i < g->calendar_count; i++)
-        if (g->calendars[i].kind == STORE_CALENDAR_INBOX)
-            return g->calendars[i].calendar_id;
-    return -1;
+    struct some *some = ctx;
+    struct gathering *g = &some->of[number];
+
+    g->account = *account;
+    g->account.zone = arena_copy(some->arena, account->zone);
+    g->account.availability = arena_copy(some->arena, account->availability);
+    return ST_OK;
 }
 
-static enum st find_but(struct store_tx *tx, struct gathering *g)
+static enum st find_but(struct store_tx *tx, struct some *some, struct gathering *g)
 {
     struct store_event event;
 
-    if (g->ask->but_uid.len == 0)
+    if (some->ask->but_uid.len == 0 || g->st != ST_OK)
         return ST_OK;
     enum st st =
-        store_event_find_uid(tx, g->arena, g->ask->owner->account_id, g->ask->but_uid, &event);
+        store_event_find_uid(tx, some->arena, g->owner->account_id, some->ask->but_uid, &event);
     if (st == ST_OK)
         g->but_event_id = event.event_id;
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-/* Most questions are of the time that the rows reach over. */
-static enum st add_beyond(struct store_tx *tx, struct gathering *g)
-{
-    const struct calendar_beyond beyond = {g->calendar, g->ask->owner, g->account.zone,
-                                           g->ask->from_s, g->ask->until_s};
-    enum st st = ST_OK;
+struct beyond_one {
+    struct some *some;
+    size_t number;
+};
 
-    if (!calendar_beyond_is(beyond.from_s, beyond.until_s, sys_now_ms()))
+static enum st add_beyond_row(void *ctx, const struct store_busytime *row)
+{
+    const struct beyond_one *one = ctx;
+
+    return add_row(one->some, one->number, row);
+}
+
+/* Most questions are of the time that the rows reach over. */
+static enum st add_beyond(struct store_tx *tx, struct some *some, size_t number)
+{
+    const struct gathering *g = &some->of[number];
+    const struct calendar_beyond beyond = {some->calendar, g->owner, g->account.zone,
+                                           some->ask->from_s, some->ask->until_s};
+    struct beyond_one one = {some, number};
+    struct store_calendar *calendars = NULL;
+    size_t count = 0;
+
+    if (g->st != ST_OK || !calendar_beyond_is(beyond.from_s, beyond.until_s, sys_now_ms()))
         return ST_OK;
-    for (size_t i = 0; st == ST_OK && i < g->calendar_count; i++)
-        if (g->calendars[i].kind == STORE_CALENDAR_PLAIN)
-            st = calendar_beyond_each(tx, &beyond, &g->calendars[i], add_row, g);
+    enum st st = store_calendar_list(tx, some->arena, g->owner->account_id, &calendars, &count);
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        if (calendars[i].kind == STORE_CALENDAR_PLAIN)
+            st = calendar_beyond_each(tx, &beyond, &calendars[i], add_beyond_row, &one);
     return st;
 }
 
-static enum st gather(struct store_tx *tx, void *arg)
+static void close_rights(struct gathering *g)
 {
-    struct gathering *g = arg;
-    const struct calendar_busytime_ask *ask = g->ask;
-    int64_t account_id = ask->owner->account_id;
-    enum st st = store_calendar_list(tx, g->arena, account_id, &g->calendars, &g->calendar_count);
-
-    g->count = 0;
-    if (st == ST_OK)
-        st = calendar_busy_rights(tx, g->arena, ask->who, ask->owner, inbox_of(g), &g->rights);
-    if (st == ST_OK && !g->rights.all && g->rights.count == 0)
-        return ST_DENIED;
-    if (st == ST_OK)
-        st = store_calendar_account_get(tx, g->arena, account_id, &g->account);
-    if (st == ST_OK)
-        st = find_but(tx, g);
-    if (st == ST_OK)
-        st = store_busytime_each(tx, account_id, ask->from_s, ask->until_s, add_row, g);
-    return st == ST_OK ? add_beyond(tx, g) : st;
+    calendar_busy_rights_end(&g->rights);
+    if (!g->rights.all && g->rights.count == 0)
+        g->st = ST_DENIED;
 }
 
-static enum st add_absence(struct gathering *g)
+/* Mostly all that is in the account counts, so that nobody asks what a row is of. */
+static bool need_ids(const struct some *some)
+{
+    bool need = some->ask->but_uid.len > 0 || some->ask->calendar_id != 0;
+
+    for (size_t i = 0; i < some->accounts.count; i++)
+        need |= some->of[i].transparent.count > 0 || !some->of[i].rights.all;
+    return need;
+}
+
+static enum st gather(struct store_tx *tx, struct some *some)
+{
+    struct store_busy_window window = {some->ask->from_s, some->ask->until_s, false};
+    const size_t count = some->accounts.count;
+    enum st st = store_busy_calendars(tx, &some->accounts, note_calendar, some);
+
+    if (st == ST_OK)
+        st = store_busy_grants(tx, &some->accounts, note_grant, some);
+    for (size_t i = 0; i < count; i++)
+        close_rights(&some->of[i]);
+    if (st == ST_OK)
+        st = store_busy_settings(tx, &some->accounts, note_account, some);
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = find_but(tx, some, &some->of[i]);
+    window.with_ids = need_ids(some);
+    if (st == ST_OK)
+        st = store_busy_rows(tx, &some->accounts, &window, add_row, some);
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = add_beyond(tx, some, i);
+    return st;
+}
+
+/* --- what is said of the whole account --- */
+
+static void add_absence(const struct some *some, struct gathering *g)
 {
     int64_t until_ms = g->account.oof_until_ms;
 
-    if (g->account.oof != STORE_OOF_SCHEDULED)
-        return ST_OK;
-    return add(g, (struct calendar_busy_row){g->account.oof_from_ms / 1000,
-                                             until_ms != 0 ? until_ms / 1000 : g->ask->until_s,
-                                             STORE_BUSY_UNAVAILABLE, 0});
+    if (g->account.oof == STORE_OOF_SCHEDULED)
+        add(some, g,
+            (struct calendar_busy_row){g->account.oof_from_ms / 1000,
+                                       until_ms != 0 ? until_ms / 1000 : some->ask->until_s,
+                                       STORE_BUSY_UNAVAILABLE, 0});
 }
 
 /* What cannot be read any more says nothing. */
-static enum st add_unavailable(struct gathering *g)
+static void add_unavailable(const struct some *some, struct gathering *g)
 {
     struct calendar_busy_row *rows = NULL;
     struct ical_comp *vcalendar = NULL;
     struct ical_error error;
     size_t count = 0;
-    enum st st = ST_OK;
 
     if (g->account.availability.len == 0 ||
-        ical_parse(g->arena, g->account.availability, &ical_limits_default, &vcalendar, &error) !=
-            ST_OK)
-        return ST_OK;
-    struct ical_tz *tz = ical_tz_new(g->arena, vcalendar, calendar_zones(g->calendar));
-    if (calendar_availability(g->arena, vcalendar, tz,
-                              calendar_zone(g->calendar, g->arena, SLICE(""), g->account.zone),
-                              g->ask->from_s, g->ask->until_s, AVAILABLE_MAX, &rows, &count,
-                              &error) != ST_OK)
-        return ST_OK;
+        ical_parse(some->arena, g->account.availability, &ical_limits_default, &vcalendar,
+                   &error) != ST_OK)
+        return;
+    struct ical_tz *tz = ical_tz_new(some->arena, vcalendar, calendar_zones(some->calendar));
+    if (calendar_availability(
+            some->arena, vcalendar, tz,
+            calendar_zone(some->calendar, some->arena, SLICE(""), g->account.zone),
+            some->ask->from_s, some->ask->until_s, AVAILABLE_MAX, &rows, &count, &error) != ST_OK)
+        return;
+    for (size_t i = 0; i < count; i++)
+        add(some, g, rows[i]);
+}
+
+/* --- several at once --- */
+
+/* The one that this account has already, or the next. */
+static struct gathering *seat_of(struct some *some, const struct directory_person *owner)
+{
+    struct store_busy_accounts *accounts = &some->accounts;
+
+    for (size_t i = 0; i < accounts->count; i++)
+        if (accounts->ids[i] == owner->account_id)
+            return &some->of[i];
+    struct gathering *g = &some->of[accounts->count];
+    accounts->ids[accounts->count++] = owner->account_id;
+    *g = (struct gathering){.owner = owner, .inbox_id = -1};
+    calendar_busy_rights_begin(some->ask->who, owner, &g->rights);
+    return g;
+}
+
+static void finish(struct some *some, struct gathering *g)
+{
+    const struct calendar_busytime_many *ask = some->ask;
+
+    if (g->st == ST_OK && g->rights.all)
+        add_absence(some, g);
+    if (g->st == ST_OK && g->rights.all)
+        add_unavailable(some, g);
+    if (g->st == ST_OK)
+        g->rows = calendar_freebusy_merge(some->arena, g->rows, g->count, ask->from_s, ask->until_s,
+                                          &g->count);
+}
+
+/* Those from first on that fit into one; returns where to go on. */
+static enum st gather_some(struct store_tx *tx, struct many *many, size_t first, size_t *next_r)
+{
+    struct some *some = &many->some;
+    const struct calendar_busytime_many *ask = some->ask;
+    struct gathering *seats[STORE_BUSY_ACCOUNTS_MAX];
+    size_t count = 0;
+
+    some->accounts.count = 0;
+    while (first + count < ask->count && count < STORE_BUSY_ACCOUNTS_MAX) {
+        seats[count] = seat_of(some, ask->owners[first + count]);
+        count++;
+    }
+    enum st st = gather(tx, some);
+    for (size_t i = 0; st == ST_OK && i < some->accounts.count; i++)
+        finish(some, &some->of[i]);
     for (size_t i = 0; st == ST_OK && i < count; i++)
-        st = add(g, rows[i]);
+        many->found[first + i] = (struct calendar_busytime_found){
+            seats[i]->st, seats[i]->st == ST_OK ? seats[i]->rows : NULL,
+            seats[i]->st == ST_OK ? seats[i]->count : 0};
+    *next_r = first + count;
     return st;
+}
+
+static enum st gather_all(struct store_tx *tx, void *arg)
+{
+    struct many *many = arg;
+    enum st st = ST_OK;
+
+    for (size_t at = 0; st == ST_OK && at < many->some.ask->count;)
+        st = gather_some(tx, many, at, &at);
+    return st;
+}
+
+void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
+                            const struct calendar_busytime_many *ask,
+                            struct calendar_busytime_found *found)
+{
+    struct many many = {.found = found};
+
+    many.some.calendar = calendar;
+    many.some.arena = arena;
+    many.some.ask = ask;
+    enum st st = ask->count > 0 ? store_read(calendar_store(calendar), gather_all, &many) : ST_OK;
+    for (size_t i = 0; st != ST_OK && i < ask->count; i++)
+        found[i] = (struct calendar_busytime_found){.st = st};
 }
 
 enum st calendar_busytime(struct calendar *calendar, struct arena *arena,
                           const struct calendar_busytime_ask *ask,
                           struct calendar_busy_row **rows_r, size_t *count_r)
 {
-    struct gathering g = {.calendar = calendar, .arena = arena, .ask = ask};
-    enum st st = store_read(calendar_store(calendar), gather, &g);
+    const struct calendar_busytime_many one = {.who = ask->who,
+                                               .owners = &ask->owner,
+                                               .count = 1,
+                                               .from_s = ask->from_s,
+                                               .until_s = ask->until_s,
+                                               .calendar_id = ask->calendar_id,
+                                               .but_uid = ask->but_uid};
+    struct calendar_busytime_found found;
 
-    *rows_r = NULL;
-    *count_r = 0;
-    if (st == ST_OK && g.rights.all)
-        st = add_absence(&g);
-    if (st == ST_OK && g.rights.all)
-        st = add_unavailable(&g);
-    if (st == ST_OK)
-        *rows_r =
-            calendar_freebusy_merge(arena, g.rows, g.count, ask->from_s, ask->until_s, count_r);
-    return st;
+    calendar_busytime_many(calendar, arena, &one, &found);
+    *rows_r = found.rows;
+    *count_r = found.count;
+    return found.st;
 }

@@ -17,3 +17,21 @@ struct calendar_busytime_ask {
 MUST_USE enum st calendar_busytime(struct calendar *calendar, struct arena *arena,
                                    const struct calendar_busytime_ask *ask,
                                    struct calendar_busy_row **rows_r, size_t *count_r);
+
+/* Several people at once, in one transaction: all are seen as they were at one moment. */
+struct calendar_busytime_many {
+    const struct calendar_who *who;
+    const struct directory_person *const *owners;
+    size_t count;
+    int64_t from_s, until_s;
+    int64_t calendar_id;
+    struct slice but_uid;
+};
+struct calendar_busytime_found {
+    enum st st; /* as calendar_busytime() returns it, of this one alone */
+    struct calendar_busy_row *rows;
+    size_t count;
+};
+void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
+                            const struct calendar_busytime_many *ask,
+                            struct calendar_busytime_found *found /* ask->count */);

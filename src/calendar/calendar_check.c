@@ -199,10 +199,7 @@ static enum st check_event(void *ctx, const struct store_event *event)
     }
     if (!slice_eq(object.uid, event->uid))
         found(c, "its UID is %.*s, its row says another", SLICE_ARG(object.uid));
-    uint64_t flags = object.flags;
-    if ((event->flags & STORE_EVENT_ALONE) == 0)
-        flags &= ~(uint64_t)STORE_EVENT_ALONE;
-    if (object.kind != event->kind || flags != event->flags)
+    if (object.kind != event->kind || object.flags != event->flags)
         found(c, "its row says another kind, privacy or recurrence than it does");
     check_times(c, &object);
     return ST_OK;

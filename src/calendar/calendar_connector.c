@@ -202,13 +202,13 @@ static struct calendar_said *say(struct calendar_connector_lookup *lookup, size_
 
 /* Without them the times are an answer all the same. */
 static void add_details(struct calendar_connector_lookup *lookup,
-                        const struct calendar_busytime_ask *of, struct calendar_said *said)
+                        const struct directory_person *owner, struct calendar_said *said)
 {
-    const struct calendar_detail_ask ask = {.who = of->who,
-                                            .owner = of->owner,
-                                            .from_s = of->from_s,
-                                            .until_s = of->until_s,
-                                            .but_uid = of->but_uid,
+    const struct calendar_detail_ask ask = {.who = lookup->ask.who,
+                                            .owner = owner,
+                                            .from_s = lookup->ask.from_s,
+                                            .until_s = lookup->ask.until_s,
+                                            .but_uid = lookup->ask.but_uid,
                                             .rows = said->rows,
                                             .count = said->count};
 
@@ -217,31 +217,76 @@ static void add_details(struct calendar_connector_lookup *lookup,
         said->events = NULL;
 }
 
-static void ask_here(struct calendar_connector_lookup *lookup, size_t number, size_t step)
-{
-    struct slice address = lookup->seats[number].plan.steps[step].address;
-    const struct directory_person *owner =
-        calendar_schedule_person(lookup->board->directory, address);
-    const struct calendar_busytime_ask ask = {.who = lookup->ask.who,
-                                              .owner = owner,
-                                              .from_s = lookup->ask.from_s,
-                                              .until_s = lookup->ask.until_s,
-                                              .but_uid = lookup->ask.but_uid};
-    struct calendar_said *said = say(lookup, number, step, CALENDAR_HEDGE_GOOD, "");
-    enum st st = owner == NULL ? ST_NOT_FOUND
-                               : calendar_busytime(lookup->connector->calendar, lookup->arena, &ask,
-                                                   &said->rows, &said->count);
+/* All whose calendars are here, in one transaction. */
+struct here {
+    const struct directory_person **owners;
+    struct calendar_said **said; /* of each owner */
+    size_t count;
+};
 
-    said->denied = st == ST_DENIED;
-    if (st == ST_OK && lookup->ask.details)
-        add_details(lookup, &ask, said);
-    if (st == ST_NOT_FOUND) {
-        said->answer = CALENDAR_HEDGE_UNKNOWN;
-    } else if (st != ST_OK && st != ST_DENIED) {
-        said->answer = CALENDAR_HEDGE_BAD;
-        said->why = st == ST_TOO_BIG ? "there is too much of it" : "the store failed";
+static void note_here(struct calendar_connector_lookup *lookup, struct here *here, size_t number,
+                      size_t step)
+{
+    const struct directory_person *owner = calendar_schedule_person(
+        lookup->board->directory, lookup->seats[number].plan.steps[step].address);
+
+    if (owner == NULL) {
+        hear(lookup, say(lookup, number, step, CALENDAR_HEDGE_UNKNOWN, ""));
+        return;
     }
-    hear(lookup, said);
+    here->owners[here->count] = owner;
+    here->said[here->count++] = say(lookup, number, step, CALENDAR_HEDGE_GOOD, "");
+}
+
+static void ask_here(struct calendar_connector_lookup *lookup, const struct here *here)
+{
+    const struct calendar_busytime_many ask = {.who = lookup->ask.who,
+                                               .owners = here->owners,
+                                               .count = here->count,
+                                               .from_s = lookup->ask.from_s,
+                                               .until_s = lookup->ask.until_s,
+                                               .but_uid = lookup->ask.but_uid};
+    struct calendar_busytime_found *found =
+        arena_many(lookup->arena, struct calendar_busytime_found, here->count);
+
+    calendar_busytime_many(lookup->connector->calendar, lookup->arena, &ask, found);
+    for (size_t i = 0; i < here->count; i++) {
+        struct calendar_said *said = here->said[i];
+        const enum st st = found[i].st;
+
+        said->rows = found[i].rows;
+        said->count = found[i].count;
+        said->denied = st == ST_DENIED;
+        if (st != ST_OK && st != ST_DENIED) {
+            said->answer = CALENDAR_HEDGE_BAD;
+            said->why = st == ST_TOO_BIG ? "there is too much of it" : "the store failed";
+        }
+        if (st == ST_OK && lookup->ask.details)
+            add_details(lookup, here->owners[i], said);
+        hear(lookup, said);
+    }
+}
+
+/* Whether there were any. */
+static bool ask_groups_here(struct calendar_connector_lookup *lookup,
+                            const struct calendar_hedge_group *groups, size_t count)
+{
+    struct here here = {.count = 0};
+    size_t seats = 0;
+
+    for (size_t i = 0; i < count; i++)
+        seats += groups[i].key.source == NULL ? groups[i].count : 0;
+    if (seats == 0)
+        return false;
+    here.owners = arena_many(lookup->arena, const struct directory_person *, seats);
+    here.said = arena_many(lookup->arena, struct calendar_said *, seats);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; groups[i].key.source == NULL && k < groups[i].count; k++)
+            note_here(lookup, &here, groups[i].attendees[k] / CALENDAR_HEDGE_STEPS_MAX,
+                      groups[i].attendees[k] % CALENDAR_HEDGE_STEPS_MAX);
+    if (here.count > 0)
+        ask_here(lookup, &here);
+    return true;
 }
 
 static const struct calendar_connector_if *if_of(const struct calendar_connector_lookup *lookup,
@@ -355,13 +400,7 @@ static void work(struct calendar_connector_lookup *lookup)
         for (size_t i = 0; i < count; i++)
             if (groups[i].key.source != NULL)
                 ask_group(lookup, &groups[i]);
-        again = false;
-        for (size_t i = 0; i < count; i++) {
-            for (size_t k = 0; groups[i].key.source == NULL && k < groups[i].count; k++)
-                ask_here(lookup, groups[i].attendees[k] / CALENDAR_HEDGE_STEPS_MAX,
-                         groups[i].attendees[k] % CALENDAR_HEDGE_STEPS_MAX);
-            again |= groups[i].key.source == NULL;
-        }
+        again = ask_groups_here(lookup, groups, count);
     }
 }
 

@@ -189,6 +189,7 @@ void calendar_far_ask(struct calendar *calendar, struct arena *arena,
         arena_new("far merge", CALENDAR_FAR_ROWS_MAX * UINT64_C(200) + 64 * KIB);
     struct calendar_far_run run = {
         .ask = ask,
+        .calendar = calendar,
         .fetcher = calendar_fetcher(calendar),
         .trust_file = conf_get()->smtp_out_trust_file,
         .arena = scratch,

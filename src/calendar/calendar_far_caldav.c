@@ -226,6 +226,14 @@ static void outbox(struct calendar_far_run *run)
 
 /* --- the report --- */
 
+/* Whether the server knows no free-busy-query: it answers as to another report, or says so. */
+static bool is_unknown_report(unsigned status, struct slice body)
+{
+    return status == 207 || status == 405 || status == 501 ||
+           ((status == 400 || status == 403) &&
+            slice_find_slice(body, SLICE("supported-report")) != SIZE_MAX);
+}
+
 static void ask_report(struct calendar_far_run *run, struct calendar_far_person *person,
                        struct slice query)
 {
@@ -247,6 +255,8 @@ static void ask_report(struct calendar_far_run *run, struct calendar_far_person 
     if (status == 200)
         calendar_far_ifb_read(run->arena, buf_slice(&body), run->ask->from_s, run->ask->until_s,
                               person);
+    else if (is_unknown_report(status, buf_slice(&body)))
+        calendar_far_query(run, person, message.url);
     else
         calendar_far_refused(run, &part, status, true);
 }

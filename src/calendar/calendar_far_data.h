@@ -4,6 +4,8 @@
 #include "calendar/calendar_far.h"
 
 struct buf;
+struct ical_zone;
+struct ical_zones;
 struct sys_fetcher;
 
 /* What is known of one person so far; the rows are as they were read. */
@@ -17,6 +19,7 @@ struct calendar_far_person {
 
 struct calendar_far_run {
     const struct calendar_far_ask *ask;
+    struct calendar *calendar;
     struct sys_fetcher *fetcher;
     const char *trust_file;
     struct arena *arena; /* the persons' rows and sentences live in it */
@@ -61,6 +64,9 @@ const char *calendar_far_url(const struct calendar_far_run *run,
 void calendar_far_ews(struct calendar_far_run *run);
 void calendar_far_caldav(struct calendar_far_run *run);
 void calendar_far_ifb(struct calendar_far_run *run);
+/* By the person's events, where the server has no free-busy-query. */
+void calendar_far_query(struct calendar_far_run *run, struct calendar_far_person *person,
+                        const char *url);
 
 /* --- texts, pure --- */
 
@@ -68,6 +74,15 @@ void calendar_far_ifb(struct calendar_far_run *run);
  * BAD: it tells of other times than [from_s, until_s); GARBAGE. */
 void calendar_far_ifb_read(struct arena *arena, struct slice text, int64_t from_s, int64_t until_s,
                            struct calendar_far_person *person);
+
+/* Adds the rows of a calendar object; days and floating times are those of floating (NULL: UTC). */
+struct calendar_far_zones {
+    struct ical_zones *known;
+    const struct ical_zone *floating;
+};
+void calendar_far_event_read(struct arena *arena, struct slice text,
+                             const struct calendar_far_zones *zones, int64_t from_s,
+                             int64_t until_s, struct calendar_far_person *person);
 
 /* The request to a scheduling outbox (RFC 6638 section 5). organizer is without "mailto:". */
 struct calendar_far_request {

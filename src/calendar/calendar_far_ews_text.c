@@ -294,6 +294,16 @@ static size_t count_responses(const struct xml_element *array)
     return count;
 }
 
+/* Of no namespace (SOAP 1.1 section 4.4), but there are those who give it one. */
+static struct slice fault_text(const struct xml_element *fault)
+{
+    const struct xml_element *element = fault->children;
+
+    while (element != NULL && !slice_eq(element->name, SLICE("faultstring")))
+        element = element->next;
+    return text_of(element);
+}
+
 static void read_envelope(struct reading *reading, const struct xml_element *root, unsigned status,
                           const struct calendar_far_part *part)
 {
@@ -304,7 +314,7 @@ static void read_envelope(struct reading *reading, const struct xml_element *roo
 
     if (fault != NULL)
         calendar_far_fail(reading->arena, part, CALENDAR_HEDGE_BAD, "EWS: a fault: %.*s",
-                          SLICE_ARG(text_of(child(fault, "", "faultstring"))));
+                          SLICE_ARG(fault_text(fault)));
     else if (status != 200)
         calendar_far_fail(reading->arena, part, CALENDAR_HEDGE_BAD,
                           "The foreign system answers with status %u.", status);

@@ -61,11 +61,46 @@ static size_t make_edges(struct edge *edges, const struct calendar_busy_row *row
     return made;
 }
 
+/* By start, of one kind that makes busy, and of some length: as one calendar's meetings mostly are.
+ */
+static bool is_simple(const struct calendar_busy_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].kind != rows[0].kind || rows[i].kind == STORE_BUSY_FREE ||
+            (i > 0 && rows[i].start_s < rows[i - 1].start_s))
+            return false;
+    return true;
+}
+
+static struct calendar_busy_row *merge_simple(struct arena *arena,
+                                              const struct calendar_busy_row *rows, size_t count,
+                                              int64_t from_s, int64_t until_s, size_t *count_r)
+{
+    struct calendar_busy_row *merged = arena_many(arena, struct calendar_busy_row, count);
+    size_t made = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t start_s = rows[i].start_s > from_s ? rows[i].start_s : from_s;
+        int64_t end_s = rows[i].end_s < until_s ? rows[i].end_s : until_s;
+
+        if (start_s >= end_s)
+            continue;
+        if (made == 0 || merged[made - 1].end_s < start_s)
+            merged[made++] = (struct calendar_busy_row){start_s, end_s, rows[i].kind, 0};
+        else if (merged[made - 1].end_s < end_s)
+            merged[made - 1].end_s = end_s;
+    }
+    *count_r = made;
+    return merged;
+}
+
 struct calendar_busy_row *calendar_freebusy_merge(struct arena *arena,
                                                   const struct calendar_busy_row *rows,
                                                   size_t count, int64_t from_s, int64_t until_s,
                                                   size_t *count_r)
 {
+    if (is_simple(rows, count))
+        return merge_simple(arena, rows, count, from_s, until_s, count_r);
     struct edge *edges = arena_many(arena, struct edge, 2 * count);
     struct calendar_busy_row *merged = arena_many(arena, struct calendar_busy_row, 2 * count);
     size_t edge_count = make_edges(edges, rows, count, from_s, until_s);
@@ -91,17 +126,12 @@ struct calendar_busy_row *calendar_freebusy_merge(struct arena *arena,
     return merged;
 }
 
-static void put_utc(struct buf *out, int64_t at_s)
-{
-    ical_time_write((struct ical_time){at_s, ICAL_UTC, NULL}, out);
-}
-
 static void add_time(struct arena *arena, struct ical_comp *comp, enum ical_prop_id id,
                      int64_t at_s)
 {
     AUTO(buf) struct buf text = BUF(PERIOD_BYTES);
 
-    put_utc(&text, at_s);
+    ical_time_write((struct ical_time){at_s, ICAL_UTC, NULL}, &text);
     (void)ical_prop_add(arena, comp, id, arena_copy(arena, buf_slice(&text)));
 }
 
@@ -113,13 +143,14 @@ static size_t add_periods(struct arena *arena, struct ical_comp *comp,
     AUTO(buf) struct buf text = BUF(PERIODS_MAX * PERIOD_BYTES);
     size_t put = 0;
 
+    while (at < count && rows[at].kind != kind)
+        at++;
+
     for (; at < count && put < PERIODS_MAX; at++) {
         if (rows[at].kind != kind)
             continue;
         buf_put(&text, put++ > 0 ? SLICE(",") : SLICE(""));
-        put_utc(&text, rows[at].start_s);
-        buf_put(&text, SLICE("/"));
-        put_utc(&text, rows[at].end_s);
+        ical_period_write(rows[at].start_s, rows[at].end_s, &text);
     }
     if (put > 0) {
         struct slice value = arena_copy(arena, buf_slice(&text));

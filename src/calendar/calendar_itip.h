@@ -21,6 +21,7 @@ struct ical_zones;
 #define CALENDAR_ITIP_FOLLOWS "X-POSTHORSE-FOLLOWS"     /* PARTSTAT is that of the series */
 #define CALENDAR_ITIP_COUNTERED "X-POSTHORSE-COUNTERED" /* DTSTAMP of the last COUNTER */
 #define CALENDAR_ITIP_RESET "X-POSTHORSE-RESET"         /* answers to a lower SEQUENCE are void */
+#define CALENDAR_ITIP_SPLIT "X-POSTHORSE-SPLIT"         /* SEQUENCE that split the series here */
 #define CALENDAR_ITIP_ADDED "X-POSTHORSE-ADDED"         /* came by ADD: the series needs an RDATE */
 #define CALENDAR_ITIP_LEFT "X-POSTHORSE-LEFT"           /* an instance the attendee took out */
 #define CALENDAR_ITIP_HIDDEN "X-POSTHORSE-HIDDEN"       /* the object is a memory, not shown */
@@ -103,9 +104,11 @@ MUST_USE enum st calendar_itip_outgoing(const struct calendar_itip_world *world,
                                         struct calendar_itip_sent *sent_r,
                                         struct ical_error *error_r);
 
-/* The organizer stores `after` by the schedule tag of a copy that is older than the last answers
- * (RFC 6638 section 3.2.10): *after_r is a copy of it with the PARTSTATs that replies set in
- * `before`, and with the overrides that hold nothing else. ST_INVALID as above. */
+/* The organizer stores `after` made of a copy that may be older than the last answers, since its
+ * ETag was not asked for (RFC 6638 section 3.2.10): *after_r is a copy of it with the PARTSTATs
+ * that replies set in `before` and what they changed with them, and with the overrides that hold
+ * nothing else; but whom SCHEDULE-FORCE-SEND=REQUEST asks anew is asked (section 3.2.8). Answers
+ * that the change makes void become so in calendar_itip_outgoing(). ST_INVALID as above. */
 MUST_USE enum st calendar_itip_keep_answers(const struct calendar_itip_world *world,
                                             const struct ical_comp *before,
                                             const struct ical_comp *after,

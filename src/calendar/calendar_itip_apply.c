@@ -96,6 +96,19 @@ static bool is_void(const struct merge *m, const struct ical_comp *comp, uint64_
             since > answered);
 }
 
+/* Whether the organizer undid the this-and-future that was answered, and split the series there
+ * once more. */
+static bool is_other_split(const struct itip_part *old, const struct itip_part *new,
+                           uint64_t answered)
+{
+    uint64_t since;
+
+    return new->future && old->future &&
+           old->id_s ==
+               new->id_s &&slice_to_u64(calendar_itip_other(new->comp, CALENDAR_ITIP_SPLIT),
+                                        &since) == ST_OK &&since > answered;
+}
+
 /* Whether what the attendee answered holds for the new component, too. */
 static bool answer_holds(const struct merge *m, const struct itip_part *old,
                          const struct ical_prop *own, const struct itip_part *new)
@@ -105,7 +118,7 @@ static bool answer_holds(const struct merge *m, const struct itip_part *old,
     uint64_t answered;
 
     if (slice_to_u64(ical_param_text(own, CALENDAR_ITIP_ANSWERED), &answered) != ST_OK ||
-        is_void(m, new->comp, answered))
+        is_void(m, new->comp, answered) || is_other_split(old, new, answered))
         return false;
     if (calendar_itip_other(new->comp, CALENDAR_ITIP_RESET).len > 0)
         return true;
@@ -167,7 +180,8 @@ static void keep_answer(const struct merge *m, const struct itip_part *old, stru
         return;
     if (was != NULL)
         copy_param(m->arena, own, was, CALENDAR_ITIP_REPLIED);
-    if ((old->master || was == NULL || ical_param_find(was, CALENDAR_ITIP_ANSWERED) == NULL) &&
+    if ((old->master || old->future || was == NULL ||
+         ical_param_find(was, CALENDAR_ITIP_ANSWERED) == NULL) &&
         keep_declined(m, own, new))
         return;
     if (was != NULL && answer_holds(m, old, was, new)) {
@@ -251,6 +265,12 @@ static void keep_left(const struct merge *m, const struct itip_part *old, struct
 }
 
 /* What others sent of our own kind of notes is not believed, but for what answers are void. */
+static bool believed(const struct ical_prop *prop)
+{
+    return slice_ieq(prop->name, SLICE(CALENDAR_ITIP_RESET)) ||
+           slice_ieq(prop->name, SLICE(CALENDAR_ITIP_SPLIT));
+}
+
 static void clean(struct ical_comp *comp, bool cancel)
 {
     struct ical_prop **at = &comp->props;
@@ -260,8 +280,7 @@ static void clean(struct ical_comp *comp, bool cancel)
     while (*at != NULL) {
         struct ical_prop *prop = *at;
 
-        if (slice_istarts(prop->name, SLICE("X-POSTHORSE-")) &&
-            (cancel || !slice_ieq(prop->name, SLICE(CALENDAR_ITIP_RESET)))) {
+        if (slice_istarts(prop->name, SLICE("X-POSTHORSE-")) && (cancel || !believed(prop))) {
             *at = prop->next;
             continue;
         }

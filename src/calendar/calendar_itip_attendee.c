@@ -213,7 +213,8 @@ static void decline_left(struct answerer *a)
         const struct itip_part *part = calendar_itip_set_find(a->before, &key);
         struct ical_comp *instance;
 
-        if (calendar_itip_times_has(&had, has.at[i]) || ++work > 1000)
+        if (calendar_itip_times_has(&had, has.at[i]) || ++work > 1000 ||
+            (part != NULL && calendar_itip_cancelled(part->comp)))
             continue;
         instance =
             part != NULL ? part->comp : calendar_itip_set_instance(a->before, has.at[i], false);

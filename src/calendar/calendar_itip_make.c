@@ -106,7 +106,8 @@ void calendar_itip_message_add(struct arena *arena, struct calendar_itip_message
 
 static bool told(const struct ical_prop *prop)
 {
-    if (slice_ieq(prop->name, SLICE(CALENDAR_ITIP_RESET)))
+    if (slice_ieq(prop->name, SLICE(CALENDAR_ITIP_RESET)) ||
+        slice_ieq(prop->name, SLICE(CALENDAR_ITIP_SPLIT)))
         return true;
     return !slice_istarts(prop->name, SLICE("X-POSTHORSE-")) &&
            !slice_istarts(prop->name, SLICE("X-MOZ-")) &&

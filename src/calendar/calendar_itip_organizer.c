@@ -141,6 +141,21 @@ static bool joined(const struct itip_change *change, const struct itip_part *par
     return false;
 }
 
+/* Since when the series is split here: what was answered to a split of before is not to this one.
+ */
+static void carry_split(struct itip_change *change, struct itip_part *part,
+                        const struct ical_comp *old)
+{
+    struct arena *arena = change->after->world->arena;
+    struct slice since = old != NULL ? calendar_itip_other(old, CALENDAR_ITIP_SPLIT) : SLICE("");
+
+    if (part->future && old == NULL && change->before->count > 0)
+        since = calendar_itip_number(arena, change->version.sequence);
+    calendar_itip_other_remove(part->comp, CALENDAR_ITIP_SPLIT);
+    if (part->future && since.len > 0)
+        calendar_itip_prop_other(arena, part->comp, CALENDAR_ITIP_SPLIT, since);
+}
+
 /* What we keep at attendees does not depend on whether the client gives it back. */
 static void carry(struct itip_change *change, struct itip_part *part, bool reset)
 {
@@ -179,6 +194,7 @@ static void carry(struct itip_change *change, struct itip_part *part, bool reset
             ical_param_set(world->arena, prop, CALENDAR_ITIP_FOLLOWS, SLICE("TRUE"));
         }
     }
+    carry_split(change, part, old);
     if (old == NULL)
         old = series;
     void_before = old != NULL ? calendar_itip_other(old, CALENDAR_ITIP_RESET) : SLICE("");
@@ -329,6 +345,20 @@ static enum st restore(struct itip_set *before, struct itip_set *after, struct i
                          : ST_OK;
 }
 
+/* What a series, or this and the future, was answered is void for all instances of it. */
+static bool reset_above(const struct itip_set *set, const struct itip_part *part,
+                        const struct difference *differences)
+{
+    const struct itip_part *cover = calendar_itip_set_cover(set, part);
+
+    for (; cover != NULL && cover != part; cover = calendar_itip_set_cover(set, part)) {
+        if (differences[cover - set->parts].reset)
+            return true;
+        part = cover;
+    }
+    return false;
+}
+
 enum st calendar_itip_organizer(struct itip_set *before, struct itip_set *after,
                                 struct calendar_itip_sent *sent, struct ical_error *error)
 {
@@ -356,10 +386,7 @@ enum st calendar_itip_organizer(struct itip_set *before, struct itip_set *after,
     }
     set_version(&change, significant);
     for (size_t i = 0; i < after->count; i++) {
-        const struct itip_part *cover = calendar_itip_set_cover(after, &after->parts[i]);
-
-        /* what a series was answered is void for its instances; it stands before them */
-        if (cover != NULL && cover != &after->parts[i] && differences[cover - after->parts].reset)
+        if (reset_above(after, &after->parts[i], differences))
             change.changed[i] = differences[i].reset = true;
         carry(&change, &after->parts[i], before->count > 0 && differences[i].reset);
         calendar_itip_version_set(arena, &after->parts[i], change.version);

@@ -29,6 +29,11 @@ static void follow(const struct calendar_itip_world *world, struct itip_part *pa
     }
 }
 
+static bool answers_before(const struct itip_part *reply, uint64_t sequence)
+{
+    return ical_prop_find(reply->comp, ICAL_SEQUENCE) != NULL && reply->version.sequence < sequence;
+}
+
 /* The stored part that is answered; an instance of the series becomes one. NULL: there is none. */
 static struct itip_part *answered_part(struct hearing *h, const struct itip_part *part)
 {
@@ -50,6 +55,9 @@ static struct itip_part *answered_part(struct hearing *h, const struct itip_part
     if (key.comp == NULL)
         return NULL;
     key.version = calendar_itip_set_cover(stored, &key)->version;
+    /* the series is no more split there, and SEQUENCE went up with it */
+    if (part->future && answers_before(part, key.version.sequence))
+        return NULL;
     follow(h->in->world, &key);
     found = &stored->parts[stored->count + h->made++];
     *found = key;
@@ -221,8 +229,7 @@ static bool voided(struct slice number, const struct itip_part *reply)
 {
     uint64_t since;
 
-    return ical_prop_find(reply->comp, ICAL_SEQUENCE) != NULL &&
-           slice_to_u64(number, &since) == ST_OK && reply->version.sequence < since;
+    return slice_to_u64(number, &since) == ST_OK && answers_before(reply, since);
 }
 
 static void hear_one(struct hearing *h, const struct itip_part *reply,
@@ -237,7 +244,8 @@ static void hear_one(struct hearing *h, const struct itip_part *reply,
         h->lost++;
         return;
     }
-    if (voided(reset_of(h, part), reply)) {
+    if (voided(reset_of(h, part), reply) ||
+        (reply->future && voided(calendar_itip_other(part->comp, CALENDAR_ITIP_SPLIT), reply))) {
         h->stale++;
         return;
     }

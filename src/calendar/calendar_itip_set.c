@@ -220,6 +220,7 @@ static struct ical_comp *copy_master(struct arena *arena, struct ical_comp *mast
         for (size_t i = 0; i < COUNT(series); i++)
             ical_prop_remove_all(comp, series[i]);
         calendar_itip_other_remove(comp, CALENDAR_ITIP_LEFT);
+        calendar_itip_other_remove(comp, CALENDAR_ITIP_SPLIT);
         return comp;
     }
     comp = ical_comp_new(arena, master->id);

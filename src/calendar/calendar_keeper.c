@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "calendar/calendar_forget.h"
 #include "calendar/calendar_work.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
@@ -130,6 +131,20 @@ static void roll(struct calendar_keeper *keeper, struct arena *arena)
     } while (r.count == ROLL_AT_ONCE && !keeper->stopping);
 }
 
+/* --- memories --- */
+
+static void forget(struct calendar_keeper *keeper)
+{
+    size_t count = 1;
+
+    while (count > 0 && !keeper->stopping) {
+        if (calendar_forget(keeper->calendar, sys_now_ms(), &count) != ST_OK) {
+            log_event(EV_STORE_FAILED, 0, LOG_C("what", "memories of invitations"));
+            return;
+        }
+    }
+}
+
 /* --- the thread --- */
 
 static void *run(void *arg)
@@ -145,6 +160,7 @@ static void *run(void *arg)
         if (sys_now_ms() >= roll_ms) {
             roll_ms = sys_now_ms() + (int64_t)HOUR_MS;
             roll(keeper, arena);
+            forget(keeper);
         }
         int64_t next_ms = do_tasks(keeper, arena);
         arena_reset(arena);

@@ -132,7 +132,6 @@ static enum st look_at(struct reading *r, const struct ical_comp *comp, bool fir
     if (first) {
         object->uid = uid;
         object->kind = kind;
-        object->flags |= STORE_EVENT_ALONE;
     }
     if (!slice_eq(uid, object->uid) || kind != object->kind)
         return REFUSE(r, CALENDAR_VALID_OBJECT, comp->line,
@@ -143,8 +142,6 @@ static enum st look_at(struct reading *r, const struct ical_comp *comp, bool fir
         ical_prop_find(comp, ICAL_RDATE) != NULL)
         object->flags |= STORE_EVENT_REPEATS;
     object->invites |= ical_prop_find(comp, ICAL_ORGANIZER) != NULL;
-    if (object->invites || ical_prop_find(comp, ICAL_ATTENDEE) != NULL)
-        object->flags &= ~(uint64_t)STORE_EVENT_ALONE;
     return count_attendees(r, comp);
 }
 

@@ -24,7 +24,7 @@ struct calendar_object {
     struct ical_comp *vcalendar;
     struct slice uid;
     enum store_event_kind kind;
-    uint64_t flags; /* STORE_EVENT_PRIVATE, _REPEATS, _ALONE */
+    uint64_t flags; /* STORE_EVENT_PRIVATE, _REPEATS */
     bool invites;   /* it has an ORGANIZER */
 };
 

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_principal.h"
 #include "calendar/calendar_schedule.h"
 #include "calendar/calendar_write.h"
 #include "conf/conf.h"
@@ -127,8 +128,9 @@ static enum st decide(struct putting *p, const struct ical_comp *before,
     p->sender = p->world.own[0];
     enum st st = ST_OK;
     struct ical_comp *merged = NULL;
-    /* Who relies on the Schedule-Tag alone has not seen the answers that came since. */
-    if (p->put->if_schedule_tag != 0 && p->put->if_etag == 0 && before != NULL && after != NULL)
+    /* Who does not name the ETag may not have seen the answers that came since his copy. */
+    bool seen = p->put->if_etag != 0 && p->put->if_etag != CALENDAR_ANY;
+    if (!seen && before != NULL && after != NULL)
         st = calendar_itip_keep_answers(&p->world, before, after, &merged, &p->put->error);
     if (merged != NULL)
         after = merged;
@@ -146,21 +148,15 @@ static enum st decide(struct putting *p, const struct ical_comp *before,
     return ST_OK;
 }
 
-/* Neither what was there nor what comes has to do with anybody else. */
-static bool concerns_nobody(const struct putting *p)
-{
-    return (p->old->flags & STORE_EVENT_ALONE) != 0 &&
-           (p->put->body.ptr == NULL || (p->given.flags & STORE_EVENT_ALONE) != 0);
-}
-
 static const struct ical_comp *tree_of_old(struct putting *p)
 {
     struct ical_error none;
     struct ical_comp *comps = NULL;
 
-    if (p->old == NULL || concerns_nobody(p) ||
+    if (p->old == NULL ||
         ical_parse(p->tx_arena, p->old->body, &ical_limits_default, &comps, &none) != ST_OK)
         return NULL;
+    calendar_principals_resolve(p->tx_arena, p->directory, comps);
     return comps;
 }
 
@@ -396,6 +392,9 @@ enum st calendar_put_many(struct calendar *calendar, struct calendar_put *puts, 
                          ? ST_OK
                          : calendar_object_read(m.p.arena, puts[i].body, &m.p.limits, &m.given[i],
                                                 &puts[i].fault, &puts[i].error);
+    for (size_t i = 0; i < count; i++)
+        if (puts[i].st == ST_OK && puts[i].body.ptr != NULL)
+            calendar_principals_resolve(m.p.arena, directory, m.given[i].vcalendar);
     enum st st = put_all(&m);
     arena_free(&m.p.tx_arena);
     arena_free(&m.p.at_arena);

@@ -19,6 +19,10 @@ static bool is_own(const struct calendar_who *who, const struct directory_person
 
 static bool is_for(const struct calendar_who *who, struct slice grantee)
 {
+    if (slice_eq(grantee, SLICE(STORE_ANYONE)))
+        return true;
+    if (who->anonymous)
+        return false;
     if (slice_eq(grantee, SLICE("*")) ||
         (who->person != NULL && slice_eq(grantee, slice_str(who->person->name))))
         return true;
@@ -61,7 +65,7 @@ enum st calendar_rights(struct store_tx *tx, const struct calendar_who *who,
     struct looking looking = {who, calendar_id, rights_r};
 
     *rights_r = (struct calendar_rights){STORE_RIGHTS_ACT, STORE_RIGHTS_ACT, STORE_RIGHTS_ACT};
-    if (is_own(who, owner))
+    if (!who->anonymous && is_own(who, owner))
         return ST_OK;
     *rights_r = (struct calendar_rights){STORE_RIGHTS_NONE, STORE_RIGHTS_NONE, STORE_RIGHTS_NONE};
     return store_calendar_grants_of(tx, owner->account_id, look, &looking);
@@ -79,43 +83,32 @@ enum st calendar_rights_given(struct store_tx *tx, const struct calendar_who *wh
 
 /* --- when somebody is busy --- */
 
-struct opening {
-    struct arena *arena;
-    const struct calendar_who *who;
-    int64_t inbox_id;
-    bool restricted;
-    struct calendar_busy_rights *rights;
-};
-
-static enum st look_at_busy(void *ctx, const struct store_calendar_grant *grant)
+void calendar_busy_rights_begin(const struct calendar_who *who,
+                                const struct directory_person *owner,
+                                struct calendar_busy_rights *rights_r)
 {
-    struct opening *opening = ctx;
-    struct calendar_busy_rights *rights = opening->rights;
-
-    opening->restricted |= grant->calendar_id == opening->inbox_id;
-    if (!is_for(opening->who, grant->grantee))
-        return ST_OK;
-    if (grant->calendar_id == 0 || grant->calendar_id == opening->inbox_id) {
-        rights->all = true;
-        return ST_OK;
-    }
-    if (rights->count == rights->cap)
-        rights->ids = arena_grow(opening->arena, rights->ids, rights->count, &rights->cap,
-                                 sizeof(*rights->ids));
-    rights->ids[rights->count++] = grant->calendar_id;
-    return ST_OK;
+    *rights_r = (struct calendar_busy_rights){.all = !who->anonymous && is_own(who, owner),
+                                              .restricted = who->anonymous};
 }
 
-enum st calendar_busy_rights(struct store_tx *tx, struct arena *arena,
-                             const struct calendar_who *who, const struct directory_person *owner,
-                             int64_t inbox_id, struct calendar_busy_rights *rights_r)
+void calendar_busy_rights_add(struct calendar_busy_rights *rights, struct arena *arena,
+                              const struct calendar_who *who, int64_t inbox_id,
+                              const struct store_calendar_grant *grant)
 {
-    struct opening opening = {arena, who, inbox_id, false, rights_r};
-    enum st st = ST_OK;
+    rights->restricted |= grant->calendar_id == inbox_id;
+    if (!is_for(who, grant->grantee))
+        return;
+    if (grant->calendar_id == 0 || grant->calendar_id == inbox_id) {
+        rights->all = true;
+        return;
+    }
+    if (rights->count == rights->cap)
+        rights->ids =
+            arena_grow(arena, rights->ids, rights->count, &rights->cap, sizeof(*rights->ids));
+    rights->ids[rights->count++] = grant->calendar_id;
+}
 
-    *rights_r = (struct calendar_busy_rights){.all = is_own(who, owner)};
-    if (!rights_r->all)
-        st = store_calendar_grants_of(tx, owner->account_id, look_at_busy, &opening);
-    rights_r->all |= !opening.restricted;
-    return st;
+void calendar_busy_rights_end(struct calendar_busy_rights *rights)
+{
+    rights->all |= !rights->restricted;
 }

@@ -8,6 +8,7 @@
 struct calendar_who {
     const struct directory_person *person; /* NULL: somebody from outside, no groups */
     struct directory_texts groups;
+    bool anonymous; /* nobody logged in, nor does another system speak for somebody: STORE_ANYONE */
 };
 /* Texts in arena. */
 void calendar_who_init(const struct directory *directory, struct arena *arena,
@@ -31,13 +32,18 @@ MUST_USE enum st calendar_rights_given(struct store_tx *tx, const struct calenda
 
 /* Who may learn when the owner is busy. Everybody who logged in, unless there are grants on the
  * scheduling inbox: then those who have one there or on the account, and by a grant on a calendar
- * what is in that one. */
+ * what is in that one. Without a log-in those grants alone count that are to STORE_ANYONE. */
 struct calendar_busy_rights {
     bool all;
-    int64_t *ids; /* of the calendars that may be known of where not all; in arena */
+    bool restricted; /* there are grants on the inbox */
+    int64_t *ids;    /* of the calendars that may be known of where not all; in arena */
     size_t count, cap;
 };
-MUST_USE enum st calendar_busy_rights(struct store_tx *tx, struct arena *arena,
-                                      const struct calendar_who *who,
-                                      const struct directory_person *owner, int64_t inbox_id,
-                                      struct calendar_busy_rights *rights_r);
+/* First begin, then add with each grant of the account, in any order, then end. */
+void calendar_busy_rights_begin(const struct calendar_who *who,
+                                const struct directory_person *owner,
+                                struct calendar_busy_rights *rights_r);
+void calendar_busy_rights_add(struct calendar_busy_rights *rights, struct arena *arena,
+                              const struct calendar_who *who, int64_t inbox_id,
+                              const struct store_calendar_grant *grant);
+void calendar_busy_rights_end(struct calendar_busy_rights *rights);

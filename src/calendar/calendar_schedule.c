@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_imip.h"
+#include "calendar/calendar_principal.h"
 #include "directory/directory.h"
 #include "log/log.h"
 #include "sys/sys_time.h"
@@ -61,7 +62,10 @@ const struct directory_person *calendar_schedule_person(const struct directory *
     struct slice mail = calendar_address_mail(address);
     size_t at = slice_find_last(mail, '@');
     struct directory_found found;
+    const struct directory_person *person = calendar_principal(directory, address);
 
+    if (person != NULL)
+        return person->account_id != 0 ? person : NULL;
     if (at == SIZE_MAX || !directory_find(directory, slice_sub(mail, 0, at),
                                           slice_sub(mail, at + 1, mail.len), &found))
         return NULL;

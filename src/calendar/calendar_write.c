@@ -4,6 +4,7 @@
 #include "base/slice.h"
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_busy.h"
+#include "calendar/calendar_principal.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "ical/ical_recur.h"
@@ -19,6 +20,8 @@ static bool owns(const struct directory *directory, const struct directory_perso
     struct slice mail = calendar_address_mail(address);
     size_t at = slice_find_last(mail, '@');
 
+    if (calendar_principal(directory, slice_trim(address)) == owner)
+        return true;
     return at != SIZE_MAX && directory_owns(directory, owner, slice_sub(mail, 0, at),
                                             slice_sub(mail, at + 1, mail.len));
 }

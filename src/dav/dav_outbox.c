@@ -3,6 +3,7 @@
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_ask.h"
 #include "calendar/calendar_connector.h"
+#include "calendar/calendar_principal.h"
 #include "conf/conf.h"
 #include "dav/dav_multistatus.h"
 #include "ical/ical.h"
@@ -61,13 +62,24 @@ static enum st write_one(struct dav_call *call, void *ctx, struct buf *out)
     return ++asking->next < asking->ask.attendee_count ? ST_AGAIN : ST_OK;
 }
 
+/* Who is asked about; the reply names each as the client did. */
+static const struct slice *addresses_of(struct dav_call *call, const struct calendar_ask *ask)
+{
+    struct slice *list = arena_many(call->arena, struct slice, ask->attendee_count + 1);
+
+    for (size_t i = 0; i < ask->attendee_count; i++)
+        list[i] = calendar_principal_mail(call->arena, call->directory, ask->attendees[i]);
+    return list;
+}
+
 /* The look-up ends with the call, which the reply keeps until its last piece. */
 static void begin_lookup(struct dav_call *call, struct asking *asking)
 {
     const struct calendar_ask *ask = &asking->ask;
+    struct slice asker = calendar_principal_mail(call->arena, call->directory, ask->organizer);
     const struct calendar_connector_ask question = {.who = &asking->who,
-                                                    .asker = calendar_address_mail(ask->organizer),
-                                                    .attendees = ask->attendees,
+                                                    .asker = calendar_address_mail(asker),
+                                                    .attendees = addresses_of(call, ask),
                                                     .count = ask->attendee_count,
                                                     .from_s = ask->from_s,
                                                     .until_s = ask->until_s,
@@ -91,9 +103,10 @@ static bool is_organizer(const struct dav_call *call, struct slice address)
         slice_istarts(address, SLICE("mailto:")) ? slice_sub(address, 7, address.len) : address;
     size_t at = slice_find_last(mail, '@');
 
-    return at != SIZE_MAX &&
-           directory_owns(call->directory, call->target.person, slice_sub(mail, 0, at),
-                          slice_sub(mail, at + 1, mail.len));
+    return calendar_principal(call->directory, address) == call->target.person ||
+           (at != SIZE_MAX &&
+            directory_owns(call->directory, call->target.person, slice_sub(mail, 0, at),
+                           slice_sub(mail, at + 1, mail.len)));
 }
 
 enum st dav_method_post(struct dav_call *call)

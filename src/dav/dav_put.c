@@ -36,7 +36,9 @@ static bool take_conditions(struct dav_call *call, struct calendar_put *put)
         return refuse_condition(call, "If-Schedule-Tag-Match") != ST_OK;
     put->if_none = none != NULL && event == NULL;
     if ((match != NULL || none != NULL) && event != NULL)
-        put->if_etag = event->modseq;
+        put->if_etag = match != NULL && slice_eq(slice_trim(slice_str(match)), SLICE("*"))
+                           ? CALENDAR_ANY /* it says nothing of what the client has seen */
+                           : event->modseq;
     if (schedule != NULL)
         put->if_schedule_tag = event->schedule_tag;
     return true;

@@ -96,7 +96,7 @@ const char *directory_calendar_url(const struct directory_calendar *calendar, st
     return slice_cstr(arena, buf_slice(&out));
 }
 
-/* A scheme, a host, and nothing that would end a line of HTTP. */
+/* A scheme, a host without a user, and nothing that would end a line of HTTP. */
 static bool is_url(struct slice url)
 {
     size_t from = slice_starts(url, SLICE("https://"))  ? 8
@@ -104,6 +104,10 @@ static bool is_url(struct slice url)
                                                         : SIZE_MAX;
 
     if (from >= url.len || url.ptr[from] == '/' || url.ptr[from] == '{')
+        return false;
+    struct slice host = slice_sub(url, from, url.len);
+    host = slice_sub(host, 0, slice_find(host, '/'));
+    if (slice_find(host, '@') != SIZE_MAX)
         return false;
     for (size_t i = 0; i < url.len; i++)
         if ((unsigned char)url.ptr[i] <= ' ' || url.ptr[i] == 0x7f || url.ptr[i] == '"')

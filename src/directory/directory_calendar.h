@@ -8,6 +8,9 @@
  * https://www.example/freebusy/{local}.ifb    (a VFREEBUSY to fetch) calendar_user =
  * EXAMPLE\posthorse calendar_password = secret calendar_auth = ntlm (basic, ntlm or negotiate)
  *
+ * The user of an outbox is the ORGANIZER of the requests: an address, or a name in the attendees'
+ * domain. A password is sent by https alone, but to loopback.
+ *
  * In a URL {local}, {domain} and {address} stand for the attendee's address as the foreign system
  * writes it. */
 #pragma once

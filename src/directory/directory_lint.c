@@ -330,6 +330,19 @@ static void check_domain(const struct item *item, struct slice domain)
               SLICE_ARG(domain));
 }
 
+/* http://127.0.0.1:8008/... */
+static bool is_this_machine(struct slice url)
+{
+    struct slice host = slice_sub(url, strlen("http://"), url.len);
+    size_t len = 0;
+
+    while (len < host.len &&
+           (host.ptr[len] == '.' || (host.ptr[len] >= '0' && host.ptr[len] <= '9')))
+        len++;
+    return slice_starts(host, SLICE("127.")) &&
+           (len == host.len || host.ptr[len] == ':' || host.ptr[len] == '/');
+}
+
 /* Whom nobody can ask for free time, and what the asking shows to others. */
 static void check_calendar(const struct item *item, const struct directory_foreign *foreign)
 {
@@ -344,7 +357,7 @@ static void check_calendar(const struct item *item, const struct directory_forei
     if (foreign->calendar_server[0] == '\0' && asked)
         found(item, "nobody asks %s for free time; add calendar_server", calendar->url);
     if (calendar->password[0] != '\0' && slice_starts(slice_str(calendar->url), SLICE("http://")) &&
-        calendar->auth == DIRECTORY_CALENDAR_BASIC)
+        !is_this_machine(slice_str(calendar->url)) && calendar->auth == DIRECTORY_CALENDAR_BASIC)
         found(item, "its calendar_password goes to %s for everybody to read; write https",
               calendar->url);
 }

@@ -3,6 +3,12 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
+#include <string.h>
+
+#define YEAR_MAX 9999
+#define DATE_BYTES 8 /* 20270301 */
+#define TIME_BYTES 16
+
 /* Howard Hinnant's days_from_civil: years begin in March, so the leap day is the last. */
 int32_t ical_days(int32_t year, unsigned month, unsigned day)
 {
@@ -118,14 +124,59 @@ enum st ical_time_parse(struct slice s, struct ical_time *time_r)
     return ST_OK;
 }
 
+static char *put_digits(char *at, unsigned value, unsigned count)
+{
+    for (unsigned i = count; i > 0; i--, value /= 10)
+        at[i - 1] = (char)('0' + value % 10);
+    return at + count;
+}
+
+/* The format has room for ICAL_LOCAL_MIN to ICAL_LOCAL_MAX. */
+static char *put_date(char *at, struct ical_civil c)
+{
+    at = put_digits(at, (unsigned)(c.year < 0 ? 0 : c.year > YEAR_MAX ? YEAR_MAX : c.year), 4);
+    at = put_digits(at, c.month, 2);
+    return put_digits(at, c.day, 2);
+}
+
+static char *put_clock(char *at, unsigned second)
+{
+    *at++ = 'T';
+    at = put_digits(at, second / 3600, 2);
+    at = put_digits(at, second / 60 % 60, 2);
+    return put_digits(at, second % 60, 2);
+}
+
+/* Answers are full of times: no format is read for them. */
 void ical_time_write(struct ical_time time, struct buf *out)
 {
-    struct ical_civil c = ical_civil(time.local_s);
+    char text[TIME_BYTES];
+    char *at = put_date(text, ical_civil(time.local_s));
 
-    buf_putf(out, "%04d%02d%02d", c.year, c.month, c.day);
     if (time.form != ICAL_DATE)
-        buf_putf(out, "T%02d%02d%02d%s", c.hour, c.minute, c.second,
-                 time.form == ICAL_UTC ? "Z" : "");
+        at = put_clock(at, (unsigned)ical_second_of(time.local_s));
+    if (time.form == ICAL_UTC)
+        *at++ = 'Z';
+    buf_put(out, (struct slice){text, (size_t)(at - text)});
+}
+
+void ical_period_write(int64_t start_s, int64_t end_s, struct buf *out)
+{
+    const bool one_day = ical_day_of(start_s) == ical_day_of(end_s);
+    char text[2 * TIME_BYTES];
+    char *at = put_clock(put_date(text, ical_civil(start_s)), (unsigned)ical_second_of(start_s));
+
+    *at++ = 'Z';
+    *at++ = '/';
+    if (one_day) {
+        memcpy(at, text, DATE_BYTES);
+        at += DATE_BYTES;
+    } else {
+        at = put_date(at, ical_civil(end_s));
+    }
+    at = put_clock(at, (unsigned)ical_second_of(end_s));
+    *at++ = 'Z';
+    buf_put(out, (struct slice){text, (size_t)(at - text)});
 }
 
 /* 1*DIGIT and the letter behind them. */

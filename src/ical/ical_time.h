@@ -64,6 +64,8 @@ int32_t ical_second_of(int64_t local_s);
  * ICAL_UTC. A 60th second becomes the 59th (RFC 5545 section 3.3.12). */
 MUST_USE enum st ical_time_parse(struct slice text, struct ical_time *time_r);
 void ical_time_write(struct ical_time time, struct buf *out);
+/* Start and end in UTC: "20270301T080000Z/20270301T090000Z" (section 3.3.9). */
+void ical_period_write(int64_t start_s, int64_t end_s, struct buf *out);
 /* dur-value; weeks become days. At most 100 years. */
 MUST_USE enum st ical_duration_parse(struct slice text, struct ical_duration *duration_r);
 void ical_duration_write(struct ical_duration duration, struct buf *out);

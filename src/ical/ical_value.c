@@ -99,7 +99,9 @@ bool ical_value_valid(enum ical_type type, struct slice value)
         return valid_float(value);
     case ICAL_TYPE_BOOLEAN:
         return slice_ieq(value, SLICE("TRUE")) || slice_ieq(value, SLICE("FALSE"));
-    case ICAL_TYPE_CAL_ADDRESS:
+    case ICAL_TYPE_CAL_ADDRESS: /* or a path: calendar-user-address-set has those of principals */
+        return valid_uri(value) ||
+               (slice_starts(value, SLICE("/")) && slice_find(value, ' ') == SIZE_MAX);
     case ICAL_TYPE_URI:
         return valid_uri(value);
     case ICAL_TYPE_BINARY:

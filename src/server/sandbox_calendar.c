@@ -7,7 +7,9 @@
 #include "calendar/calendar_put.h"
 #include "directory/directory.h"
 #include "ical/ical_time.h"
+#include "server/sandbox_server.h"
 #include "store/store.h"
+#include "store/store_account.h"
 #include "sys/sys_time.h"
 
 #include <stdio.h>
@@ -42,9 +44,16 @@ static const struct sample {
          "alice") "\r\nATTENDEE;RSVP=TRUE:" PERSON("bob") "\r\n"
                                                           "ATTENDEE;CUTYPE=ROOM;RSVP=TRUE:" PERSON(
                                                               "room-1") "\r\n"},
+    {"carol", "train", "Train to Ulm", 1, 8, 180, false, "LOCATION:Platform 3\r\n"},
+    {"carol", "choir", "Choir", -21, 17, 60, true, "RRULE:FREQ=WEEKLY;BYDAY=MO,TH\r\n"},
+    {"user", "plant", "Tour of the plant", 1, 9, 120, false, ""},
+    {"user", "call", "Call", -28, 13, 30, true, "RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR\r\n"},
+    {"gina", "offer", "Offer", 1, 14, 90, false, "STATUS:TENTATIVE\r\n"},
+    {"gina", "leave", "On leave", 3, 0, 0, false, "X-MICROSOFT-CDO-BUSYSTATUS:OOF\r\n"},
 };
 
 struct furnishing {
+    const struct sandbox_server *server;
     struct calendar *calendar;
     const struct directory_person *owner;
     struct arena *arena;
@@ -66,8 +75,8 @@ static void write_sample(const struct furnishing *f, const struct sample *sample
 
     buf_putf(out,
              "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Posthorse//Sandbox//EN\r\n"
-             "BEGIN:VEVENT\r\nUID:%s-%s@example.test\r\nSUMMARY:%s\r\nDTSTAMP:",
-             sample->uid, sample->owner, sample->summary);
+             "BEGIN:VEVENT\r\nUID:%s-%s@%s\r\nSUMMARY:%s\r\nDTSTAMP:",
+             sample->uid, sample->owner, f->server->domain, sample->summary);
     write_time(f->now_ms / 1000, false, out);
     buf_putf(out, "\r\nDTSTART%s:", whole ? ";VALUE=DATE" : "");
     write_time(day * ICAL_DAY_S + sample->hour * INT64_C(3600), whole, out);
@@ -112,30 +121,61 @@ static enum st look_body(struct store_tx *tx, void *arg)
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* Where several servers are a domain, who is invited is on another one. */
 static enum st furnish_person(struct furnishing *f)
 {
     enum st st = store_write(calendar_store(f->calendar), look_body, f);
 
     for (size_t i = 0; st == ST_OK && f->fresh && i < COUNT(samples); i++)
-        if (strcmp(samples[i].owner, f->owner->name) == 0)
+        if (strcmp(samples[i].owner, f->owner->name) == 0 &&
+            (!f->server->cluster || strstr(samples[i].more, "ATTENDEE") == NULL))
             st = put(f, &samples[i]);
     return st;
+}
+
+struct finding {
+    struct slice name;
+    struct store_account account;
+};
+
+static enum st find_body(struct store_tx *tx, void *arg)
+{
+    struct finding *finding = arg;
+    enum st st = store_account_find(tx, finding->name, &finding->account);
+
+    if (st == ST_NOT_FOUND)
+        finding->account.account_id = 0;
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* Whoever has an account here; a server that just joined a domain may have no documents yet. */
+static enum st furnish_account(struct furnishing *f, const struct directory *directory,
+                               const char *name)
+{
+    struct finding finding = {.name = slice_str(name)};
+    struct directory_person alone = {.name = name, .full_name = ""};
+    enum st st = store_read(calendar_store(f->calendar), find_body, &finding);
+
+    alone.account_id = finding.account.account_id;
+    if (st != ST_OK || alone.account_id == 0)
+        return st;
+    f->owner = directory_login(directory, finding.name);
+    if (f->owner == NULL || f->owner->account_id == 0)
+        f->owner = &alone;
+    return furnish_person(f);
 }
 
 enum st sandbox_calendar_furnish(struct calendar *calendar, void *ctx)
 {
     /* Who is invited first, so that an invitation is not what makes the calendars. */
-    static const char *const names[] = {"bob", "room-1", "alice"};
+    static const char *const names[] = {"bob", "room-1", "alice", "carol", "user", "gina"};
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    struct furnishing f = {.calendar = calendar, .now_ms = sys_now_ms()};
+    struct furnishing f = {.server = ctx, .calendar = calendar, .now_ms = sys_now_ms()};
     enum st st = ST_OK;
 
     f.arena = arena_new("sandbox calendars", MIB);
-    for (size_t i = 0; st == ST_OK && i < COUNT(names); i++) {
-        f.owner = directory_login(directory, slice_str(names[i]));
-        if (f.owner != NULL && f.owner->account_id != 0)
-            st = furnish_person(&f);
-    }
+    for (size_t i = 0; st == ST_OK && i < COUNT(names); i++)
+        st = furnish_account(&f, directory, names[i]);
     arena_free(&f.arena);
     return st;
 }

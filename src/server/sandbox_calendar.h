@@ -8,5 +8,6 @@ struct calendar;
 /* A room to book; like SANDBOX_PEOPLE. */
 #define SANDBOX_ROOMS "room-1 " SANDBOX_PASSWORD "\n"
 
-/* server_options.furnish: alice, bob and room-1 get events, unless they have calendars already. */
+/* server_options.furnish, with the struct sandbox_server as its ctx: those who have an account here
+ * get events, unless they have calendars already. */
 MUST_USE enum st sandbox_calendar_furnish(struct calendar *calendar, void *ctx);

@@ -6,6 +6,7 @@
 #include "base/slice.h"
 #include "log/log.h"
 #include "server/sandbox.h"
+#include "server/sandbox_calendar.h"
 #include "server/sandbox_join.h"
 #include "server/sandbox_server.h"
 #include "server/server.h"
@@ -32,6 +33,9 @@
 #define SERVER_NAME "mail%u.example.test"
 #define OTHER_ADDRESS "127.0.0.100"
 #define OTHER_DOMAIN "exchange.example"
+#define THEIR_ASKER "asker" /* who asks there for us */
+#define THEIR_PEOPLE \
+    "user " SANDBOX_PASSWORD "\ngina " SANDBOX_PASSWORD "\n" THEIR_ASKER " " SANDBOX_PASSWORD "\n"
 #define MORE \
     "cluster_certificate_ms = 3650 d\nstore_connections_max = 12\nqueue_retry_min_ms = 1 s\n" \
     "queue_probe_ms = 500 ms\n"
@@ -99,7 +103,7 @@ static void name_members(struct domain *d, const char *where)
             .store = other ? "sqlite" : where,
             .settings = d->options->settings,
             .more = other ? NULL : MORE,
-            .people = other ? "user " SANDBOX_PASSWORD "\n" : SANDBOX_PEOPLE,
+            .people = other ? THEIR_PEOPLE : SANDBOX_PEOPLE,
             .accounts = other ? NULL : d->options->accounts,
             .directory = other || i == 0,
             .replace = d->moved};
@@ -121,9 +125,15 @@ static const char *gateway_body(struct domain *d, size_t gateway)
 {
     return text(d,
                 "full_name = The way by %s\ndomain = BTEx\nmail_server = %s\nhost = " OTHER_ADDRESS
-                ":%u\n"
+                ":%u\ncalendar_server = %s\n"
+                "calendar = caldav http://" OTHER_ADDRESS ":%u/dav/calendars/" THEIR_ASKER
+                "/outbox/\n"
+                "calendar_user = " THEIR_ASKER "@" OTHER_DOMAIN
+                "\ncalendar_password = " SANDBOX_PASSWORD
+                "\n"
                 "rewrite = *@BTEx *@" OTHER_DOMAIN "\npriority = %zu\n",
-                d->members[gateway].short_name, d->names[gateway], port(d, "smtp"), gateway + 1);
+                d->members[gateway].short_name, d->names[gateway], port(d, "smtp"),
+                d->names[gateway], port(d, "http"), gateway + 1);
 }
 
 static void write_documents(struct domain *d)
@@ -197,6 +207,7 @@ static void be_server(const struct domain *d, struct member *member, int ready_f
 {
     const struct server_options options = {.config_path = member->config,
                                            .prepare = sandbox_server_prepare,
+                                           .furnish = sandbox_calendar_furnish,
                                            .ready = tell_ready,
                                            .ctx = member};
     char path[SANDBOX_PATH_BYTES + 8];

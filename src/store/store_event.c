@@ -100,6 +100,14 @@ enum st store_event_beyond(struct store_tx *tx, int64_t calendar_id, uint64_t ke
                 ctx);
 }
 
+enum st store_event_unseen(struct store_tx *tx, uint64_t keep, int64_t changed_ms, int64_t ended_s,
+                           uint64_t limit, store_event_fn *fn, void *ctx)
+{
+    return tell(store_rows_open(tx, S_EVENT_UNSEEN, SV_I(keep), SV_I(changed_ms), SV_I(ended_s),
+                                SV_I(limit)),
+                fn, ctx);
+}
+
 enum st store_event_gone(struct store_tx *tx, int64_t calendar_id, uint64_t since, uint64_t limit,
                          store_event_fn *fn, void *ctx)
 {

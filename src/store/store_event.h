@@ -15,7 +15,6 @@ enum store_event_kind { STORE_EVENT = 0, STORE_TODO = 1, STORE_JOURNAL = 2 };
 enum {
     STORE_EVENT_PRIVATE = 1 << 0, /* CLASS other than PUBLIC */
     STORE_EVENT_REPEATS = 1 << 1, /* it is not in all of [first_s, last_s] */
-    STORE_EVENT_ALONE = 1 << 2,   /* no ORGANIZER, no ATTENDEE; rows of older versions lack it */
 };
 /* The calendar_id of objects that nobody sees: what is remembered of invitations that were deleted
  * or cancelled, so that a late message does not bring them back. */
@@ -103,6 +102,11 @@ MUST_USE enum st store_event_gone(struct store_tx *tx, int64_t calendar_id, uint
 /* All but the keep newest by modseq, the newest first, limit at most; without body. */
 MUST_USE enum st store_event_beyond(struct store_tx *tx, int64_t calendar_id, uint64_t keep,
                                     uint64_t limit, store_event_fn *fn, void *ctx);
+/* What is remembered under STORE_EVENT_UNSEEN beyond the keep newest of each account, and what was
+ * changed before changed_ms and ended before ended_s; by account, the oldest first, limit at most;
+ * without body. */
+MUST_USE enum st store_event_unseen(struct store_tx *tx, uint64_t keep, int64_t changed_ms,
+                                    int64_t ended_s, uint64_t limit, store_event_fn *fn, void *ctx);
 /* Those of the calendar that may be in [from_s, until_s): first_s < until_s and last_s >= from_s;
  * with body. */
 MUST_USE enum st store_event_between(struct store_tx *tx, int64_t calendar_id, int64_t from_s,

@@ -17,6 +17,8 @@
 #define URL_BYTES_MAX (8 * KIB)
 #define KEY_BYTES_MAX (12 * KIB)
 #define DEADLINE_MS_MAX HOUR_MS
+/* What GnuTLS takes for the system's, too; libcurl itself would read the folder, file by file. */
+#define SYSTEM_TRUST_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 /* A handle with its connection: curl's own ways to share connections are not for threads. */
 struct line {
@@ -218,10 +220,8 @@ static void prepare_tls(CURL *curl, const char *trust_file)
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (trust_file[0] == '\0')
-        return;
-    curl_easy_setopt(curl, CURLOPT_CAINFO, trust_file);
-    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the system's would count, too */
+    curl_easy_setopt(curl, CURLOPT_CAINFO, trust_file[0] != '\0' ? trust_file : SYSTEM_TRUST_FILE);
+    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the folder would count, too */
 }
 
 static void prepare(struct fetching *fetching)
@@ -254,7 +254,7 @@ static enum st st_of(const struct fetching *fetching, CURLcode code)
 {
     if (code == CURLE_OK)
         return ST_OK;
-    if (fetching->too_big)
+    if (fetching->too_big || code == CURLE_OUT_OF_MEMORY) /* so it says of a long header line */
         return ST_TOO_BIG;
     if (code == CURLE_OPERATION_TIMEDOUT)
         return ST_AGAIN;
@@ -271,6 +271,9 @@ static void explain(const struct fetching *fetching, enum st st, CURLcode code)
 {
     if (st == ST_AGAIN)
         buf_put(fetching->why, SLICE("no answer in time"));
+    else if (st == ST_TOO_BIG &&
+             (fetching->header_bytes > HEADER_BYTES_MAX || code == CURLE_OUT_OF_MEMORY))
+        buf_put(fetching->why, SLICE("the answer's header is too large"));
     else if (st == ST_TOO_BIG)
         buf_putf(fetching->why, "the answer is larger than %zu bytes", fetching->answer->bytes_max);
     else
@@ -321,9 +324,8 @@ static bool redirected(struct fetching *fetching, unsigned status)
     if (status != 301 && status != 302 && status != 307 && status != 308)
         return false;
     curl_easy_getinfo(fetching->curl, CURLINFO_REDIRECT_URL, &to);
-    next = curl_url();
-    bool follow = to != NULL &&
-                  curl_url_set(next, CURLUPART_URL, to, CURLU_DISALLOW_USER) == CURLUE_OK &&
+    next = curl_url(); /* libcurl puts the user into it */
+    bool follow = to != NULL && curl_url_set(next, CURLUPART_URL, to, 0) == CURLUE_OK &&
                   url_same(fetching->url, next, CURLUPART_HOST) &&
                   (is_secure(next) || !is_secure(fetching->url)) &&
                   (is_secure(next) != is_secure(fetching->url) ||
@@ -331,6 +333,8 @@ static bool redirected(struct fetching *fetching, unsigned status)
     CURLU *old = follow ? fetching->url : next;
     if (follow)
         fetching->url = next;
+    curl_url_set(next, CURLUPART_USER, NULL, 0);
+    curl_url_set(next, CURLUPART_PASSWORD, NULL, 0);
     curl_easy_setopt(fetching->curl, CURLOPT_CURLU, NULL);
     curl_url_cleanup(old);
     return follow;

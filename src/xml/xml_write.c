@@ -57,6 +57,11 @@ static const char *escape_of(unsigned char c, bool value)
     }
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 0x7f && c != '&' && c != '<' && c != '>' && c != '"' && c != '\'';
+}
+
 /* Whole runs at a time: most of a text needs nothing. */
 static void write_escaped(struct buf *out, struct slice text, bool value)
 {
@@ -64,6 +69,10 @@ static void write_escaped(struct buf *out, struct slice text, bool value)
     size_t begun = 0;
 
     for (size_t i = 0; i < text.len;) {
+        if (is_plain(s[i])) {
+            i++;
+            continue;
+        }
         size_t len = char_len(slice_sub(text, i, text.len));
         const char *instead = len == 0 ? REPLACEMENT : escape_of(s[i], value);
 

@@ -230,6 +230,10 @@ SAMPLES = servers.ROOT / "test" / "fuzz" / "corpus" / "calendar_imip"
      ["Wochenrunde Köln", "W. Europe Standard Time", "RRULE:FREQ=WEEKLY;COUNT=4"]),
     ("google-request.eml", "1x@calendar-server.bounces.google.example", "5ob6d3vqk1v6ggp0b1c2d3e4f5@google.com",
      ["SUMMARY:Sprint review", "RRULE:FREQ=DAILY;COUNT=3"]),
+    # the mail as [MS-ASCMD] section 4.16.2.1 shows it, properties of [MS-OXCICAL] section 2.1.3; a zone that only
+    # its VTIMEZONE tells, an empty CLASS, addresses in capitals
+    ("exchange-request.eml", "chris@contoso.example", "{D0B1A4E0-0001-4A4A-8E5D-6F7081920A3B}",
+     ["SUMMARY:Kickoff", "(UTC-08:00) Pacific Time (US & Canada)", "X-MICROSOFT-CDO-BUSYSTATUS:BUSY"]),
     ("apple-request.eml", "anna@icloud.example", "8C6F0F1E-2D57-4B1A-9B51-0A7D7F0C1234",
      ["Mittagessen – “Café”", "Kurfürstenstraße 58\\, Berlin"]),
     ("latin1-request.eml", "old@old.example", "latin1", ["SUMMARY:Grüße aus Köln"])])

@@ -114,7 +114,7 @@ class Patroni:
             if not shutil.which(program):
                 sys.exit(f"failover.py: no {program}: tools/packages.sh test")
         self.bin = pg.bin_dir()
-        self.user = pg.Server.owner()
+        self.user = pg.owner()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="posthorse-patroni-"))
         self.folder.chmod(0o755)
         os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)

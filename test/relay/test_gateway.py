@@ -20,7 +20,7 @@ def exchange():
 
 @pytest.fixture(scope="module")
 def gateway(home, exchange):
-    relay = Relay().start()
+    relay = Relay(settings={"queue_timeout_ms": "2 min"}).start()    # nothing here times out
     relay.connection("home", HOME, f"127.0.0.1:{home.port}")
     document(relay, "btex", "BTEx", f"{THEIRS}:{exchange.port}", "*@BTEx *@exchange.example",
              "alice@example.test alice@us.exchange.example", network="127.0.0.8/29")

@@ -18,7 +18,7 @@ DOTS = b".\r\n..\r\n.leading\r\nin.the.middle\r\n\r\n.\r\n end"
 @pytest.fixture(scope="module")
 def plain_relay(home):
     """With a document for each peer and each sink; their ports are only known once they run."""
-    relay = Relay().start()
+    relay = Relay(settings={"smtp_out_timeout_ms": "20 s", "queue_timeout_ms": "2 min"}).start()    # nothing here times out
     relay.connection("home", HOME, f"127.0.0.1:{home.port}")
     yield relay
     assert relay.remove() == 0

@@ -56,7 +56,8 @@ def peers():
 
 @pytest.fixture(scope="module")
 def relay(lax, strict, chunking, peers):
-    relay = Relay(settings={"smtp_out_timeout_ms": "20 s"}).start()   # one that forks for each message may be slow
+    # One that forks for each message may be slow.
+    relay = Relay(settings={"smtp_out_timeout_ms": "20 s", "queue_timeout_ms": "2 min"}).start()
     for name, sink in (("lax", lax), ("strict", strict), ("chunking", chunking)):
         relay.connection(name, f"{name}.example", f"127.0.0.1:{sink.port}")
     for peer in peers:
@@ -209,7 +210,7 @@ def once_everywhere(taken, sinks, peers):
             sink.wait_accepted(1, 30, id=ident)
             assert len(sink.messages(id=ident)) == 1, name_of(form)
     for peer in peers:
-        wait_until(lambda: {m["message-id"] for m in peer.messages()} >= set(taken), 30, f"all at {peer.side}")
+        wait_until(lambda: {m["message-id"] for m in peer.messages()} >= set(taken), 120, f"all at {peer.side}")
         for ident, form in taken.items():
             assert sum(m["message-id"] == ident for m in peer.messages()) == 1, (peer.side, name_of(form))
 

@@ -399,6 +399,7 @@ static struct t_put put_object(struct t_calendar *b, const char *who, const char
                                        .calendar_id = a.calendar.calendar_id,
                                        .name = there ? a.object.event.name : slice_str(name),
                                        .body = text,
+                                       .if_etag = b->if_etag,
                                        .if_schedule_tag = schedule_tag,
                                        .quiet = b->quiet,
                                        .now_ms = sys_now_ms()};

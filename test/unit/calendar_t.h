@@ -20,6 +20,7 @@ struct t_calendar {
     const char *name;    /* of objects; NULL: the UID's, or what the object there has */
     int64_t calendar_id; /* where t_put() stores; 0: the default one */
     bool quiet;
+    uint64_t if_etag; /* of what is put; 0: nothing is asked */
 };
 /* With alice, bob (whose document has these lines, NULL: none) and carol. */
 struct t_calendar t_calendar_begin(struct t_store *t, const char *bobs);

@@ -29,6 +29,7 @@ struct router_peer_server {
     int fd;
     int over_fd; /* readable once the test waits for the end */
     struct buf in;
+    struct buf request;
     char error[1000];
 };
 
@@ -233,6 +234,46 @@ static bool drip(struct router_peer_server *peer)
     return true;
 }
 
+/* A head and, where it has a Content-Length, its body. */
+static bool take_request(struct router_peer_server *peer, struct slice want, struct slice step)
+{
+    const struct slice length = SLICE("Content-Length:");
+    AUTO(buf) struct buf line = BUF(MIB);
+    uint64_t left = 0;
+
+    buf_clear(&peer->request);
+    do {
+        if (!read_line(peer, &line))
+            return bad(peer, "no request came", step);
+        if (slice_istarts(buf_slice(&line), length))
+            left = strtoull(line.ptr + length.len, NULL, 10);
+        buf_put(&peer->request, buf_slice(&line));
+    } while (line.len > 2);
+    while (peer->in.len < left)
+        if (!fill(peer))
+            return bad(peer, "no body came", step);
+    buf_put(&peer->request, slice_sub(buf_slice(&peer->in), 0, left));
+    buf_drop(&peer->in, left);
+    return slice_starts(buf_slice(&peer->request), want) || bad(peer, peer->request.ptr, step);
+}
+
+static bool has(struct router_peer_server *peer, struct slice text, bool wanted, struct slice step)
+{
+    return (slice_find_slice(buf_slice(&peer->request), text) != SIZE_MAX) == wanted ||
+           bad(peer, peer->request.ptr, step);
+}
+
+static bool run_http_step(struct router_peer_server *peer, struct slice step)
+{
+    if (slice_starts(step, SLICE("request:")))
+        return take_request(peer, slice_sub(step, 8, SIZE_MAX), step);
+    if (slice_starts(step, SLICE("has:")))
+        return has(peer, slice_sub(step, 4, SIZE_MAX), true, step);
+    if (slice_starts(step, SLICE("hasnt:")))
+        return has(peer, slice_sub(step, 6, SIZE_MAX), false, step);
+    return bad(peer, "no such step", step);
+}
+
 static bool run_step(struct router_peer_server *peer, struct slice step)
 {
     struct slice rest = slice_sub(step, 2, SIZE_MAX);
@@ -267,7 +308,7 @@ static bool run_step(struct router_peer_server *peer, struct slice step)
         close_conn(peer);
         return true;
     }
-    return bad(peer, "no such step", step);
+    return run_http_step(peer, step);
 }
 
 static void *run(void *arg)
@@ -296,6 +337,7 @@ struct router_peer_server *router_peer_start(const char *script, struct sys_tls_
     peer->fd = -1;
     peer->over_fd = eventfd(0, EFD_CLOEXEC);
     buf_init(&peer->in, 64 * MIB);
+    buf_init(&peer->request, 64 * MIB);
     peer->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(peer->listen_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
     assert_int_equal(listen(peer->listen_fd, 5), 0);
@@ -315,6 +357,7 @@ void router_peer_end(struct router_peer_server **server)
     close(peer->over_fd);
     close(peer->listen_fd);
     buf_fini(&peer->in);
+    buf_fini(&peer->request);
     snprintf(error, sizeof(error), "%s", peer->error);
     mem_free(peer);
     *server = NULL;

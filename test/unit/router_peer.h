@@ -15,6 +15,8 @@ struct sys_tls_server;
  *   hang     waits until the client closes   stall    reads nothing until router_peer_end()
  *   echo:n   answers n lines by 250, one by one
  *   drip     sends a 2 now and then until the client closes
+ *   request:POST /x   reads a request of HTTP that begins so, with its body
+ *   has:text   wants the text in the last request      hasnt:text   wants it not
  * A script's end closes. On 127.0.0.1, one connection after the other. */
 struct router_peer_server *router_peer_start(const char *script, struct sys_tls_server *tls,
                                              uint16_t *port_r);

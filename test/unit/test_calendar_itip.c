@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "calendar/calendar_address.h"
 #include "calendar/calendar_itip.h"
 #include "ical/ical.h"
 
@@ -455,9 +456,47 @@ static void a_series_that_cannot_be_held_becomes_instances(void **state)
     itip_t_fini(&t);
 }
 
+static void principals_have_urls(void **state)
+{
+    static const struct {
+        const char *address, *host, *name; /* name NULL: it is none */
+    } rows[] = {
+        {"/dav/principals/bob/", "", "bob"},
+        {"/dav/principals/bob", "", "bob"},
+        {"/dav/principals/Bob%40Example.org/", "", "bob@example.org"},
+        {"https://mail.example.org/dav/principals/bob/", "mail.example.org", "bob"},
+        {"HTTP://mail.example.org:8008/dav/principals/bob/", "mail.example.org:8008", "bob"},
+        {"https:///dav/principals/bob/", NULL, NULL},
+        {"https://mail.example.org/principals/bob/", NULL, NULL},
+        {"/dav/principals/bob/calendar-proxy-read/", NULL, NULL},
+        {"/dav/principals/", NULL, NULL},
+        {"/dav/principals//", NULL, NULL},
+        {"/dav/principals/a-name-that-is-too-long-for-the-room/", NULL, NULL},
+        {"mailto:bob@example.org", NULL, NULL},
+        {"urn:uuid:0f2a4a3c-9b5d-4a52-8f0e-0d8a5b1d2c3e", NULL, NULL},
+        {"", NULL, NULL},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct slice host, name;
+        char room[20];
+        bool is = calendar_address_principal(slice_str(rows[i].address), room, sizeof(room), &host,
+                                             &name);
+
+        T_ROW(i, rows[i].address);
+        assert_int_equal(is, rows[i].name != NULL);
+        if (!is)
+            continue;
+        T_EQ_SLICE(host, slice_str(rows[i].host));
+        T_EQ_SLICE(name, slice_str(rows[i].name));
+    }
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(principals_have_urls),
         cmocka_unit_test(a_change_sends_what_it_should),
         cmocka_unit_test(a_message_changes_what_it_should),
         cmocka_unit_test(ten_thousand_attendees_share_one_text),

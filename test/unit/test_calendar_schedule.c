@@ -1,6 +1,7 @@
 /* Scheduling in one store: alice invites, bob and carol answer; objects, inboxes, tags, records. */
 #include "calendar/calendar.h"
 #include "calendar/calendar_busy.h"
+#include "calendar/calendar_forget.h"
 #include "calendar/calendar_put.h"
 #include "calendar/calendar_work.h"
 #include "calendar_t.h"
@@ -8,6 +9,7 @@
 #include "ical/ical_recur.h"
 #include "ical/ical_zone.h"
 #include "store/store_task.h"
+#include "sys/sys_time.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -78,6 +80,32 @@ static void an_answer_is_seen_and_leaves_the_schedule_tag(struct t_store *t)
     put = t_put_if(&b, "alice", "m", before.text, before.event.schedule_tag);
     assert_int_equal(put.st, ST_OK);
     assert_string_equal(t_attendee(&b, t_object(&b, "alice", "m"), "bob", "PARTSTAT"), "ACCEPTED");
+    t_calendar_end(&b);
+}
+
+static void a_write_without_conditions_keeps_answers_it_has_not_seen(struct t_store *t)
+{
+    struct t_calendar b = t_calendar_begin(t, NULL);
+
+    assert_int_equal(t_meeting_put(&b, "alice", "m", 1, BOTH).st, ST_OK);
+    struct t_object before = t_object(&b, "alice", "m");
+    assert_int_equal(t_answer(&b, "bob", "m", "ACCEPTED").st, ST_OK);
+    struct t_put put =
+        t_put(&b, "alice", "m", slice_str(t_replaced(&b, before.text, "SUMMARY:", "SUMMARY:new ")));
+    assert_int_equal(put.st, ST_OK);
+    struct t_object after = t_object(&b, "alice", "m");
+    assert_string_equal(t_attendee(&b, after, "bob", "PARTSTAT"), "ACCEPTED");
+    assert_string_equal(t_attendee(&b, after, "bob", "SCHEDULE-STATUS"), "1.2");
+    assert_string_equal(t_attendee(&b, after, "carol", "PARTSTAT"), "NEEDS-ACTION");
+    assert_non_null(strstr(after.text, "SUMMARY:new "));
+    assert_string_equal(t_attendee(&b, t_object(&b, "bob", "m"), "bob", "PARTSTAT"), "ACCEPTED");
+    /* what he sees he may ask again (RFC 6638 section 3.2.8) */
+    b.if_etag = after.event.modseq;
+    put = t_put(&b, "alice", "m", slice_str(before.text));
+    b.if_etag = 0;
+    assert_int_equal(put.st, ST_OK);
+    assert_string_equal(t_attendee(&b, t_object(&b, "alice", "m"), "bob", "PARTSTAT"),
+                        "NEEDS-ACTION");
     t_calendar_end(&b);
 }
 
@@ -467,6 +495,60 @@ static void an_inbox_keeps_the_newest(struct t_store *t)
     t_calendar_end(&b);
 }
 
+static void what_is_remembered_ends(struct t_store *t)
+{
+    struct t_calendar b = t_calendar_begin(t, NULL);
+    struct conf conf = *conf_get();
+    int64_t now_ms = sys_now_ms();
+    size_t count;
+
+    for (int i = 0; i < 6; i++) {
+        char uid[16];
+
+        snprintf(uid, sizeof(uid), "m%d", i);
+        assert_int_equal(t_meeting_put(&b, "alice", uid, 1, BOTH).st, ST_OK);
+        assert_int_equal(t_remove(&b, "bob", uid).st, ST_OK);
+    }
+    assert_int_equal(t_remove(&b, "carol", "m0").st, ST_OK);
+    assert_int_equal(calendar_forget(b.calendar, now_ms, &count), ST_OK);
+    assert_int_equal(count, 0);
+    /* in number: of each account, the oldest first */
+    conf.calendar_unseen_max = 4;
+    conf_use(&conf);
+    assert_int_equal(calendar_forget(b.calendar, now_ms, &count), ST_OK);
+    assert_int_equal(count, 2);
+    assert_false(t_object(&b, "bob", "m0").there);
+    assert_false(t_object(&b, "bob", "m1").there);
+    assert_true(t_object(&b, "bob", "m2").there);
+    assert_true(t_object(&b, "carol", "m0").there);
+    assert_true(t_object(&b, "carol", "m1").there);
+    /* in age, where the meeting is over: it was a day after now */
+    conf.calendar_unseen_days = 10;
+    conf_use(&conf);
+    assert_int_equal(calendar_forget(b.calendar, now_ms + 9 * ICAL_DAY_S * 1000, &count), ST_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(calendar_forget(b.calendar, now_ms + 11 * ICAL_DAY_S * 1000, &count), ST_OK);
+    assert_int_equal(count, 5);
+    conf_use(&conf_defaults);
+    assert_false(t_object(&b, "bob", "m5").there);
+    assert_true(t_object(&b, "carol", "m1").there);
+    t_calendar_end(&b);
+}
+
+static void a_memory_stays_while_the_meeting_goes_on(struct t_store *t)
+{
+    struct t_calendar b = t_calendar_begin(t, NULL);
+    size_t count;
+
+    assert_int_equal(t_meeting_put(&b, "alice", "m", 1, BOB "RRULE:FREQ=DAILY\r\n").st, ST_OK);
+    assert_int_equal(t_remove(&b, "bob", "m").st, ST_OK);
+    assert_int_equal(calendar_forget(b.calendar, sys_now_ms() + 3000 * ICAL_DAY_S * 1000, &count),
+                     ST_OK);
+    assert_int_equal(count, 0);
+    assert_true(t_object(&b, "bob", "m").there);
+    t_calendar_end(&b);
+}
+
 static void who_is_over_quota_keeps_it_from_nobody(struct t_store *t)
 {
     struct t_calendar b = t_calendar_begin(t, "quota_bytes = 100\n");
@@ -789,6 +871,7 @@ int main(void)
     const struct t_case cases[] = {
         T_CASE(lands_in_calendar_and_inbox_of_the_invited),
         T_CASE(an_answer_is_seen_and_leaves_the_schedule_tag),
+        T_CASE(a_write_without_conditions_keeps_answers_it_has_not_seen),
         T_CASE(a_move_asks_again),
         T_CASE(what_is_cancelled_takes_no_time),
         T_CASE(who_is_taken_off_the_list_is_told),
@@ -805,6 +888,8 @@ int main(void)
         T_CASE_ONLY(a_task_is_done_once_by_two_servers, "postgres"),
         T_CASE_ONLY(two_calendars_do_not_both_get_a_meeting, "postgres"),
         T_CASE(an_inbox_keeps_the_newest),
+        T_CASE(what_is_remembered_ends),
+        T_CASE(a_memory_stays_while_the_meeting_goes_on),
         T_CASE(who_is_over_quota_keeps_it_from_nobody),
         T_CASE(a_room_accepts_when_it_is_free),
         T_CASE(a_room_is_taken_by_what_makes_nobody_busy),

@@ -90,6 +90,8 @@ static const struct {
     {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews https://\n", "line 2: ews https://"},
     {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews https://x.test/a b\n", "line 2: ews https"},
     {DIRECTORY_FOREIGN, "domain = x\ncalendar = ifb https://x.test/{user}\n", "line 2: ifb"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews https://u:p@x.test/\n", "line 2: ews"},
+    {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews https://x.test/u@y\n", ""},
     {DIRECTORY_FOREIGN, "domain = x\ncalendar_auth = digest\n",
      "line 2: calendar_auth = digest: write basic, ntlm or negotiate"},
     {DIRECTORY_FOREIGN, "domain = x\ncalendar = ews https://x.test/\ncalendar_password = p\n",

@@ -57,6 +57,12 @@ static const struct {
           "calendar = ews http://h.test/;calendar_user = u;calendar_password = p;"
           "calendar_auth = ntlm",
      {NULL}},
+    {BASE "foreign-domain f|domain = x;mail_server = a;host = h.test;calendar_server = b;"
+          "calendar = ews http://127.0.0.1:81/;calendar_user = u;calendar_password = p",
+     {NULL}},
+    {BASE "foreign-domain f|domain = x;mail_server = a;host = h.test;calendar_server = b;"
+          "calendar = ews http://127.0.0.1.test/;calendar_user = u;calendar_password = p",
+     {"foreign-domain f: its calendar_password goes to http://127.0.0.1.test/ for everybody"}},
     {BASE "connection c|domain = x;host = h.test\nconnection d|domain = x;host = i.test", {NULL}},
     {BASE "connection c|domain = x;host = h.test\nconnection d|domain = x;host = h.test",
      {"connection d: it is never used: the connection c"}},

@@ -75,6 +75,7 @@ static const struct row {
     {EVENT("DTSTART:20250101T000000Z\nGEO:1.5\n"), "GEO is not two numbers.", NULL},
     {EVENT("DTSTART:20250101T000000Z\nATTENDEE:bob\n"), "ATTENDEE:bob is not of type CAL-ADDRESS.",
      "ATTENDEE:bob is not of type CAL-ADDRESS."},
+    {EVENT("DTSTART:20250101T000000Z\nATTENDEE:/dav/principals/bob/\n"), NULL, NULL},
     {EVENT("DTSTART:20250101T000000Z\nDUE:20250101T000000Z\n"),
      "DUE does not belong into this component.", NULL},
     {EVENT("DTSTART;TZID=A:20250101T000000\n"), "DTSTART has a TZID without its VTIMEZONE.", NULL},
