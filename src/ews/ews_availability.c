@@ -72,7 +72,7 @@ static void find_weeks(struct asking *asking)
         asking->weeks[i].person =
             calendar_schedule_person(call->directory, asking->ask.mailboxes[i].address);
     asking->weeks[count].person = call->me->account_id != 0 ? call->me : NULL;
-    if (store_read(call->context->store, read_weeks, asking) != ST_OK)
+    if (store_read_soon(call->context->store, read_weeks, asking) != ST_OK)
         for (size_t i = 0; i <= count; i++)
             asking->weeks[i].person = NULL;
 }
