@@ -70,7 +70,7 @@ struct calendar_connector_answer {
     enum calendar_connector_result result;
     const struct calendar_busy_row *rows; /* as calendar_freebusy_merge() gives them */
     size_t count;
-    int64_t from_s, until_s; /* what they are known of: the window, with KNOWN maybe less of it */
+    int64_t from_s, until_s; /* what they are known of: the window, or a part of it */
     uint64_t age_ms;         /* 0 unless KNOWN */
     uint64_t took_ms;
     const char *source; /* "this server", "server mail2.example", "document btex-1"; "": none */
