@@ -7,6 +7,7 @@
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_busytime.h"
 #include "calendar/calendar_connector_run.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_schedule.h"
 #include "conf/conf.h"
 #include "log/log.h"
@@ -101,6 +102,8 @@ static void finish_good(struct calendar_connector_lookup *lookup, struct seat *s
 
     seat->answer = (struct calendar_connector_answer){.rows = said->rows,
                                                       .count = said->count,
+                                                      .events = said->events,
+                                                      .event_count = said->event_count,
                                                       .from_s = lookup->ask.from_s,
                                                       .until_s = lookup->ask.until_s,
                                                       .source = said->source,
@@ -197,6 +200,23 @@ static struct calendar_said *say(struct calendar_connector_lookup *lookup, size_
     return said;
 }
 
+/* Without them the times are an answer all the same. */
+static void add_details(struct calendar_connector_lookup *lookup,
+                        const struct directory_person *owner, struct calendar_said *said)
+{
+    const struct calendar_detail_ask ask = {.who = lookup->ask.who,
+                                            .owner = owner,
+                                            .from_s = lookup->ask.from_s,
+                                            .until_s = lookup->ask.until_s,
+                                            .but_uid = lookup->ask.but_uid,
+                                            .rows = said->rows,
+                                            .count = said->count};
+
+    if (calendar_detail(lookup->connector->calendar, lookup->arena, &ask, &said->events,
+                        &said->event_count) != ST_OK)
+        said->events = NULL;
+}
+
 /* All whose calendars are here, in one transaction. */
 struct here {
     const struct directory_person **owners;
@@ -241,6 +261,8 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
             said->answer = CALENDAR_HEDGE_BAD;
             said->why = st == ST_TOO_BIG ? "there is too much of it" : "the store failed";
         }
+        if (st == ST_OK && lookup->ask.details)
+            add_details(lookup, here->owners[i], said);
         hear(lookup, said);
     }
 }

@@ -5,6 +5,7 @@ import pytest
 from dateutil import rrule
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import far as far_
 import server as servers
 from far import Door, Files, certificate
 from server import wait_until
@@ -21,10 +22,10 @@ SETTINGS = {"auth_plain_without_tls": "yes", "calendar_zone": "Europe/Berlin", "
 DEADLINE_S = 4
 
 
-def dav(port, method, path, body, user, kind="text/calendar"):
+def dav(port, method, path, body, user, kind="text/calendar", password=servers.PASSWORD):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        token = base64.b64encode(f"{user}:{servers.PASSWORD}".encode()).decode()
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
         connection.request(method, path, body.encode(), {"Authorization": f"Basic {token}", "Content-Type": kind})
         answer = connection.getresponse()
         text = answer.read().decode()
@@ -417,18 +418,57 @@ def test_a_plain_file_of_free_busy(ready):
         files.stop()
 
 
+def foreign(members, name, calendar, more=""):
+    everywhere(members, "foreign-domain", name.lower(), f"domain = {name}\nmail_server = {A}\nhost = 127.0.0.1:25\ncalendar_server = {A}\n"
+               f"calendar = caldav {calendar}\ncalendar_user = asker\ncalendar_password = pass\nrewrite = *@{name} *@example.test\n{more}")
+
+
+NOON_EVENT = event("noon", [f"DTSTART:{NOON:%Y%m%dT%H%M%SZ}", "DURATION:PT1H"])
+
+
+def test_cyrus_by_its_outbox_and_by_each_ones_calendar(ready):
+    folder = servers.make_dir()
+    cyrus = far_.cyrus(folder)
+    try:
+        at = f"http://127.0.0.1:{cyrus.ports['http']}/dav/calendars/user"
+        dav(cyrus.ports["http"], "PUT", "/dav/calendars/user/user/Default/noon.ics", NOON_EVENT, "user", password="pass")
+        foreign(ready, "Outbox", f"{at}/asker/Outbox/")
+        foreign(ready, "Each", f"{at}/asker/{{local}}.Default/")    # as Cyrus shows others' calendars
+        for member, way in zip(ready, ("", A, A)):
+            fresh(one(member, "user@Outbox"), way)
+            fresh(one(member, "user@Each"), way)
+        assert one(ready[2], "nobody@Outbox")["result"] in ("not found", "no data")
+        assert one(ready[2], "nobody@Each")["result"] in ("not found", "no data")
+    finally:
+        cyrus.stop()
+
+
+def test_radicale_by_each_ones_calendar(ready):
+    process, port = far_.radicale(servers.make_dir())
+    try:
+        dav(port, "MKCALENDAR", "/user/work/", "", "user", password="pass")
+        dav(port, "PUT", "/user/work/noon.ics", NOON_EVENT, "user", password="pass")
+        foreign(ready, "Radicale", f"http://127.0.0.1:{port}/{{local}}/work/")
+        for member, way in zip(ready, ("", A, A)):
+            fresh(one(member, "user@Radicale"), way)
+        assert one(ready[2], "nobody@Radicale")["result"] in ("not found", "no data")
+    finally:
+        process.stop()
+
+
 # --- the property: what is answered is what the events say, by every way, in any window and zone ---
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo")
+WHOLE_HOURS = ("Europe/Berlin", "America/New_York", "America/Sao_Paulo")
 KINDS = ("free", "elsewhere", "tentative", "busy", "unavailable")
 
 
 class Event:
     """By chance, as lines of a VEVENT and as the instants it takes."""
 
-    def __init__(self, rnd, number):
+    def __init__(self, rnd, number, zones=ZONES):
         self.uid, self.lines = f"event-{number}", []
-        self.zone = rnd.choice(ZONES + ("UTC", "day", "floating"))
+        self.zone = rnd.choice(zones + ("UTC", "day", "floating"))
         start = datetime.datetime(rnd.randint(2025, 2028), rnd.randint(1, 12), rnd.randint(1, 28), rnd.randint(0, 23),
                                   rnd.choice((0, 15, 30)))
         if self.zone == "day":
@@ -484,25 +524,53 @@ def truth(taken, start, until):
     return merged
 
 
-def test_every_source_answers_what_the_events_say(ready, far):
-    a, b, c = ready
+@pytest.fixture
+def rnd():
     seed = int(os.environ.get("SEED") or random.randrange(1 << 30))
     print(f"SEED={seed}")
-    rnd = random.Random(seed)
-    if not any(p["name"] == "prop" for p in a.api("/v1/account/list")[1]["accounts"]):
-        assert a.api("/v1/account/add", {"name": "prop", "password": servers.PASSWORD})[0] == 200
-        wait_until(lambda: c.run("directory", "show", "person", "prop", check=False).returncode == 0, 20, "prop on c")
-    events = [Event(rnd, n) for n in range(40)]
-    for one_ in events:
-        put_event(a, "prop", one_.uid, *one_.lines)
-        put_event(far, "prop", one_.uid, *one_.lines)
-    taken = [t for e in events for t in e.instants(zoneinfo.ZoneInfo("Europe/Berlin"))]
-    for _ in range(40):
+    return random.Random(seed)
+
+
+def windows(rnd, count):
+    for _ in range(count):
         start = int(datetime.datetime(2025, 1, 1, tzinfo=UTC).timestamp()) + rnd.randrange(4 * 365 * 86400)
-        until = start + rnd.choice((60, 3600, 86400, 7 * 86400, 42 * 86400, 62 * 86400, 300 * 86400))
-        want = truth(taken, start, until)
+        yield start, start + rnd.choice((60, 3600, 86400, 7 * 86400, 42 * 86400, 62 * 86400, 300 * 86400))
+
+
+def instants(events):
+    return [t for e in events for t in e.instants(zoneinfo.ZoneInfo("Europe/Berlin"))]
+
+
+def check(member, who, way, want, start, until):
+    answer = one(member, who, start=start, until=until)
+    assert (answer["result"], answer["way"]) == ("fresh", way), answer
+    assert rows(answer) == want, f"{who} on {member.name}, {start} to {until}: {rows(answer)} instead of {want}"
+
+
+def test_every_source_answers_what_the_events_say(ready, far, rnd):
+    a, b, c = ready
+    assert a.api("/v1/account/add", {"name": "prop", "password": servers.PASSWORD})[0] == 200
+    wait_until(lambda: c.run("directory", "show", "person", "prop", check=False).returncode == 0, 20, "prop on c")
+    events = [Event(rnd, n) for n in range(40)]
+    for event_ in events:
+        put_event(a, "prop", event_.uid, *event_.lines)
+        put_event(far, "prop", event_.uid, *event_.lines)
+    for start, until in windows(rnd, 40):
+        want = truth(instants(events), start, until)
         for member, who, way in ((a, "prop", ""), (c, "prop", A), (c, "prop@BTEx", A), (a, "prop@BTEx", "")):
-            answer = one(member, who, start=start, until=until)
-            got = rows(answer)
-            assert (answer["result"], answer["way"]) == ("fresh", way), answer
-            assert got == want, f"SEED={seed} {who} on {member.name}, {start} to {until}: {got} instead of {want}"
+            check(member, who, way, want, start, until)
+
+
+def test_radicale_gives_events_and_they_are_worked_out_here(ready, rnd):
+    process, port = far_.radicale(servers.make_dir())
+    try:
+        dav(port, "MKCALENDAR", "/user/work/", "", "user", password="pass")
+        # Its library puts in a VTIMEZONE of its own, and drops the half hours of offsets.
+        events = [Event(rnd, n, WHOLE_HOURS) for n in range(20)]
+        for event_ in events:
+            dav(port, "PUT", f"/user/work/{event_.uid}.ics", event(event_.uid, event_.lines), "user", password="pass")
+        foreign(ready, "Worked", f"http://127.0.0.1:{port}/{{local}}/work/")
+        for start, until in windows(rnd, 20):
+            check(ready[2], "user@Worked", A, truth(instants(events), start, until), start, until)
+    finally:
+        process.stop()
