@@ -384,21 +384,29 @@ static void test_windows_side_by_side_give_the_rows_of_one(void **state)
     }
 }
 
+static int some(uint32_t *seed, unsigned below)
+{
+    *seed = *seed * 1664525U + 1013904223U;
+    return (int)((*seed >> 16) % below);
+}
+
 /* Rows of one kind are merged without a sort; a row outside the window, of another kind, makes them
  * take the long way. */
 static void test_one_kind_is_merged_as_several_are(void **state)
 {
-    srand(6);
+    uint32_t seed = 6;
+
     for (int round = 0; round < 3000; round++) {
         struct arena *arena = arena_new("t", MIB);
         struct calendar_busy_row rows[13];
-        const size_t count = (size_t)(rand() % 12);
+        const size_t count = (size_t)(some(&seed, 12));
         int64_t start_s = 0;
         size_t shorts, longs;
 
         for (size_t i = 0; i < count; i++) {
-            start_s += rand() % 4;
-            rows[i] = (struct calendar_busy_row){start_s, start_s + rand() % 6, STORE_BUSY_BUSY, 1};
+            start_s += some(&seed, 4);
+            rows[i] =
+                (struct calendar_busy_row){start_s, start_s + some(&seed, 6), STORE_BUSY_BUSY, 1};
         }
         rows[count] = (struct calendar_busy_row){900, 901, STORE_BUSY_TENTATIVE, 1};
         const struct calendar_busy_row *a =
