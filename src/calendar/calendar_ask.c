@@ -125,7 +125,7 @@ static void add_age(struct arena *arena, struct ical_comp *comp, uint64_t age_ms
     struct ical_prop *comment =
         ical_prop_add(arena, comp, ICAL_COMMENT, arena_copy(arena, slice_str(text)));
     snprintf(text, sizeof(text), "PT%lluM", minutes);
-    ical_param_set(arena, comment, "X-POSTHORSE-AGE", arena_copy(arena, slice_str(text)));
+    ical_param_set(arena, comment, CALENDAR_ASK_AGE, arena_copy(arena, slice_str(text)));
 }
 
 static void add_unknown(struct arena *arena, struct ical_comp *comp, int64_t from_s,
@@ -138,7 +138,7 @@ static void add_unknown(struct arena *arena, struct ical_comp *comp, int64_t fro
     ical_period_write(from_s, until_s, &out);
     ical_param_set(arena,
                    ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(&out))),
-                   "FBTYPE", SLICE("X-POSTHORSE-UNKNOWN"));
+                   "FBTYPE", SLICE(CALENDAR_ASK_UNKNOWN));
 }
 
 static struct ical_comp *tell(struct arena *arena, const struct calendar_ask *ask,

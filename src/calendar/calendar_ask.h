@@ -10,6 +10,9 @@ struct ical_error;
 
 #define CALENDAR_ASK_S_MAX (INT64_C(5) * 366 * 86400)
 
+#define CALENDAR_ASK_UNKNOWN "X-POSTHORSE-UNKNOWN" /* FBTYPE */
+#define CALENDAR_ASK_AGE "X-POSTHORSE-AGE"         /* parameter of COMMENT, a DURATION */
+
 struct calendar_ask {
     const struct ical_comp *vfreebusy;
     struct slice organizer; /* as written */

@@ -8,7 +8,9 @@
 struct calendar_who {
     const struct directory_person *person; /* NULL: somebody from outside, no groups */
     struct directory_texts groups;
-    bool anonymous; /* nobody logged in, nor does another system speak for somebody: STORE_ANYONE */
+    /* Nobody logged in: grants to STORE_ANYONE alone count. Not for the connector: other servers
+     * are not told. */
+    bool anonymous;
 };
 /* Texts in arena. */
 void calendar_who_init(const struct directory *directory, struct arena *arena,

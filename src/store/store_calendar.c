@@ -283,6 +283,11 @@ enum st store_calendar_account_get(struct store_tx *tx, struct arena *arena, int
     return store_rows_close(&rows);
 }
 
+enum st store_calendar_account_hold(struct store_tx *tx, int64_t account_id)
+{
+    return store_exec(tx, S_CALENDAR_ACCOUNT_HOLD, NULL, SV_I(account_id));
+}
+
 enum st store_calendar_account_set(struct store_tx *tx, const struct store_calendar_account *a)
 {
     const struct slice texts[] = {a->zone, a->availability, a->oof_inside_text,

@@ -87,6 +87,8 @@ struct store_calendar_account {
 MUST_USE enum st store_calendar_account_get(struct store_tx *tx, struct arena *arena,
                                             int64_t account_id,
                                             struct store_calendar_account *account_r);
+/* Until the transaction ends nobody changes what is read of it from here on. */
+MUST_USE enum st store_calendar_account_hold(struct store_tx *tx, int64_t account_id);
 /* Takes a number of the change sequence. ST_INVALID, ST_TOO_BIG. */
 MUST_USE enum st store_calendar_account_set(struct store_tx *tx,
                                             const struct store_calendar_account *account);
