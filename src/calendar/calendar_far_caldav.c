@@ -92,9 +92,8 @@ static void take_response(struct arena *arena, const struct xml_element *respons
     const struct calendar_far_part one = {person, 1};
     const struct xml_element *data = xml_child(response, XML_CALDAV, "calendar-data");
 
-    person->answer = CALENDAR_HEDGE_GOOD;
-    person->count = 0;
-    person->why = "";
+    *person = (struct calendar_far_person){
+        .address = person->address, .answer = CALENDAR_HEDGE_GOOD, .why = ""};
     take_status(arena, response, &one);
     if (person->answer == CALENDAR_HEDGE_GOOD)
         calendar_far_ifb_read(arena, data != NULL ? data->text : SLICE(""), from_s, until_s,

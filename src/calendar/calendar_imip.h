@@ -74,8 +74,12 @@ bool calendar_imip_names_us(const struct directory *directory, struct slice from
 
 /* --- at work --- */
 
-/* The origin of a mail that is made here for an account: "calendar NAME". */
-#define CALENDAR_IMIP_ORIGIN "calendar"
+/* Of the mail its part text/calendar with a method, as it lies there into raw, and the mail's
+ * header block (NULL: nobody asks), each up to its ceiling. *part_r in arena; NULL: it has none.
+ * ST_NOT_FOUND: the mail is gone. */
+MUST_USE enum st calendar_imip_part(struct store *store, struct arena *arena, int64_t blob_id,
+                                    const struct mime_part **part_r, struct buf *raw,
+                                    struct buf *header);
 
 /* The first count recipients of a task of kind STORE_TASK_ITIP, who have no account here: one
  * transaction puts a mail into the queue (or a mailbox, where a group's member lies behind an
@@ -83,6 +87,7 @@ bool calendar_imip_names_us(const struct directory *directory, struct slice from
  * task. */
 struct calendar_imip_post {
     struct calendar *calendar;
+    struct calendar_round *round;
     const struct store_task *task;
     const struct ical_comp *vcalendar;
     const struct slice *rcpts; /* "mailto:..." */

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_connector_run.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_far.h"
 #include "calendar/calendar_freebusy.h"
 #include "calendar/calendar_relay.h"
@@ -28,7 +29,8 @@ static void put(struct calendar_question *question, size_t seat, const struct ca
         copy->source = question->source;
     if (copy->way == NULL)
         copy->way = "";
-    if (copy->answer == CALENDAR_HEDGE_GOOD || copy->answer == CALENDAR_HEDGE_UNKNOWN)
+    if (copy->answer == CALENDAR_HEDGE_GOOD || copy->answer == CALENDAR_HEDGE_PART ||
+        copy->answer == CALENDAR_HEDGE_UNKNOWN)
         question->works = true;
     else
         question->why = copy->why;
@@ -71,6 +73,10 @@ static void ask_far(struct calendar_question *question)
             &(struct calendar_said){.answer = answers[i].answer,
                                     .rows = answers[i].rows,
                                     .count = answers[i].count,
+                                    .is_old = answers[i].age_ms > 0,
+                                    .age_ms = answers[i].age_ms,
+                                    .from_s = answers[i].from_s,
+                                    .until_s = answers[i].until_s,
                                     .why = answers[i].why});
 }
 
@@ -87,11 +93,27 @@ static const char *way_through(const struct calendar_question *question, const c
     return text;
 }
 
-static bool is_whole(const struct calendar_question *question,
-                     const struct calendar_relay_answer *answer)
+static struct calendar_detail *details_of(struct arena *arena,
+                                          const struct calendar_relay_answer *answer)
 {
-    return answer->from_s <= question->board->ask.from_s &&
-           answer->until_s >= question->board->ask.until_s;
+    struct calendar_detail *details = arena_many(arena, struct calendar_detail, answer->count + 1);
+
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct calendar_relay_detail *from = &answer->details[i];
+
+        details[i] =
+            (struct calendar_detail){.start_s = answer->rows[i].start_s,
+                                     .end_s = answer->rows[i].end_s,
+                                     .kind = answer->rows[i].kind,
+                                     .told = (from->flags & CALENDAR_RELAY_TOLD) != 0,
+                                     .subject = from->subject,
+                                     .place = from->place,
+                                     .meeting = (from->flags & CALENDAR_RELAY_MEETING) != 0,
+                                     .recurring = (from->flags & CALENDAR_RELAY_RECURRING) != 0,
+                                     .exception = (from->flags & CALENDAR_RELAY_EXCEPTION) != 0,
+                                     .private = (from->flags & CALENDAR_RELAY_PRIVATE) != 0};
+    }
+    return details;
 }
 
 static struct calendar_said said_of(const struct calendar_question *question,
@@ -106,25 +128,33 @@ static struct calendar_said said_of(const struct calendar_question *question,
         [CALENDAR_CONNECTOR_IS_GROUP] = CALENDAR_HEDGE_UNKNOWN,
         [CALENDAR_CONNECTOR_NO_WAY] = CALENDAR_HEDGE_UNKNOWN,
         [CALENDAR_CONNECTOR_BAD_ASK] = CALENDAR_HEDGE_BAD};
-    struct calendar_said said = {.answer = answers[answer->result],
-                                 .denied = answer->result == CALENDAR_CONNECTOR_DENIED,
-                                 .is_old = answer->result == CALENDAR_CONNECTOR_KNOWN,
-                                 .age_ms = answer->age_ms,
-                                 .from_s = answer->from_s,
-                                 .until_s = answer->until_s,
-                                 .way = way_through(question, answer->way),
-                                 .why = answer->why};
+    const struct calendar_connector_ask *ask = &question->board->ask;
+    struct calendar_said said = {
+        .answer = answers[answer->result],
+        .denied = answer->result == CALENDAR_CONNECTOR_DENIED,
+        .is_old = answer->result == CALENDAR_CONNECTOR_KNOWN,
+        .age_ms = answer->age_ms,
+        .from_s = answer->from_s > ask->from_s ? answer->from_s : ask->from_s,
+        .until_s = answer->until_s < ask->until_s ? answer->until_s : ask->until_s,
+        .way = way_through(question, answer->way),
+        .why = answer->why};
 
-    if (answer->result == CALENDAR_CONNECTOR_FRESH && !is_whole(question, answer)) {
+    if (answer->result == CALENDAR_CONNECTOR_FRESH)
+        said.answer =
+            calendar_hedge_covers(answer->from_s, answer->until_s, ask->from_s, ask->until_s);
+    if (answer->result == CALENDAR_CONNECTOR_FRESH && said.answer == CALENDAR_HEDGE_BAD) {
         said.answer = CALENDAR_HEDGE_GARBAGE;
         said.why = "it answers about another time";
         return said;
     }
     if (answer->source[0] != '\0' && strcmp(answer->source, CALENDAR_SOURCE_HERE) != 0)
         said.source = answer->source;
-    said.rows = calendar_freebusy_merge(question->arena, answer->rows, answer->count,
-                                        question->board->ask.from_s, question->board->ask.until_s,
-                                        &said.count);
+    said.rows = calendar_freebusy_merge(question->arena, answer->rows, answer->count, said.from_s,
+                                        said.until_s, &said.count);
+    if (answer->details != NULL) {
+        said.events = details_of(question->arena, answer);
+        said.event_count = answer->count;
+    }
     return said;
 }
 
@@ -165,6 +195,7 @@ static void ask_server(struct calendar_question *question)
                                                   .asker = board->ask.asker,
                                                   .who = slice_str(board->who),
                                                   .but_uid = board->ask.but_uid,
+                                                  .details = board->ask.details,
                                                   .pass_busy = true,
                                                   .from_foreign = board->ask.from_foreign};
 

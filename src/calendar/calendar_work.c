@@ -20,6 +20,7 @@ static calendar_work_fn *const works[] = {
     [STORE_TASK_ITIP] = calendar_schedule_work,
     [STORE_TASK_MAIL] = calendar_imip_work,
     [STORE_TASK_OOF] = calendar_oof_task,
+    [STORE_TASK_BOUNCE] = calendar_bounce_work,
 };
 
 struct looking {

@@ -72,3 +72,27 @@ enum st router_task_leave(struct store_tx *tx, const struct router_task *task,
     }
     return st;
 }
+
+enum st router_task_leave_failed(struct store_tx *tx, const struct store_envelope *envelope,
+                                 const struct store_rcpt *rcpt, int64_t now_ms, bool *left_r)
+{
+    struct slice name = envelope->origin;
+    struct slice kind;
+    struct store_account account;
+    int64_t task_id;
+
+    if (!slice_split(&name, ' ', &kind) || !slice_eq(kind, SLICE(ROUTER_ORIGIN_CALENDAR)))
+        return ST_OK;
+    enum st st = store_account_find(tx, name, &account);
+    if (st != ST_OK)
+        return st == ST_NOT_FOUND ? ST_OK : st;
+    const struct store_task row = {.account_id = account.account_id,
+                                   .kind = STORE_TASK_BOUNCE,
+                                   .next_ms = now_ms,
+                                   .blob_id = envelope->envelope_id,
+                                   .sender = envelope->sender,
+                                   .rcpt = rcpt->address,
+                                   .body = rcpt->answer};
+    *left_r = true;
+    return store_task_add(tx, &row, &task_id);
+}

@@ -340,6 +340,8 @@ def ends(port, data, cert=None):
                 if not more:
                     break
                 said += more
+    except TimeoutError:
+        raise AssertionError(f"it does not hang up, and said {said!r}")
     except (ssl.SSLError, ConnectionError, BrokenPipeError):
         pass
     return said

@@ -282,11 +282,32 @@ def test_who_cannot_be_reached_is_on_record_and_the_others_get_theirs(two):
     a.put("alice", "x.ics", event(attendees=("nobody@a.test", BOB, "not an address"),
                                   more="ATTENDEE:urn:uuid:1\r\n"))
     b.await_get("bob", named("m1"), bool)
+    stored = a.await_get("alice", "x.ics", lambda t: t.count("SCHEDULE-STATUS=5.2") == 3)
+    assert re.search(f"SCHEDULE-STATUS=1.1[^\\n]*:mailto:{BOB}", stored), stored
     with sqlite3.connect(a.server.dir / "data" / "posthorse.db") as db:
         lines = [text for text, in db.execute("SELECT text FROM calendar_log")]
     assert lines.count(f"REQUEST goes by mail to {BOB}") == 1, lines
     [lost] = [l for l in lines if "no such mail address" in l]
     assert "nobody@a.test" in lost and "urn:uuid:1" in lost
+
+
+def test_an_invitation_that_bounces_is_told_in_the_organizers_event(own, peer):
+    a = System(own, "a.test", queue_retry_min_ms="200 ms", queue_retry_max_ms="1 s")
+    a.knows("b.test", peer.port)
+    peer.answers["carol"] = "550 5.1.1 no such user"
+    peer.answers["dora"] = "554 5.7.1 not from you"
+    a.put("alice", "x.ics", event(attendees=(BOB, "carol@b.test", "dora@b.test")))
+    status = lambda text, who: re.search(f"ATTENDEE[^\n]*SCHEDULE-STATUS=([0-9.]+)[^\n]*:mailto:{who}@b.test", text)[1]
+    told = lambda text: (status(text, "carol"), status(text, "dora")) == ("5.2", "5.3")
+    assert status(a.await_get("alice", "x.ics", told), "bob") == "1.1"
+    assert {m.get_content_type() for m in a.mails("alice")} == {"multipart/report"}
+    log = a.ctl.run("calendar", "log", "alice")
+    assert "REQUEST was not delivered (5.2) to carol@b.test: 550 5.1.1" in log and "no such user" in log
+    peer.answers["carol"] = "250 2.1.5 ok"  # a new try that is taken
+    a.put("alice", "x.ics", a.get("alice", "x.ics").replace("20300107T090000Z", "20300108T090000Z"))
+    wait_until(lambda: "carol@b.test" in peer.rcpts(), what="carol's")
+    text = a.await_get("alice", "x.ics", lambda t: status(t, "dora") == "5.3")
+    assert status(text, "carol") == "1.1" and status(text, "bob") == "1.1"
 
 
 def test_servers_of_one_domain_believe_each_other_but_not_who_only_says_so():

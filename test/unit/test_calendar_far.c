@@ -15,16 +15,28 @@
 #define UNTIL_S (FROM_S + DAY_S)
 #define HOUR(n) (FROM_S + (n)*INT64_C(3600))
 
-/* What is known of persons, as "g 10-11/3 12-13/2; u; " in hours of the day. */
+/* What is known of persons, as "g 10-11/3 12-13/2; u; " in hours of the day; "g[6-8]" where it is
+ * not of the whole day, "~60" old by so many seconds. */
+static void show_known(const struct calendar_far_person *person, struct buf *out)
+{
+    if (person->answer == CALENDAR_HEDGE_GOOD &&
+        (person->from_s > FROM_S || person->until_s < UNTIL_S))
+        buf_putf(out, "[%g-%g]", (double)(person->from_s - FROM_S) / 3600,
+                 (double)(person->until_s - FROM_S) / 3600);
+    if (person->age_ms > 0)
+        buf_putf(out, "~%u", (unsigned)(person->age_ms / 1000));
+}
+
 static void show(const struct calendar_far_part *part, struct buf *out)
 {
-    static const char answers[] = "gb!ua";
+    static const char answers[] = "gpb!ua";
 
     for (size_t i = 0; i < part->count; i++) {
         const struct calendar_far_person *person = &part->persons[i];
 
         buf_putf(out, "%c", answers[person->answer]);
-        for (size_t j = 0; j < person->count && person->answer == CALENDAR_HEDGE_GOOD; j++)
+        show_known(person, out);
+        for (size_t j = 0; j < person->count && person->answer <= CALENDAR_HEDGE_PART; j++)
             buf_putf(out, " %g-%g/%d", (double)(person->rows[j].start_s - FROM_S) / 3600,
                      (double)(person->rows[j].end_s - FROM_S) / 3600, (int)person->rows[j].kind);
         buf_put(out, SLICE("; "));
@@ -86,6 +98,32 @@ static const struct row ifb_rows[] = {
      "g 10-11/3 11-12/3; ", "", 1, 0},
     {"it ends before", CAL(FB("DTSTART:20260101T000000Z\nDTEND:20260201T000000Z\n")), "b; ",
      "other times", 1, 0},
+    {"it knows until noon",
+     CAL(FB("DTSTART:20261101T000000Z\nDTEND:20261201T120000Z\nFREEBUSY:20261201T100000Z/PT3H\n")),
+     "g[-720-12] 10-13/3; ", "", 1, 0},
+    {"it knows from noon on", CAL(FB("DTSTART:20261201T120000Z\n")), "g[12-24]; ", "", 1, 0},
+    {"bounds in no zone know less", CAL(FB("DTSTART;VALUE=DATE:20261130\nDTEND:20261202T000000\n")),
+     "g[-10-10]; ", "", 1, 0},
+    {"two that touch, in any order",
+     CAL(FB("DTSTART:20261201T120000Z\nDTEND:20261202T000000Z\n")
+             FB("DTSTART:20261201T000000Z\nDTEND:20261201T120000Z\n")),
+     "g; ", "", 1, 0},
+    {"of two that do not touch the longer",
+     CAL(FB("DTSTART:20261201T000000Z\nDTEND:20261201T010000Z\n")
+             FB("DTSTART:20261201T020000Z\nDTEND:20261201T120000Z\n")),
+     "g[2-12]; ", "", 1, 0},
+    {"a bound that cannot be read", CAL(FB("DTEND:bald\n")), "!; ", "DTEND is no time", 1, 0},
+    {"it ends before it begins", CAL(FB("DTSTART:20261201T120000Z\nDTEND:20261201T110000Z\n")),
+     "b; ", "other times", 1, 0},
+    {"one like us says what it does not know, and how old it is",
+     CAL(FB("DTSTART:20261201T000000Z\nDTEND:20261202T000000Z\n"
+            "COMMENT;X-POSTHORSE-AGE=PT5M:so\n"
+            "FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20261201T000000Z/PT2H\n"
+            "FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20261201T200000Z/PT4H\n")),
+     "g[2-20]~300 0-2/3 20-24/3; ", "", 1, 0},
+    {"one like us knows nothing",
+     CAL(FB("FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20261201T000000Z/P1D\n")), "b; ", "other times", 1,
+     0},
     {"an event is none", CAL("BEGIN:VEVENT\nUID:1\nEND:VEVENT\n"), "!; ", "no VFREEBUSY", 1, 0},
     {"a bad period", CAL(FB("FREEBUSY:gestern\n")), "!; ", "cannot be read", 1, 0},
     {"no iCalendar", "<html>", "!; ", "line 1", 1, 0},
@@ -186,7 +224,18 @@ static const struct row ews_rows[] = {
     {"digits where more is not allowed",
      ANSWER(ONE(VIEW("MergedOnly") DIGITS("22" FREE24 FREE24 FREE24 "00000000000000000000"
                                           "34"))),
-     "g 0-0.25/3 0.25-0.5/3 23.5-23.75/4; ", "", 1, 200},
+     "g[0-23.75] 0-0.25/3 0.25-0.5/3 23.5-23.75/4; ", "", 1, 200},
+    {"digits that begin and end without data",
+     ANSWER(ONE(VIEW("MergedOnly") DIGITS("44" FREE24 FREE24 FREE24 "00000000000000000200"
+                                          "44"))),
+     "g[0.5-23.5] 22.75-23/3; ", "", 1, 200},
+    {"digits without data in between: the longer side",
+     ANSWER(ONE(VIEW("MergedOnly") DIGITS("0004" FREE24 FREE24 FREE24 "00000000000000000200"))),
+     "g[1-24] 23.25-23.5/3; ", "", 1, 200},
+    {"events, and digits that say of what there is no data",
+     ANSWER(ONE(VIEW("FreeBusyMerged") DIGITS("4444" FREE24 FREE24 FREE24 "00000000000000000200")
+                    EVENTS(EVENT("2026-12-01T23:15:00", "2026-12-01T23:30:00", "Busy")))),
+     "g[1-24] 23.25-23.5/3; ", "", 1, 200},
     {"too few digits", ANSWER(ONE(VIEW("MergedOnly") DIGITS("22"))), "!; ", "as long as", 1, 200},
     {"no data", ANSWER(ONE(VIEW("None"))), "b; ", "no data", 1, 200},
     {"an error of one", ANSWER(NOT("ErrorMailRecipientNotFound") ONE(VIEW("FreeBusy"))), "u; g; ",
@@ -257,7 +306,7 @@ static const struct asked asked[] = {
      "request:REPORT /a/ HTTP\nhas:free-busy-query\n" STATUS(
          "207 Multi-Status") "request:REPORT /a/ "
                              "HTTP\nhas:calendar-query\nhas:start="
-                             "\"20261201T000000Z\"\n" EVENTS_OF(OBJECT(
+                             "\"20261130T000000Z\"\n" EVENTS_OF(OBJECT(
                                  "DTSTART:"
                                  "20261130T100000Z\\nDURA"
                                  "TION:PT1H\\nRRULE:FREQ="
@@ -337,6 +386,19 @@ static const struct asked asked[] = {
      "request:GET\n" HTTP "fill:900000\n" NEXT "request:GET\n" HTTP "fill:900000\n", "!; !; ", "",
      IFB, "", 2, 1, false},
     {"hung", "request:POST\nhang\n", "a; a; ", "no answer in time", EWS, "", 2, 1, true},
+    {"ifb that ends at noon: a part",
+     "request:GET\n" HTTP "R:BEGIN:VFREEBUSY\\nDTSTART:20261101T000000Z\\nDTEND:20261201T120000Z\\n"
+     "FREEBUSY:20261201T100000Z/PT3H,20261201T150000Z/PT1H\\nEND:VFREEBUSY\\n\n",
+     "p 10-12/3; ", "a part of these times", IFB, "", 1, 1, false},
+    {"ifb that another server remembers: it cannot answer",
+     "request:GET\n" HTTP "R:BEGIN:VFREEBUSY\\nCOMMENT;X-POSTHORSE-AGE=PT1M:x\\nEND:VFREEBUSY\\n\n",
+     "b~60; ", "what it remembers", IFB, "", 1, 1, false},
+    {"EWS, without any data",
+     "request:POST\n" HTTP
+     "R:" ANSWER(ONE(VIEW("MergedOnly") DIGITS("444444444444444444444444444444444444444444444444444"
+                                               "444444444444444444444444444444444444444"
+                                               "444444"))) "\n",
+     "b; ", "knows nothing", EWS, "", 1, 1, false},
     {"a trickle", "request:GET\n" HTTP "drip\n", "a; ", "no answer in time", IFB, "", 1, 1, true},
     {"gone", "request:POST\n", "a; ", "", OUTBOX, "u", 1, 1, false},
 };
@@ -365,8 +427,12 @@ static void ask_one(struct calendar *calendar, const struct asked *row)
     struct arena *arena = arena_new("t", calendar_far_arena_bytes(&ask));
     calendar_far_ask(calendar, arena, &ask, answers);
     for (size_t i = 0; i < row->count; i++) {
-        struct calendar_far_person person = {
-            .answer = answers[i].answer, .rows = answers[i].rows, .count = answers[i].count};
+        struct calendar_far_person person = {.answer = answers[i].answer,
+                                             .rows = answers[i].rows,
+                                             .count = answers[i].count,
+                                             .from_s = answers[i].from_s,
+                                             .until_s = answers[i].until_s,
+                                             .age_ms = answers[i].age_ms};
 
         show(&(struct calendar_far_part){&person, 1}, &got);
     }

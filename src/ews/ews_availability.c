@@ -1,0 +1,218 @@
+/* GetUserAvailability: who is busy when, and when could they meet? */
+#include "calendar/calendar.h"
+#include "calendar/calendar_connector.h"
+#include "calendar/calendar_schedule.h"
+#include "ews/ews_call.h"
+#include "ews/ews_suggest.h"
+#include "ews/ews_time.h"
+#include "ews/ews_view.h"
+#include "store/store.h"
+
+#define EVENTS_MAX 10000         /* of one mailbox */
+#define EVENT_BYTES 400          /* about, in the answer */
+#define TEXT_BYTES_MAX (2 * KIB) /* of a subject or place */
+
+/* What a mailbox's account says of its week. */
+struct week {
+    const struct directory_person *person; /* NULL: not here */
+    struct calendar_hours hours[CALENDAR_HOURS_MAX];
+    size_t count;
+    const struct ical_zone *zone;
+    struct ews_zone_year year;
+};
+
+struct asking {
+    struct ews_call *call;
+    struct ews_ask ask;
+    int64_t from_s, until_s; /* of both windows */
+    struct week *weeks;
+    struct ews_told *told;
+    struct ews_fault *faults;
+    struct ews_attending *attending;
+};
+
+/* --- working hours --- */
+
+static enum st read_week(struct store_tx *tx, struct asking *asking, struct week *week)
+{
+    struct arena *arena = asking->call->arena;
+    struct calendar *calendar = asking->call->context->calendar;
+    struct store_calendar_account account;
+    enum st st = store_calendar_account_get(tx, arena, week->person->account_id, &account);
+
+    if (st != ST_OK)
+        return st;
+    week->zone = calendar_zone(calendar, arena, SLICE(""), account.zone);
+    week->count = calendar_hours(arena, account.availability, calendar_zones(calendar), week->zone,
+                                 asking->from_s, week->hours);
+    ews_zone_year(week->zone, asking->from_s, &week->year);
+    return ST_OK;
+}
+
+static enum st read_weeks(struct store_tx *tx, void *arg)
+{
+    struct asking *asking = arg;
+    enum st st = ST_OK;
+
+    for (size_t i = 0; st == ST_OK && i <= asking->ask.count; i++)
+        if (asking->weeks[i].person != NULL)
+            st = read_week(tx, asking, &asking->weeks[i]);
+    return st;
+}
+
+/* Those of the mailboxes here, and behind them of who asks: by his hours a time is work time. Where
+ * the store does not answer they are not told. */
+static void find_weeks(struct asking *asking)
+{
+    struct ews_call *call = asking->call;
+    const size_t count = asking->ask.count;
+
+    asking->weeks = arena_many(call->arena, struct week, count + 1);
+    for (size_t i = 0; i < count; i++)
+        asking->weeks[i].person =
+            calendar_schedule_person(call->directory, asking->ask.mailboxes[i].address);
+    asking->weeks[count].person = call->me->account_id != 0 ? call->me : NULL;
+    if (store_read_soon(call->context->store, read_weeks, asking) != ST_OK)
+        for (size_t i = 0; i <= count; i++)
+            asking->weeks[i].person = NULL;
+}
+
+/* --- an answer --- */
+
+static const struct ews_fault *fault_of(const struct calendar_connector_answer *answer)
+{
+    static const struct ews_fault faults[CALENDAR_CONNECTOR_RESULT_MAX] = {
+        [CALENDAR_CONNECTOR_DENIED] = {"ErrorNoFreeBusyAccess",
+                                       "You may not know when this mailbox is busy"},
+        [CALENDAR_CONNECTOR_NOT_FOUND] = {"ErrorMailRecipientNotFound", "Nobody has this address"},
+        [CALENDAR_CONNECTOR_IS_GROUP] = {"ErrorFreeBusyDLLimitReached",
+                                         "A group has no time of its own; ask for its members"},
+        [CALENDAR_CONNECTOR_NO_WAY] = {"ErrorServiceDiscoveryFailed",
+                                       "Nothing says how the system of this address is asked"},
+        [CALENDAR_CONNECTOR_BAD_ASK] = {"ErrorMailRecipientNotFound", "This is no address"},
+    };
+
+    return faults[answer->result].code != NULL ? &faults[answer->result] : NULL;
+}
+
+static void take(struct asking *asking, size_t at, const struct calendar_connector_answer *answer)
+{
+    struct ews_told *told = &asking->told[at];
+    const struct week *week = &asking->weeks[at];
+    const bool known =
+        answer->result == CALENDAR_CONNECTOR_FRESH || answer->result == CALENDAR_CONNECTOR_KNOWN;
+    static const struct ews_fault too_big = {"ErrorResultSetTooBig",
+                                             "There are too many times in the window"};
+
+    *told = (struct ews_told){.fault = fault_of(answer),
+                              .view = asking->ask.view,
+                              .elsewhere = ews_client_is_new(asking->call)};
+    if (known) {
+        told->times =
+            (struct ews_times){answer->rows, answer->count, answer->from_s, answer->until_s};
+        told->events = answer->events;
+        told->event_count = answer->event_count;
+    }
+    if (known && ews_view_has_events(asking->ask.view) && answer->count > EVENTS_MAX)
+        told->fault = &too_big;
+    if (known && week->person != NULL) {
+        told->hours = week->hours;
+        told->hours_count = week->count;
+        told->hours_zone = &week->year;
+    }
+    asking->attending[at] = (struct ews_attending){known, told->times};
+}
+
+/* Details are only told of what is here: what was asked for may be more than what is told. */
+static void lower_view(struct ews_told *told)
+{
+    if (told->events != NULL || told->fault != NULL)
+        return;
+    if (told->view == EWS_VIEW_DETAILED)
+        told->view = EWS_VIEW_FREE_BUSY;
+    else if (told->view == EWS_VIEW_DETAILED_MERGED)
+        told->view = EWS_VIEW_FREE_BUSY_MERGED;
+}
+
+/* The connector is asked once for both windows; each is told what is in its own. */
+static void cut(struct ews_times *times, int64_t from_s, int64_t until_s)
+{
+    while (times->count > 0 && times->rows[0].end_s <= from_s) {
+        times->rows++;
+        times->count--;
+    }
+    while (times->count > 0 && times->rows[times->count - 1].start_s >= until_s)
+        times->count--;
+    times->from_s = times->from_s > from_s ? times->from_s : from_s;
+    times->until_s = times->until_s < until_s ? times->until_s : until_s;
+}
+
+static void ask_connector(struct asking *asking)
+{
+    struct ews_call *call = asking->call;
+    struct slice *attendees = arena_many(call->arena, struct slice, asking->ask.count);
+
+    for (size_t i = 0; i < asking->ask.count; i++)
+        attendees[i] = asking->ask.mailboxes[i].address;
+    const struct calendar_connector_ask ask = {
+        .who = call->foreign ? NULL : &call->who,
+        .asker = call->foreign ? SLICE("") : ews_address_of(call, call->me),
+        .attendees = attendees,
+        .count = asking->ask.count,
+        .from_s = asking->from_s,
+        .until_s = asking->until_s,
+        .details = !call->foreign && ews_view_is_detailed(asking->ask.view),
+        .from_foreign = call->foreign,
+    };
+    struct calendar_connector_lookup *lookup =
+        calendar_connector_begin(calendar_connector(call->context->calendar), &ask);
+    for (size_t i = 0; i < asking->ask.count; i++)
+        take(asking, i, calendar_connector_get(lookup, i));
+    if (asking->ask.view != EWS_VIEW_NONE) {
+        xml_write_open(&call->out, XML_EWS, "FreeBusyResponseArray");
+        for (size_t i = 0; i < asking->ask.count; i++) {
+            lower_view(&asking->told[i]);
+            cut(&asking->told[i].times, asking->ask.from_s, asking->ask.until_s);
+            ews_view_write(&asking->ask, &asking->told[i], &call->out);
+        }
+        xml_write_close(&call->out, XML_EWS, "FreeBusyResponseArray");
+    }
+    if (asking->ask.suggestions_wanted)
+        ews_suggest_write(&asking->ask, asking->attending, asking->weeks[asking->ask.count].hours,
+                          asking->weeks[asking->ask.count].count, &call->out);
+    calendar_connector_end(&lookup);
+}
+
+static void find_window(struct asking *asking)
+{
+    const struct ews_ask *ask = &asking->ask;
+    const bool both = ask->view != EWS_VIEW_NONE && ask->suggestions_wanted;
+
+    asking->from_s = ask->view != EWS_VIEW_NONE ? ask->from_s : ask->suggestions.from_s;
+    asking->until_s = ask->view != EWS_VIEW_NONE ? ask->until_s : ask->suggestions.until_s;
+    if (both && ask->suggestions.from_s < asking->from_s)
+        asking->from_s = ask->suggestions.from_s;
+    if (both && ask->suggestions.until_s > asking->until_s)
+        asking->until_s = ask->suggestions.until_s;
+}
+
+void ews_run_availability(struct ews_call *call)
+{
+    struct asking *asking = arena_one(call->arena, struct asking);
+
+    asking->call = call;
+    if (!ews_ask_read(call->arena, call->header, call->asked,
+                      calendar_zones(call->context->calendar), &asking->ask, &call->fault))
+        return;
+    find_window(asking);
+    if (asking->until_s - asking->from_s > 2 * EWS_WINDOW_DAYS_MAX * ICAL_DAY_S) {
+        ews_fail(call, "ErrorTimeIntervalTooBig", "The two windows lie too far apart");
+        return;
+    }
+    asking->told = arena_many(call->arena, struct ews_told, asking->ask.count);
+    asking->attending = arena_many(call->arena, struct ews_attending, asking->ask.count);
+    find_weeks(asking);
+    xml_write_open(&call->out, XML_EWS, "GetUserAvailabilityResponse");
+    ask_connector(asking);
+    xml_write_close(&call->out, XML_EWS, "GetUserAvailabilityResponse");
+}
