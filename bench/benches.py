@@ -6,6 +6,7 @@ from typing import Callable, Iterator
 
 from caldav import bench_caldav
 from cases import Case, OURS
+from connector import bench_connector
 from freebusy import bench_freebusy
 from mail_on import bench_drain, bench_queued, bench_relay, bench_thousand
 from pair import bench_shadow
@@ -47,8 +48,11 @@ BENCHES = {
     "caldav": Bench("Calendars", "CalDAV; PUT is durable before the answer, busytime and scheduling included.",
                     bench_caldav),
     "freebusy": Bench("When are these people free?",
-                      "Asked at the scheduling outbox over a kept connection; each client is a process of its own.",
+                      "Asked at the scheduling outbox, or by EWS, over a kept connection; each client is a process of its own.",
                       bench_freebusy),
+    "connector": Bench("The same across servers",
+                       "Three servers of a domain and a foreign system on this machine; asked at the outbox of the third.",
+                       bench_connector),
     "thousand": Bench("One message to a thousand accounts", "Until it is in all mailboxes.",
                       bench_thousand),
     "shadow": Bench("A copy on a second server before 250",
