@@ -89,8 +89,10 @@ const struct calendar_said *calendar_board_take(struct calendar_board *board, ui
 void calendar_board_put(struct calendar_board *board, struct calendar_said *said)
 {
     pthread_mutex_lock(&board->lock);
+    const bool waited_for = board->first == NULL;
     *board->last = said;
     board->last = &said->next;
-    pthread_cond_signal(&board->heard);
     pthread_mutex_unlock(&board->lock);
+    if (waited_for) /* the board has the reference of the question that says it */
+        pthread_cond_signal(&board->heard);
 }

@@ -572,6 +572,11 @@ calendar_connector_next(struct calendar_connector_lookup *lookup)
     }
 }
 
+bool calendar_connector_ready(const struct calendar_connector_lookup *lookup)
+{
+    return lookup->given_count < lookup->over_count || lookup->over_count == lookup->ask.count;
+}
+
 const struct calendar_connector_answer *
 calendar_connector_get(struct calendar_connector_lookup *lookup, size_t attendee)
 {

@@ -93,6 +93,8 @@ calendar_connector_begin(struct calendar_connector *connector,
  * theirs. Lives until calendar_connector_end(). */
 const struct calendar_connector_answer *
 calendar_connector_next(struct calendar_connector_lookup *lookup);
+/* Whether calendar_connector_next() says something at once. */
+bool calendar_connector_ready(const struct calendar_connector_lookup *lookup);
 /* Waits for one attendee's. */
 const struct calendar_connector_answer *
 calendar_connector_get(struct calendar_connector_lookup *lookup, size_t attendee);

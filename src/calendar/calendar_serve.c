@@ -42,8 +42,9 @@ static void put_events(struct arena *arena, const struct calendar_connector_answ
     relay->count = count;
 }
 
+/* more: what follows is there already. */
 static enum st send(struct cluster_asked *asked, struct arena *arena,
-                    const struct calendar_connector_answer *answer)
+                    const struct calendar_connector_answer *answer, bool more)
 {
     AUTO(buf) struct buf body = BUF(CLUSTER_BODY_BYTES_MAX);
     struct calendar_relay_answer relay = {.attendee = answer->attendee,
@@ -69,7 +70,8 @@ static enum st send(struct cluster_asked *asked, struct arena *arena,
         if (calendar_relay_answer_write(&relay, &body) != ST_OK)
             return ST_TOO_BIG;
     }
-    return cluster_asked_answer(asked, buf_slice(&body));
+    return more ? cluster_asked_more(asked, buf_slice(&body))
+                : cluster_asked_answer(asked, buf_slice(&body));
 }
 
 static bool came_by(const struct calendar_relay_question *question, struct slice server)
@@ -115,7 +117,7 @@ static enum st answer(struct calendar_connector *connector, struct cluster_asked
     struct calendar_connector_lookup *lookup = calendar_connector_begin(connector, &ask);
     for (const struct calendar_connector_answer *one = calendar_connector_next(lookup);
          st == ST_OK && one != NULL; one = calendar_connector_next(lookup))
-        st = send(asked, arena, one);
+        st = send(asked, arena, one, calendar_connector_ready(lookup));
     calendar_connector_end(&lookup);
     return st;
 }

@@ -38,6 +38,8 @@ uint64_t cluster_asked_deadline_ms(const struct cluster_asked *asked); /* of sys
 /* Sends an answer at once, on the session's thread; a slow reader is waited for until the deadline.
  * ST_TOO_BIG: over the limit, not sent. ST_IO: nobody waits for it any more. */
 MUST_USE enum st cluster_asked_answer(struct cluster_asked *asked, struct slice answer);
+/* As cluster_asked_answer(), where the next one, or the end, is there already: sent with it. */
+MUST_USE enum st cluster_asked_more(struct cluster_asked *asked, struct slice answer);
 
 /* Answers a question, on its session's thread; returns ST_OK behind the last answer, or anything
  * else: the asker learns that it failed. It may block (no net_block_begin() is needed), but should

@@ -69,7 +69,7 @@ void cluster_asked_stop(struct cluster *cluster)
 
 /* --- answering --- */
 
-static enum st say(struct cluster_asked *asked, const struct cluster_frame *frame)
+static enum st say(struct cluster_asked *asked, const struct cluster_frame *frame, bool at_once)
 {
     AUTO(buf) struct buf out = BUF(CLUSTER_FRAME_BYTES_MAX + KIB);
     enum st st = cluster_frame_write(frame, &out);
@@ -77,11 +77,12 @@ static enum st say(struct cluster_asked *asked, const struct cluster_frame *fram
     if (st != ST_OK)
         return st;
     conn_write(asked->conn, buf_slice(&out));
-    conn_flush(asked->conn);
+    if (at_once)
+        conn_flush(asked->conn);
     return conn_broken(asked->conn) ? ST_IO : ST_OK;
 }
 
-enum st cluster_asked_answer(struct cluster_asked *asked, struct slice answer)
+static enum st answer_with(struct cluster_asked *asked, struct slice answer, bool at_once)
 {
     const struct cluster_frame frame = {.type = CLUSTER_ANSWER,
                                         .answer = {.number = asked->number, .body = answer}};
@@ -90,7 +91,17 @@ enum st cluster_asked_answer(struct cluster_asked *asked, struct slice answer)
         sys_mono_ms() >= asked->deadline_ms ||
         cluster_fellow_doubt(asked->cluster, &asked->fellow) != NULL)
         return ST_IO;
-    return say(asked, &frame);
+    return say(asked, &frame, at_once);
+}
+
+enum st cluster_asked_answer(struct cluster_asked *asked, struct slice answer)
+{
+    return answer_with(asked, answer, true);
+}
+
+enum st cluster_asked_more(struct cluster_asked *asked, struct slice answer)
+{
+    return answer_with(asked, answer, false);
 }
 
 /* The last word. */
@@ -104,7 +115,7 @@ static enum st conclude(struct cluster_asked *asked, const char *why)
     conn_write_deadline(asked->conn, asked->deadline_ms > now_ms + LAST_WORD_MS
                                          ? asked->deadline_ms
                                          : now_ms + LAST_WORD_MS);
-    enum st st = say(asked, &frame);
+    enum st st = say(asked, &frame, true);
     conn_write_deadline(asked->conn, 0);
     return st;
 }
