@@ -345,7 +345,7 @@ void ews_run_availability(struct ews_call *call)
                       calendar_zones(call->context->calendar), &asking->ask, &call->fault))
         return;
     find_window(asking);
-    if (asking->until_s - asking->from_s > 2 * EWS_WINDOW_DAYS_MAX * ICAL_DAY_S) {
+    if (asking->until_s - asking->from_s > ICAL_DAY_S * 2 * EWS_WINDOW_DAYS_MAX) {
         ews_fail(call, "ErrorTimeIntervalTooBig", "The two windows lie too far apart");
         return;
     }
