@@ -434,6 +434,15 @@ def foreign(members, name, calendar, more=""):
 NOON_EVENT = event("noon", [f"DTSTART:{NOON:%Y%m%dT%H%M%SZ}", "DURATION:PT1H"])
 
 
+def test_a_second_domain_of_ours_by_ews(ready, far):
+    everywhere(ready, "foreign-domain", "ews", f"domain = Ews\nmail_server = {A}\nhost = 127.0.0.1:25\ncalendar_server = {A}\n"
+               f"calendar = ews http://127.0.0.1:{far.port('http')}/EWS/Exchange.asmx\ncalendar_user = asker@exchange.example\n"
+               f"calendar_password = {servers.PASSWORD}\nrewrite = *@Ews *@exchange.example\n")
+    for member, way in zip(ready, ("", A, A)):
+        settled(member, way, "user@Ews")
+    assert one(ready[2], "nobody@Ews")["result"] in ("not found", "no data")
+
+
 def test_cyrus_by_its_outbox_and_by_each_ones_calendar(ready):
     folder = servers.make_dir()
     cyrus = far_.cyrus(folder)
