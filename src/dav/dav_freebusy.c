@@ -10,6 +10,7 @@
 #include "dav/dav_call.h"
 #include "dav/dav_tag.h"
 #include "directory/directory_name.h"
+#include "http/http_login.h"
 #include "ical/ical.h"
 #include "ical/ical_time.h"
 #include "ical/ical_zone.h"
@@ -145,7 +146,8 @@ static enum st for_anyone(struct dav_call *call, const struct calendar_ask *ask)
     known.rows = rows;
     if (st != ST_NOT_FOUND && st != ST_DENIED)
         return st == ST_OK ? reply(call, ask, &known) : st;
-    return dav_refuse(call, 404, XML_DAV, NULL,
+    http_login_challenge(call->request);
+    return dav_refuse(call, 401, XML_DAV, NULL,
                       "There is nothing here for those who do not log in");
 }
 

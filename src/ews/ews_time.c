@@ -5,6 +5,8 @@
 #include "ews/ews_xml.h"
 #include "ical/ical.h"
 
+#include <string.h>
+
 #define TEXT_BYTES_MAX 2048
 #define MINUTE_S 60
 #define DAY_MINUTES 1440
@@ -96,18 +98,70 @@ static int32_t offset_at(const struct ical_zone *zone, int64_t utc_s)
     return zone != NULL ? ical_zone_span(zone, utc_s).offset_s : 0;
 }
 
+static void put_two(char *to, unsigned number)
+{
+    to[0] = (char)('0' + number / 10 % 10);
+    to[1] = (char)('0' + number % 10);
+}
+
+void ews_clock_init(struct ews_clock *clock, const struct ical_zone *zone)
+{
+    *clock = (struct ews_clock){.zone = zone, .day_s = INT64_MIN};
+}
+
+/* Offsets are told in whole minutes. */
+static void enter_span(struct ews_clock *clock, int64_t utc_s)
+{
+    clock->span = clock->zone != NULL ? ical_zone_span(clock->zone, utc_s)
+                                      : (struct ical_span){INT64_MIN, INT64_MAX, 0};
+    clock->span.offset_s = clock->span.offset_s / MINUTE_S * MINUTE_S;
+    const int32_t offset_s = clock->span.offset_s;
+    const unsigned minutes = (unsigned)(offset_s < 0 ? -offset_s : offset_s) / MINUTE_S;
+    clock->offset[0] = minutes == 0 ? 'Z' : offset_s < 0 ? '-' : '+';
+    clock->offset[3] = ':';
+    put_two(clock->offset + 1, minutes / 60);
+    put_two(clock->offset + 4, minutes % 60);
+    clock->offset_len = minutes == 0 ? 1 : sizeof(clock->offset);
+}
+
+static void enter_day(struct ews_clock *clock, int64_t local_s)
+{
+    const struct ical_civil civil = ical_civil(local_s);
+
+    clock->day_s = ical_day_of(local_s) * ICAL_DAY_S;
+    put_two(clock->date, (unsigned)civil.year / 100);
+    put_two(clock->date + 2, (unsigned)civil.year % 100);
+    clock->date[4] = clock->date[7] = '-';
+    put_two(clock->date + 5, civil.month);
+    put_two(clock->date + 8, civil.day);
+    clock->date[10] = 'T';
+}
+
+size_t ews_clock_tell(struct ews_clock *clock, int64_t utc_s, char text[EWS_TIME_BYTES_MAX])
+{
+    if (utc_s >= clock->span.until_s || utc_s < clock->span.from_s)
+        enter_span(clock, utc_s);
+    const int64_t local_s = utc_s + clock->span.offset_s;
+    if (clock->day_s == INT64_MIN || local_s < clock->day_s || local_s >= clock->day_s + ICAL_DAY_S)
+        enter_day(clock, local_s);
+    const unsigned second = (unsigned)(local_s - clock->day_s);
+    memcpy(text, clock->date, sizeof(clock->date));
+    put_two(text + 11, second / 3600);
+    put_two(text + 14, second / MINUTE_S % 60);
+    put_two(text + 17, second % MINUTE_S);
+    text[13] = text[16] = ':';
+    memcpy(text + 19, clock->offset, clock->offset_len);
+    return 19 + clock->offset_len;
+}
+
 void ews_time_write(const struct ical_zone *zone, int64_t utc_s, struct buf *out)
 {
-    const int32_t offset_s = offset_at(zone, utc_s) / MINUTE_S * MINUTE_S;
-    const struct ical_civil civil = ical_civil(utc_s + offset_s);
-    const unsigned minutes = (unsigned)(offset_s < 0 ? -offset_s : offset_s) / MINUTE_S;
+    struct ews_clock clock;
+    char text[EWS_TIME_BYTES_MAX];
 
-    buf_putf(out, "%04d-%02u-%02uT%02u:%02u:%02u", civil.year, civil.month, civil.day, civil.hour,
-             civil.minute, civil.second);
-    if (minutes == 0)
-        buf_put(out, SLICE("Z"));
-    else
-        buf_putf(out, "%c%02u:%02u", offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
+    ews_clock_init(&clock, zone);
+    const size_t len = ews_clock_tell(&clock, utc_s, text);
+    buf_put(out, (struct slice){text, len});
 }
 
 /* --- the zone of a question --- */

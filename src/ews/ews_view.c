@@ -80,19 +80,25 @@ static void write_digits(const struct ews_ask *ask, const struct ews_told *told,
 
 /* --- events --- */
 
-static void write_time(const struct ews_ask *ask, const char *name, int64_t utc_s, struct buf *out)
-{
-    xml_write_open(out, XML_EWST, name);
-    ews_time_write(ask->zone, utc_s, out);
-    xml_write_close(out, XML_EWST, name);
-}
-
-static void write_span(const struct ews_ask *ask, int64_t start_s, int64_t end_s, const char *kind,
+/* Most of an answer are these: few and long puts. */
+static void write_span(struct ews_clock *clock, int64_t start_s, int64_t end_s, const char *kind,
                        struct buf *out)
 {
-    write_time(ask, "StartTime", start_s, out);
-    write_time(ask, "EndTime", end_s, out);
-    xml_write_text_in(out, XML_EWST, "BusyType", slice_str(kind));
+    static const struct slice begun = {"<t:CalendarEvent><t:StartTime>", 30};
+    char text[EWS_TIME_BYTES_MAX];
+
+    buf_put(out, begun);
+    buf_put(out, (struct slice){text, ews_clock_tell(clock, start_s, text)});
+    buf_put(out, SLICE("</t:StartTime><t:EndTime>"));
+    buf_put(out, (struct slice){text, ews_clock_tell(clock, end_s, text)});
+    buf_put(out, SLICE("</t:EndTime><t:BusyType>"));
+    buf_put(out, slice_str(kind));
+    buf_put(out, SLICE("</t:BusyType>"));
+}
+
+static void end_event(struct buf *out)
+{
+    buf_put(out, SLICE("</t:CalendarEvent>"));
 }
 
 static void write_details(const struct calendar_detail *event, struct buf *out)
@@ -110,47 +116,46 @@ static void write_details(const struct calendar_detail *event, struct buf *out)
     xml_write_close(out, XML_EWST, "CalendarEventDetails");
 }
 
-static void write_event(const struct ews_ask *ask, const struct ews_told *told,
+static void write_event(struct ews_clock *clock, const struct ews_told *told,
                         const struct calendar_detail *event, struct buf *out)
 {
     const bool known = told->elsewhere || event->kind != STORE_BUSY_ELSEWHERE;
 
-    xml_write_open(out, XML_EWST, "CalendarEvent");
-    write_span(ask, event->start_s, event->end_s,
+    write_span(clock, event->start_s, event->end_s,
                ews_busy_name(known ? event->kind : STORE_BUSY_FREE), out);
     if (event->told && ews_view_is_detailed(told->view))
         write_details(event, out);
-    xml_write_close(out, XML_EWST, "CalendarEvent");
+    end_event(out);
 }
 
 /* A list without times would say that all is free. */
-static void write_unknown(const struct ews_ask *ask, int64_t start_s, int64_t end_s,
-                          struct buf *out)
+static void write_unknown(struct ews_clock *clock, int64_t start_s, int64_t end_s, struct buf *out)
 {
     if (start_s >= end_s)
         return;
-    xml_write_open(out, XML_EWST, "CalendarEvent");
-    write_span(ask, start_s, end_s, "NoData", out);
-    xml_write_close(out, XML_EWST, "CalendarEvent");
+    write_span(clock, start_s, end_s, "NoData", out);
+    end_event(out);
 }
 
 static void write_events(const struct ews_ask *ask, const struct ews_told *told, struct buf *out)
 {
     const bool known = told->times.from_s < told->times.until_s;
+    struct ews_clock clock;
 
+    ews_clock_init(&clock, ask->zone);
     xml_write_open(out, XML_EWST, "CalendarEventArray");
-    write_unknown(ask, ask->from_s, known ? told->times.from_s : ask->until_s, out);
+    write_unknown(&clock, ask->from_s, known ? told->times.from_s : ask->until_s, out);
     for (size_t i = 0; told->events != NULL && i < told->event_count; i++)
         if (told->events[i].start_s < ask->until_s && told->events[i].end_s > ask->from_s)
-            write_event(ask, told, &told->events[i], out);
+            write_event(&clock, told, &told->events[i], out);
     for (size_t i = 0; told->events == NULL && i < told->times.count; i++) {
         const struct calendar_busy_row *row = &told->times.rows[i];
         const struct calendar_detail event = {row->start_s, row->end_s, row->kind, .told = false};
 
-        write_event(ask, told, &event, out);
+        write_event(&clock, told, &event, out);
     }
     if (known)
-        write_unknown(ask, told->times.until_s, ask->until_s, out);
+        write_unknown(&clock, told->times.until_s, ask->until_s, out);
     xml_write_close(out, XML_EWST, "CalendarEventArray");
 }
 

@@ -293,7 +293,7 @@ def test_curl_reads_when_somebody_is_busy(shared, people):
     assert busy in mine.replace("\r\n ", "") and "secret" not in mine
     unknown = url(shared, "/freebusy/no-such-person.ifb")
     body = run("curl", "-sS", "-w", "%{http_code}", address)
-    assert body.endswith("404") and body == run("curl", "-sS", "-w", "%{http_code}", unknown)
+    assert body.endswith("401") and body == run("curl", "-sS", "-w", "%{http_code}", unknown)
     run(BINARY, "calendar", "delegate", "--dir", shared.dir, owner, "**", "busy")
     assert busy in run("curl", "-sSf", address).replace("\r\n ", "")
     run(BINARY, "calendar", "delegate", "--dir", shared.dir, owner, "**", "none")

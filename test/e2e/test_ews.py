@@ -365,3 +365,31 @@ def test_requests_are_counted(shared, user):
     ask(shared, user, "<m:Nonsense/>")
     refusals, requests = (b - a for a, b in zip(before, counts()))
     assert (refusals, requests) == (1, 2)
+
+
+# --- one of ours asks another ---
+
+
+def test_another_system_is_asked_and_answers_by_ews(tmp_path):
+    """A foreign domain whose system is a server of ours: asked over HTTPS, by exchangelib's user and by hand."""
+    far = servers.Server("sqlite", accounts=["dora", "emil", "asks"], settings={"ews_foreign_users": "asks"}).start()
+    near = None
+    try:
+        meeting(far, "dora")
+        near = servers.Server("sqlite", accounts=["anna"], settings={"smtp_out_trust_file": far.dir / "cert.pem", "server_name": "near.test"}).start()
+        document = (f"domain = BTEx\nrewrite = *@BTEx *@{DOMAIN}\ncalendar_server = near.test\n"
+                    f"calendar = ews https://localhost:{far.port('https')}/EWS/Exchange.asmx\n"
+                    f"calendar_user = asks\ncalendar_password = {PASSWORD}\ncalendar_auth = basic\n")
+        Ctl(near).run("directory", "edit", "foreign-domain", "btex", "--file", "-", input=document)
+        told = responses(ask(near, "anna", availability("dora@BTEx", "nobody@BTEx", "emil@BTEx", at("anna"), view="FreeBusyMerged")))
+        assert [code(r) for r in told] == ["NoError", "ErrorMailRecipientNotFound", "NoError", "NoError"]
+        assert digits(told[0]) == "0" * 20 + "22" + "0" * 26 and "2" not in digits(told[2])
+        far.kill()  # what it said is remembered; of others nothing is known
+        told = responses(ask(near, "anna", availability("dora@BTEx", "stranger@BTEx", at("anna"), view="FreeBusyMerged")))
+        assert digits(told[0]) == "0" * 20 + "22" + "0" * 26
+        assert (code(told[1]), digits(told[1]), code(told[2])) == ("NoError", "4" * 48, "NoError")
+        assert told[1].find(f".//{T}BusyType").text == "NoData"
+    finally:
+        if near:
+            assert near.remove() == 0
+        far.remove()
