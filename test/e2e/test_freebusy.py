@@ -434,6 +434,19 @@ def foreign(members, name, calendar, more=""):
 NOON_EVENT = event("noon", [f"DTSTART:{NOON:%Y%m%dT%H%M%SZ}", "DURATION:PT1H"])
 
 
+def ews(ready, far):
+    everywhere(ready, "foreign-domain", "ews", f"domain = Ews\nmail_server = {A}\nhost = 127.0.0.1:25\ncalendar_server = {A}\n"
+               f"calendar = ews http://127.0.0.1:{far.port('http')}/EWS/Exchange.asmx\ncalendar_user = asker@exchange.example\n"
+               f"calendar_password = {servers.PASSWORD}\nrewrite = *@Ews *@exchange.example\n")
+
+
+def test_a_second_domain_of_ours_by_ews(ready, far):
+    ews(ready, far)
+    for member, way in zip(ready, ("", A, A)):
+        settled(member, way, "user@Ews")
+    assert one(ready[2], "nobody@Ews")["result"] in ("not found", "no data")
+
+
 def test_cyrus_by_its_outbox_and_by_each_ones_calendar(ready):
     folder = servers.make_dir()
     cyrus = far_.cyrus(folder)
@@ -563,9 +576,10 @@ def test_every_source_answers_what_the_events_say(ready, far, rnd):
     for event_ in events:
         put_event(a, "prop", event_.uid, *event_.lines)
         put_event(far, "prop", event_.uid, *event_.lines)
+    ews(ready, far)
     for start, until in windows(rnd, 40):
         want = truth(instants(events), start, until)
-        for member, who in ((a, "prop"), (c, "prop"), (c, "prop@BTEx"), (a, "prop@BTEx")):
+        for member, who in ((a, "prop"), (c, "prop"), (c, "prop@BTEx"), (a, "prop@BTEx"), (c, "prop@Ews")):
             check(member, who, want, start, until)
 
 
