@@ -11,12 +11,17 @@
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "log/log.h"
+#include "mime/mime_header.h"
+#include "router/router.h"
+#include "router/router_task.h"
 #include "store/store_queue.h"
 #include "sys/sys_time.h"
 
 #define ARENA_BYTES_MAX GIB
 #define LINE_BYTES_MAX (4 * KIB)
 #define ANSWER_SHOWN_MAX 600
+#define STATUS_BYTES_MAX (64 * KIB)
+#define REPORTED_MAX 100 /* recipients of a report */
 
 /* "5.1.1" among the first words: its subject and detail (RFC 3463). */
 static bool read_enhanced(struct slice answer, uint64_t *subject_r, uint64_t *detail_r)
@@ -77,6 +82,8 @@ struct bounced {
     struct slice account;   /* its name */
     struct slice answer;
     struct ical_comp *message;
+    struct slice status; /* of a report */
+    size_t round_count;  /* what it held before */
     int64_t now_ms;
     struct ical_error error;
 };
@@ -92,29 +99,35 @@ static enum st read_account(struct store_tx *tx, void *arg)
     return st;
 }
 
-/* b->message stays NULL where there is none to be read. */
-static enum st read_message(struct bounced *b)
+static enum st read_part(struct bounced *b, const struct mime_part *part)
 {
     size_t bytes_max = conf_get()->calendar_object_bytes_max;
     AUTO(buf) struct buf raw = BUF(2 * bytes_max);
-    const struct mime_part *part;
+    enum st st = calendar_imip_bytes(calendar_store(b->round->calendar), b->task->blob_id,
+                                     part->body_start, part->body_end, &raw);
+
+    if (st == ST_OK && calendar_imip_read(b->arena, part, arena_copy(b->arena, buf_slice(&raw)),
+                                          bytes_max, &b->message, &b->error) != ST_OK)
+        b->message = NULL;
+    return st;
+}
+
+/* b->message stays NULL where there is none to be read. */
+static enum st read_message(struct bounced *b)
+{
+    const struct mime_part *root;
     struct slice text = b->task->body;
-    enum st st = ST_OK;
 
     (void)slice_split(&text, '\n', &b->answer);
-    if (b->task->blob_id == 0)
-        st = ical_parse(b->arena, text, &ical_limits_default, &b->message, &b->error);
-    else {
-        st = calendar_imip_part(calendar_store(b->round->calendar), b->arena, b->task->blob_id,
-                                &part, &raw, NULL);
-        if (st != ST_OK || part == NULL)
-            return st == ST_NOT_FOUND ? ST_OK : st;
-        st = calendar_imip_read(b->arena, part, arena_copy(b->arena, buf_slice(&raw)), bytes_max,
-                                &b->message, &b->error);
+    if (b->task->blob_id == 0) {
+        if (ical_parse(b->arena, text, &ical_limits_default, &b->message, &b->error) != ST_OK)
+            b->message = NULL;
+        return ST_OK;
     }
-    if (st != ST_OK)
-        b->message = NULL;
-    return ST_OK;
+    enum st st =
+        calendar_imip_root(calendar_store(b->round->calendar), b->arena, b->task->blob_id, &root);
+    const struct mime_part *part = st == ST_OK ? router_task_imip_part(root) : NULL;
+    return part != NULL ? read_part(b, part) : st;
 }
 
 static struct slice uid_of(const struct ical_comp *vcalendar)
@@ -207,7 +220,8 @@ static enum st work(struct bounced *b)
     return store_write(store, end_body, b);
 }
 
-enum st calendar_bounce_work(struct calendar_round *round, const struct store_task *task)
+static enum st run(struct calendar_round *round, const struct store_task *task,
+                   enum st fn(struct bounced *b))
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct bounced b = {.round = round,
@@ -215,10 +229,143 @@ enum st calendar_bounce_work(struct calendar_round *round, const struct store_ta
                         .directory = directory,
                         .arena = arena_new("bounce", ARENA_BYTES_MAX),
                         .tx_arena = arena_new("bounce", ARENA_BYTES_MAX),
+                        .round_count = round->count,
                         .now_ms = sys_now_ms()};
-    enum st st = work(&b);
+    enum st st = fn(&b);
 
     arena_free(&b.tx_arena);
     arena_free(&b.arena);
     return st == ST_NOT_FOUND ? ST_OK : st; /* somebody else did the task */
+}
+
+enum st calendar_bounce_work(struct calendar_round *round, const struct store_task *task)
+{
+    return run(round, task, work);
+}
+
+/* --- a report that came --- */
+
+/* "rfc822; bob@b.test" */
+static struct slice behind_type(struct slice value)
+{
+    size_t semicolon = slice_find(value, ';');
+
+    return slice_trim(semicolon == SIZE_MAX ? value : slice_sub(value, semicolon + 1, SIZE_MAX));
+}
+
+static struct slice field_of(struct arena *arena, struct slice group, const char *name)
+{
+    struct mime_field field;
+
+    return mime_field_find(group, slice_str(name), &field)
+               ? slice_trim(mime_unfold(arena, field.value))
+               : SLICE("");
+}
+
+/* The fields up to a blank line, taken off *rest; false at the end. */
+static bool next_group(struct slice *rest, struct slice *group_r)
+{
+    struct mime_field field;
+
+    while (rest->len > 0 && (rest->ptr[0] == '\r' || rest->ptr[0] == '\n'))
+        *rest = slice_sub(*rest, 1, SIZE_MAX);
+    *group_r = *rest;
+    while (mime_field_next(rest, &field))
+        continue;
+    group_r->len -= rest->len;
+    return group_r->len > 0;
+}
+
+bool calendar_bounce_next(struct arena *arena, struct slice *rest,
+                          struct calendar_bounce_rcpt *rcpt_r)
+{
+    AUTO(buf) struct buf answer = BUF(STORE_ANSWER_BYTES_MAX);
+    struct slice group;
+    uint64_t subject;
+    uint64_t detail;
+
+    while (next_group(rest, &group)) {
+        struct slice original = behind_type(field_of(arena, group, "Original-Recipient"));
+        struct slice final = behind_type(field_of(arena, group, "Final-Recipient"));
+        struct slice said = behind_type(field_of(arena, group, "Diagnostic-Code"));
+        struct slice status = field_of(arena, group, "Status");
+
+        rcpt_r->address = original.len > 0 ? original : final;
+        if (rcpt_r->address.len == 0 || slice_find(rcpt_r->address, '\n') != SIZE_MAX ||
+            !slice_ieq(field_of(arena, group, "Action"), SLICE("failed")))
+            continue;
+        if (!read_enhanced(said, &subject, &detail))
+            buf_putf(&answer, "%.*s ", (int)(status.len < 20 ? status.len : 20), status.ptr);
+        buf_put(&answer, slice_sub(said, 0, answer.bytes_max - answer.len));
+        rcpt_r->answer = arena_copy(arena, slice_trim(buf_slice(&answer)));
+        return true;
+    }
+    return false;
+}
+
+/* A task for each recipient that failed. */
+static enum st spread_body(struct store_tx *tx, void *arg)
+{
+    struct bounced *b = arg;
+    AUTO(buf) struct buf text = BUF(ical_limits_default.bytes_max);
+    struct slice rest = b->status;
+    struct calendar_bounce_rcpt rcpt;
+    enum st st = store_task_done(tx, b->task);
+
+    ical_write(b->message, &text);
+    b->round->count = b->round_count;
+    arena_reset(b->tx_arena);
+    for (size_t i = 0; st == ST_OK && i < REPORTED_MAX && !text.over; i++) {
+        if (!calendar_bounce_next(b->tx_arena, &rest, &rcpt))
+            break;
+        const struct calendar_bounce bounce = {.account_id = b->task->account_id,
+                                               .sender = b->task->rcpt,
+                                               .rcpts = rcpt.address,
+                                               .answer = rcpt.answer,
+                                               .text = buf_slice(&text)};
+        st = calendar_bounce_leave(b->round, tx, &bounce, b->now_ms);
+    }
+    return st;
+}
+
+/* Anybody can write one. From outside it is taken as imip_accept takes what is known; it
+ * changes nothing but the status of an attendee in an object that is here. */
+static bool is_believed(struct bounced *b)
+{
+    enum calendar_imip_accept accept = calendar_imip_accept(conf_get()->imip_accept);
+    struct slice origin = b->task->body;
+    struct slice guid, kind;
+
+    if (accept == CALENDAR_IMIP_OFF || !slice_split(&origin, ' ', &guid) ||
+        !slice_split(&origin, ' ', &kind))
+        return false;
+    return accept != CALENDAR_IMIP_INSIDE || slice_eq(kind, SLICE(ROUTER_HANDED_OVER));
+}
+
+static enum st work_report(struct bounced *b)
+{
+    AUTO(buf) struct buf text = BUF(STATUS_BYTES_MAX);
+    struct store *store = calendar_store(b->round->calendar);
+    const struct mime_part *root;
+    const struct mime_part *imip = NULL;
+    const struct mime_part *status = NULL;
+    enum st st = calendar_imip_root(store, b->arena, b->task->blob_id, &root);
+
+    if (st == ST_OK && root != NULL && is_believed(b))
+        status = router_task_report_part(root, &imip);
+    if (status != NULL) {
+        st = calendar_imip_bytes(store, b->task->blob_id, status->body_start, status->body_end,
+                                 &text);
+        b->status = arena_copy(b->arena, buf_slice(&text));
+        if (st == ST_OK)
+            st = read_part(b, imip);
+    }
+    if (st != ST_OK && st != ST_NOT_FOUND)
+        return st;
+    return store_write(store, b->message != NULL ? spread_body : end_body, b);
+}
+
+enum st calendar_report_work(struct calendar_round *round, const struct store_task *task)
+{
+    return run(round, task, work_report);
 }

@@ -17,7 +17,8 @@
 #include <string.h>
 
 #define LOOKUP_BYTES_MAX GIB
-#define TOGETHER_MAX 100 /* attendees in one question; Exchange takes no more */
+#define DETAIL_BYTES_MAX (128 * MIB) /* of it */
+#define TOGETHER_MAX 100             /* attendees in one question; Exchange takes no more */
 
 struct seat {
     struct calendar_connector_plan plan;
@@ -38,7 +39,8 @@ struct calendar_connector_lookup {
     struct calendar_connector_ask ask; /* its texts are the board's */
     struct calendar_who outsider;
     uint64_t start_ms;
-    uint64_t look_ms; /* when to look again, without an answer */
+    size_t detail_bytes; /* that details took of the arena */
+    uint64_t look_ms;    /* when to look again, without an answer */
     struct seat *seats;
     const struct seat **over; /* in the order in which they came to an end */
     size_t over_count, given_count;
@@ -240,12 +242,15 @@ static void add_details(struct calendar_connector_lookup *lookup,
                                             .from_s = lookup->ask.from_s,
                                             .until_s = lookup->ask.until_s,
                                             .but_uid = lookup->ask.but_uid,
+                                            .bytes_max = DETAIL_BYTES_MAX - lookup->detail_bytes,
                                             .rows = said->rows,
                                             .count = said->count};
+    size_t bytes = 0;
 
     if (calendar_detail(lookup->connector->calendar, lookup->arena, &ask, &said->events,
-                        &said->event_count) != ST_OK)
+                        &said->event_count, &bytes) != ST_OK)
         said->events = NULL;
+    lookup->detail_bytes += bytes < ask.bytes_max ? bytes : ask.bytes_max;
 }
 
 /* All whose calendars are here, in one transaction. */

@@ -17,7 +17,11 @@ struct calendar_connector *calendar_connector_new(struct calendar *calendar);
 /* Before any question: this server is one of a domain. It answers the others from now on, and asks
  * them. */
 void calendar_connector_use_cluster(struct calendar_connector *connector, struct cluster *cluster);
-/* No question is out any more, or will be; those under way come to their end. NULL is fine. */
+/* The server ends: what is asked of others comes to nothing within a second. Does not wait. NULL is
+ * fine. */
+void calendar_connector_hurry(struct calendar_connector *connector);
+/* After calendar_connector_hurry(), which it calls. No question is out any more, or will be; those
+ * under way come to their end. NULL is fine. */
 void calendar_connector_stop(struct calendar_connector *connector);
 void calendar_connector_free(struct calendar_connector **connector); /* NULL is fine */
 

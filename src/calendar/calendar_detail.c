@@ -11,8 +11,9 @@
 
 #include <stdlib.h>
 
-#define INSTANCES_MAX 4000  /* of one object */
-#define TEXT_BYTES_MAX 1024 /* of a subject or place */
+#define DETAIL_BYTES (4 * sizeof(struct calendar_detail)) /* with lists that were outgrown */
+#define INSTANCES_MAX 4000                                /* of one object */
+#define TEXT_BYTES_MAX 1024                               /* of a subject or place */
 
 struct looking {
     struct calendar *calendar;
@@ -24,14 +25,16 @@ struct looking {
     struct store_calendar_account account;
     struct calendar_detail *details;
     size_t count, cap;
-    bool any; /* a calendar may be read */
+    size_t bytes; /* of the arena, about */
+    bool any;     /* a calendar may be read */
 };
 
 /* --- events --- */
 
 static enum st add(struct looking *l, struct calendar_detail detail)
 {
-    if (l->count == CALENDAR_DETAILS_MAX)
+    l->bytes += DETAIL_BYTES + detail.subject.len + detail.place.len;
+    if (l->count == CALENDAR_DETAILS_MAX || l->bytes > l->ask->bytes_max)
         return ST_TOO_BIG;
     if (l->count == l->cap)
         l->details = arena_grow(l->arena, l->details, l->count, &l->cap, sizeof(*l->details));
@@ -211,7 +214,7 @@ void calendar_detail_rest(struct arena *arena, const struct calendar_busy_row *r
 
 enum st calendar_detail(struct calendar *calendar, struct arena *arena,
                         const struct calendar_detail_ask *ask, struct calendar_detail **details_r,
-                        size_t *count_r)
+                        size_t *count_r, size_t *bytes_r)
 {
     const struct calendar_limits limits = {conf_get()->calendar_object_bytes_max,
                                            conf_get()->calendar_attendees_max};
@@ -221,6 +224,7 @@ enum st calendar_detail(struct calendar *calendar, struct arena *arena,
     l.object = arena_new("details", calendar_object_arena_bytes(&limits));
     enum st st = store_read(calendar_store(calendar), body, &l);
     arena_free(&l.object);
+    *bytes_r = l.bytes;
     if (st != ST_OK)
         return st;
     calendar_detail_rest(arena, ask->rows, ask->count, &l.details, &l.count);

@@ -103,11 +103,12 @@ void calendar_far_caldav_read(struct arena *arena, struct slice text, int64_t fr
                               int64_t until_s, const struct calendar_far_part *part);
 
 /* GetUserAvailability (MS-OXWAVLS section 2.2.4.1) in UTC, for 100 persons and 42 days at most;
- * the times are multiples of CALENDAR_FAR_EWS_INTERVAL_S. */
+ * the times are multiples of CALENDAR_FAR_EWS_INTERVAL_S. impersonate: an address whose rights
+ * count (MS-OXWSCDATA, ExchangeImpersonation); "": the user's. */
 #define CALENDAR_FAR_EWS_INTERVAL_S INT64_C(900)
 #define CALENDAR_FAR_EWS_PERSONS_MAX 100
 void calendar_far_ews_write(const struct calendar_far_part *part, int64_t from_s, int64_t until_s,
-                            struct buf *out);
+                            const char *impersonate, struct buf *out);
 /* Its answer, in the order of the persons: those who are GOOD so far get more rows, or why they are
  * not any more. status is HTTP's: a fault may come with any. */
 void calendar_far_ews_read(struct arena *arena, struct slice text, int64_t from_s, int64_t until_s,

@@ -35,14 +35,29 @@ static void put_zone(struct buf *out)
                        "<t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone>\n"));
 }
 
+/* The first version that lets GetUserAvailability impersonate is 2010 SP2. */
+static void put_header(struct buf *out, const char *impersonate)
+{
+    if (impersonate[0] == '\0') {
+        buf_put(out, SLICE("<s:Header><t:RequestServerVersion Version=\"Exchange2007_SP1\"/>"
+                           "</s:Header>\n"));
+        return;
+    }
+    buf_put(out, SLICE("<s:Header><t:RequestServerVersion Version=\"Exchange2010_SP2\"/>"
+                       "<t:ExchangeImpersonation><t:ConnectingSID><t:PrimarySmtpAddress>"));
+    xml_write_text(out, slice_str(impersonate));
+    buf_put(out, SLICE("</t:PrimarySmtpAddress></t:ConnectingSID></t:ExchangeImpersonation>"
+                       "</s:Header>\n"));
+}
+
 void calendar_far_ews_write(const struct calendar_far_part *part, int64_t from_s, int64_t until_s,
-                            struct buf *out)
+                            const char *impersonate, struct buf *out)
 {
     buf_put(out, SLICE("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
                        "<s:Envelope xmlns:s=\"" SOAP "\" xmlns:m=\"" MESSAGES "\" xmlns:t=\"" TYPES
-                       "\">\n"
-                       "<s:Header><t:RequestServerVersion Version=\"Exchange2007_SP1\"/></s:Header>"
-                       "\n<s:Body><m:GetUserAvailabilityRequest>\n"));
+                       "\">\n"));
+    put_header(out, impersonate);
+    buf_put(out, SLICE("<s:Body><m:GetUserAvailabilityRequest>\n"));
     put_zone(out);
     buf_put(out, SLICE("<m:MailboxDataArray>\n"));
     for (size_t i = 0; i < part->count; i++) {

@@ -62,21 +62,29 @@ static void add_day(struct week *week, unsigned day, int64_t day_s, const struct
     add(week, day, free_s, ICAL_DAY_S);
 }
 
-static enum st read_rows(struct arena *arena, struct slice availability, struct ical_zones *zones,
-                         const struct ical_zone *zone, int64_t monday_s,
-                         struct calendar_busy_row **rows_r, size_t *count_r)
+struct reading {
+    struct arena *arena;
+    struct ical_zones *zones;
+    const struct ical_zone *zone;
+    int64_t monday_s; /* on its clock */
+    struct calendar_busy_row *rows;
+    size_t count;
+};
+
+static enum st read_rows(struct reading *r, struct slice availability)
 {
     struct ical_comp *vcalendar = NULL;
     struct ical_error error;
 
     if (availability.len == 0)
         return ST_NOT_FOUND;
-    enum st st = ical_parse(arena, availability, &ical_limits_default, &vcalendar, &error);
-    return st != ST_OK
-               ? st
-               : calendar_availability(arena, vcalendar, ical_tz_new(arena, vcalendar, zones), zone,
-                                       utc(zone, monday_s), utc(zone, monday_s + DAYS * ICAL_DAY_S),
-                                       AVAILABLE_MAX, rows_r, count_r, &error);
+    enum st st = ical_parse(r->arena, availability, &ical_limits_default, &vcalendar, &error);
+    if (st != ST_OK)
+        return st;
+    return calendar_availability(r->arena, vcalendar, ical_tz_new(r->arena, vcalendar, r->zones),
+                                 r->zone, utc(r->zone, r->monday_s),
+                                 utc(r->zone, r->monday_s + DAYS * ICAL_DAY_S), AVAILABLE_MAX,
+                                 &r->rows, &r->count, &error);
 }
 
 size_t calendar_hours(struct arena *arena, struct slice availability, struct ical_zones *zones,
@@ -85,15 +93,14 @@ size_t calendar_hours(struct arena *arena, struct slice availability, struct ica
 {
     const int32_t today = ical_day_of(local(zone, at_s));
     const int64_t monday_s = (today - (int64_t)ical_weekday(today)) * ICAL_DAY_S;
-    struct calendar_busy_row *rows = NULL;
+    struct reading r = {arena, zones, zone, monday_s, NULL, 0};
     struct week week = {hours_r, 0};
-    size_t count = 0;
 
-    if (read_rows(arena, availability, zones, zone, monday_s, &rows, &count) != ST_OK) {
+    if (read_rows(&r, availability) != ST_OK) {
         hours_r[0] = (struct calendar_hours){WEEKDAYS, FROM_MIN, UNTIL_MIN};
         return 1;
     }
     for (unsigned day = 0; day < DAYS; day++)
-        add_day(&week, day, monday_s + day * ICAL_DAY_S, zone, rows, count);
+        add_day(&week, day, monday_s + day * ICAL_DAY_S, zone, r.rows, r.count);
     return week.count;
 }

@@ -79,8 +79,8 @@ static enum st add_bytes(void *ctx, struct slice bytes)
     return ST_OK;
 }
 
-static enum st read_bytes(struct store *store, int64_t blob_id, uint64_t from, uint64_t until,
-                          struct buf *out)
+enum st calendar_imip_bytes(struct store *store, int64_t blob_id, uint64_t from, uint64_t until,
+                            struct buf *out)
 {
     uint64_t len = until > from ? until - from : 0;
 
@@ -88,29 +88,38 @@ static enum st read_bytes(struct store *store, int64_t blob_id, uint64_t from, u
                      out);
 }
 
-/* Of a large mail no more than its header and the part. */
-enum st calendar_imip_part(struct store *store, struct arena *arena, int64_t blob_id,
-                           const struct mime_part **part_r, struct buf *raw, struct buf *header)
+enum st calendar_imip_root(struct store *store, struct arena *arena, int64_t blob_id,
+                           const struct mime_part **root_r)
 {
     AUTO(buf) struct buf envelope = BUF(STRUCTURE_BYTES_MAX);
     AUTO(buf) struct buf structure = BUF(STRUCTURE_BYTES_MAX);
     struct blob_packed packed;
-    const struct mime_part *root;
-    const struct mime_part *part = NULL;
     enum st st = blob_packed_look(store, blob_id, &packed, &envelope, &structure);
 
-    *part_r = NULL;
+    *root_r = NULL;
     if (st != ST_OK)
         return st;
     struct slice kept = arena_copy(arena, buf_slice(&structure));
-    if (mime_structure_read(arena, kept, &root) == ST_OK)
-        part = router_task_imip_part(root);
-    if (part == NULL)
-        return ST_OK;
-    *part_r = part;
-    if (header != NULL)
-        st = read_bytes(store, blob_id, 0, root->body_start, header);
-    return st == ST_OK ? read_bytes(store, blob_id, part->body_start, part->body_end, raw) : st;
+    if (mime_structure_read(arena, kept, root_r) != ST_OK)
+        *root_r = NULL;
+    return ST_OK;
+}
+
+/* Of a large mail no more than its header and the part. */
+static enum st read_mail(struct coming *c)
+{
+    struct store *store = calendar_store(c->round->calendar);
+    int64_t blob_id = c->task->blob_id;
+    const struct mime_part *root;
+    enum st st = calendar_imip_root(store, c->arena, blob_id, &root);
+
+    c->part = st == ST_OK ? router_task_imip_part(root) : NULL;
+    if (c->part == NULL)
+        return st;
+    st = calendar_imip_bytes(store, blob_id, 0, root->body_start, &c->header);
+    return st == ST_OK ? calendar_imip_bytes(store, blob_id, c->part->body_start, c->part->body_end,
+                                             &c->raw)
+                       : st;
 }
 
 /* --- nothing comes of it --- */
@@ -232,7 +241,7 @@ static enum st work(struct coming *c)
     enum st st = store_read(store, read_account, c);
 
     if (st == ST_OK)
-        st = calendar_imip_part(store, c->arena, c->task->blob_id, &c->part, &c->raw, &c->header);
+        st = read_mail(c);
     /* The account or the mail is gone, or it is none of ours. */
     if (st == ST_NOT_FOUND || (st == ST_OK && c->part == NULL))
         return store_write(store, end_body, c);

@@ -74,12 +74,12 @@ bool calendar_imip_names_us(const struct directory *directory, struct slice from
 
 /* --- at work --- */
 
-/* Of the mail its part text/calendar with a method, as it lies there into raw, and the mail's
- * header block (NULL: nobody asks), each up to its ceiling. *part_r in arena; NULL: it has none.
- * ST_NOT_FOUND: the mail is gone. */
-MUST_USE enum st calendar_imip_part(struct store *store, struct arena *arena, int64_t blob_id,
-                                    const struct mime_part **part_r, struct buf *raw,
-                                    struct buf *header);
+/* The mail's structure in arena; NULL: none can be read. ST_NOT_FOUND: it is gone. */
+MUST_USE enum st calendar_imip_root(struct store *store, struct arena *arena, int64_t blob_id,
+                                    const struct mime_part **root_r);
+/* Bytes of the mail as they lie there, up to out's ceiling. */
+MUST_USE enum st calendar_imip_bytes(struct store *store, int64_t blob_id, uint64_t from,
+                                     uint64_t until, struct buf *out);
 
 /* The first count recipients of a task of kind STORE_TASK_ITIP, who have no account here: one
  * transaction puts a mail into the queue (or a mailbox, where a group's member lies behind an

@@ -11,6 +11,7 @@
 #include "ical/ical_time.h"
 #include "log/log.h"
 #include "mime/mime_address.h"
+#include "mime/mime_xtext.h"
 #include "router/router.h"
 #include "router/router_task.h"
 #include "store/store_blob.h"
@@ -67,6 +68,20 @@ static struct slice mail_of(struct arena *arena, struct slice address)
     return directory_name_join(arena, spec.local, spec.domain);
 }
 
+/* So that a report names him as he was invited, wherever his mail goes on to (RFC 3461 section
+ * 4.2). What is beyond ASCII has no such form that every server passes on. */
+static struct slice orcpt_of(struct arena *arena, struct slice mail)
+{
+    AUTO(buf) struct buf text = BUF(4 * ADDRESS_BYTES_MAX);
+
+    for (size_t i = 0; i < mail.len; i++)
+        if ((unsigned char)mail.ptr[i] >= 0x80)
+            return SLICE("");
+    buf_put(&text, SLICE("rfc822;"));
+    mime_xtext_encode(mail, &text);
+    return text.over ? SLICE("") : arena_copy(arena, buf_slice(&text));
+}
+
 static bool resolve(struct sending *s, struct slice mail)
 {
     struct router_rcpt *rcpt = &s->rcpts[s->count];
@@ -78,6 +93,7 @@ static bool resolve(struct sending *s, struct slice mail)
         router_resolve(s->directory, slice_sub(mail, 0, at), slice_sub(mail, at + 1, SIZE_MAX),
                        &s->targets, &rcpt->reach);
     rcpt->address = mail;
+    rcpt->orcpt = orcpt_of(s->arena, mail);
     return verdict == ROUTER_OK || verdict == ROUTER_FOREIGN;
 }
 

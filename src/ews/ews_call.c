@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define ARENA_BYTES_MAX (512 * MIB)
-#define ANSWER_BYTES_MAX (64 * MIB)
 
 static const struct operation {
     const char *name;
@@ -60,7 +59,7 @@ static struct ews_call *call_new(struct ews_context *context, struct http_reques
     call->begun_ms = sys_mono_ms();
     call->operation = "";
     buf_init(&call->body, conf_get()->ews_xml_bytes_max);
-    buf_init(&call->out, ANSWER_BYTES_MAX);
+    buf_init(&call->out, EWS_ANSWER_BYTES_MAX);
     http_request_mine_set(request, call);
     return call;
 }
@@ -135,7 +134,7 @@ static void reply(struct ews_call *call)
         ews_fail(call, "ErrorResultSetTooBig", "The answer would be over a limit");
     if (call->fault.code != NULL) {
         buf_fini(&call->out);
-        buf_init(&call->out, ANSWER_BYTES_MAX);
+        buf_init(&call->out, EWS_ANSWER_BYTES_MAX);
         ews_fault_write(&call->out, &call->fault);
         refused(call, call->fault.code, call->fault.why);
     }

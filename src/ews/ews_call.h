@@ -5,6 +5,7 @@
 #include "ews/ews.h"
 #include "ews/ews_xml.h"
 
+#define EWS_ANSWER_BYTES_MAX (64 * MIB)
 #define EWS_XML_TYPE "text/xml; charset=utf-8"
 
 /* What a path names. */

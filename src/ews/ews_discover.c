@@ -36,7 +36,7 @@ static void put_text(struct buf *out, const char *name, struct slice text)
 
 static void pox_error(struct ews_call *call, unsigned code, const char *why)
 {
-    const int64_t day_s = sys_now_ms() / 1000 % (24 * 3600);
+    const int64_t day_s = sys_now_ms() / 1000 % (INT64_C(24) * 3600);
 
     buf_clear(&call->out);
     buf_putf(&call->out,

@@ -81,6 +81,14 @@ static void tag(struct reading *r, struct slice text)
         end_line(r);
 }
 
+static uint32_t digit_of(char c)
+{
+    return c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
+           : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
+           : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
+                                  : 99;
+}
+
 /* Of "&amp;", "&#65;", "&#x41;" what it stands for; 0: it is none. */
 static uint32_t reference(struct slice name)
 {
@@ -101,12 +109,9 @@ static uint32_t reference(struct slice name)
         return 0;
     name = slice_sub(name, hex ? 2 : 1, name.len);
     for (size_t i = 0; i < name.len && i < 7; i++) {
-        const char c = name.ptr[i];
-        const uint32_t digit = c >= '0' && c <= '9'          ? (uint32_t)(c - '0')
-                               : hex && c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
-                               : hex && c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
-                                                             : 99;
-        if (digit == 99)
+        const uint32_t digit = digit_of(name.ptr[i]);
+
+        if (digit >= (hex ? 16 : 10))
             return 0;
         point = point * (hex ? 16 : 10) + digit;
     }
@@ -132,7 +137,7 @@ static void put_point(struct reading *r, uint32_t point)
 /* A '<' before anything else is one; where nobody sees anything, but for what ends that. */
 static bool begins_tag(const struct reading *r, struct slice rest)
 {
-    const char next = rest.len > 1 ? rest.ptr[1] : ' ';
+    const char next = (char)(rest.len > 1 ? rest.ptr[1] : ' ');
 
     if (rest.ptr[0] != '<')
         return false;

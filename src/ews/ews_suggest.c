@@ -3,7 +3,7 @@
 #include "ews/ews_time.h"
 
 #define MINUTE_S 60
-#define STEP_S (30 * MINUTE_S)
+#define STEP_S (INT64_C(30) * MINUTE_S)
 #define DAY_STEPS 48
 
 static const char *const qualities[EWS_QUALITY_MAX] = {"Poor", "Fair", "Good", "Excellent"};

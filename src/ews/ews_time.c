@@ -117,7 +117,7 @@ static void enter_span(struct ews_clock *clock, int64_t utc_s)
     clock->span.offset_s = clock->span.offset_s / MINUTE_S * MINUTE_S;
     const int32_t offset_s = clock->span.offset_s;
     const unsigned minutes = (unsigned)(offset_s < 0 ? -offset_s : offset_s) / MINUTE_S;
-    clock->offset[0] = minutes == 0 ? 'Z' : offset_s < 0 ? '-' : '+';
+    clock->offset[0] = (char)(minutes == 0 ? 'Z' : offset_s < 0 ? '-' : '+');
     clock->offset[3] = ':';
     put_two(clock->offset + 1, minutes / 60);
     put_two(clock->offset + 4, minutes % 60);

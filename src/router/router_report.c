@@ -229,7 +229,7 @@ static enum st store_report(struct report *r, const struct mime_part *root, char
                                      .envelope = root->envelope,
                                      .now_ms = sys_now_ms(),
                                      .sender = SLICE(""),
-                                     .origin = SLICE("report"),
+                                     .origin = SLICE(ROUTER_ORIGIN_REPORT),
                                      .flags = STORE_ENVELOPE_REPORT |
                                               (r->to_postmaster ? STORE_ENVELOPE_LAST : 0),
                                      .body_offset = sizeof(RETURN_PATH) - 1,

@@ -9,16 +9,26 @@ struct mime_part;
 
 /* The origin of a mail that is made for an account's calendar is "calendar NAME". */
 #define ROUTER_ORIGIN_CALENDAR "calendar"
+#define ROUTER_ORIGIN_REPORT "report" /* of a report that is made here */
 
-/* Whether it may be iMIP: a part text/calendar with a method (RFC 6047 section 2.4), not inside a
- * forwarded message. structure: of mime_structure_write(). Pure. */
-bool router_task_imip(struct slice structure);
-/* That part; NULL: there is none. */
+enum router_task_what {
+    ROUTER_TASK_NOTHING,
+    ROUTER_TASK_IMIP,   /* a part text/calendar with a method (RFC 6047 section 2.4), not inside a
+                           forwarded message */
+    ROUTER_TASK_REPORT, /* a delivery status notification (RFC 3464) that brings such a mail back */
+};
+/* What it may be for calendars. structure: of mime_structure_write(). Pure. */
+enum router_task_what router_task_what(struct slice structure);
+/* The part text/calendar with a method; NULL: there is none. */
 const struct mime_part *router_task_imip_part(const struct mime_part *root);
+/* The part message/delivery-status of a report, and in *imip_r that of the mail that it brings
+ * back; NULL: it is none, or brings none. */
+const struct mime_part *router_task_report_part(const struct mime_part *root,
+                                                const struct mime_part **imip_r);
 
 struct router_task {
     int64_t account_id;
-    bool imip;            /* router_task_imip() */
+    enum router_task_what what;
     struct slice sender;  /* the envelope's */
     struct slice address; /* the recipient as it was given */
     struct slice origin;  /* the envelope's */

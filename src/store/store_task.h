@@ -17,6 +17,7 @@ enum store_task_kind {
      * with a line end between them. body: the answer ("550 5.1.1 no such user") and, where there is
      * no mail (blob_id), a line end and the message. */
     STORE_TASK_BOUNCE = 4,
+    STORE_TASK_REPORT = 5, /* A delivered report of a failure, about iMIP; otherwise as MAIL. */
 };
 
 struct store_task {

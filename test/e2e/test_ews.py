@@ -285,6 +285,21 @@ def test_suggestions_are_times_when_all_are_free(shared, user, user2):
     assert times == ["2026-11-23T10:00:00Z", "2026-11-23T10:30:00Z", "2026-11-24T08:00:00Z", "2026-11-24T08:30:00Z"]
 
 
+def test_a_group_is_busy_when_one_of_it_is(shared, user, user2):
+    meeting(shared, user, start="20261123T100000Z")
+    meeting(shared, user2, start="20261123T110000Z", more="STATUS:TENTATIVE\n")
+    edit = lambda name, members: Ctl(shared).run("directory", "edit", "group", name, "--file", "-",
+                                                 input="".join(f"member = {m}\n" for m in members))
+    edit(f"inner-{user}", [user2, f"outer-{user}"])  # in one another
+    edit(f"outer-{user}", [user, f"inner-{user}", "a@other.test"])
+    edit(f"crowd-{user}", [f"crowd{n}" for n in range(101)])
+    told = responses(ask(shared, user, availability(at(f"outer-{user}"), at(f"crowd-{user}"), at(user), since="2026-11-23T09:00:00",
+                                                    until="2026-11-23T13:00:00")))
+    assert [code(r) for r in told] == ["NoError", "ErrorFreeBusyDLLimitReached", "NoError"]
+    assert (digits(told[0]), digits(told[2])) == ("00221100", "00220000")
+    assert told[0].find(f".//{T}Subject") is None and told[2].find(f".//{T}Subject").text == "Budget"
+
+
 def test_out_of_office_is_its_owners_business(shared, user, user2):
     text = (f"<m:SetUserOofSettingsRequest><t:Mailbox><t:Address>{at(user)}</t:Address></t:Mailbox><t:UserOofSettings>"
             "<t:OofState>Enabled</t:OofState><t:ExternalAudience>All</t:ExternalAudience><t:InternalReply><t:Message>Ha</t:Message>"
@@ -319,6 +334,15 @@ def test_an_unknown_zone_of_the_header_is_told(shared, user):
 def test_a_thousand_mailboxes_are_too_many(shared, user):
     assert fault(ask(shared, user, availability(*[at(f"user{n}") for n in range(1000)]))) == "ErrorMailboxDataArrayTooBig"
     assert len(responses(ask(shared, user, availability(*[at(f"user{n}") for n in range(100)])))) == 100
+
+
+def test_an_answer_that_grows_too_large_keeps_the_first_mailboxes(shared, user, user2):
+    long = "x" * 1000
+    bring(Ctl(shared), user, file_of(*[event(f"{n}-{user}", f"LOCATION:{long}\n", f"2026112{n % 8 + 1}T{n % 24:02}{n // 24 % 60:02}00Z", long)
+                                       for n in range(400)]))
+    told = responses(ask(shared, user, availability(*[at(user)] * 99, at(user2), since="2026-11-20T00:00:00", until="2026-12-01T00:00:00")))
+    codes = [code(r) for r in told]
+    assert codes[0] == "NoError" and set(codes[:99]) == {"NoError", "ErrorResultSetTooBig"} and codes[99] == "NoError"
 
 
 @pytest.mark.parametrize("body", [

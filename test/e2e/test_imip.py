@@ -7,7 +7,7 @@ from peer import Peer
 from server import Closed, Imap, PASSWORD, Smtp, wait_until
 from test_cluster import make_domain
 from test_ctl import Ctl
-from test_domain_routing import FAST
+from test_domain_routing import FAST, everywhere
 
 ALICE, BOB = "alice@a.test", "bob@b.test"
 
@@ -148,6 +148,11 @@ def settled(system, count):
     """So many mails were looked at for calendars."""
     looked = lambda: sum("event=imip_came" in l or "event=imip_refused" in l for l in system.server.lines) >= count
     wait_until(looked, what=f"{count} mails looked at")
+
+
+def tasks(system):
+    with sqlite3.connect(system.server.dir / "data" / "posthorse.db") as db:
+        return db.execute("SELECT count(*) FROM calendar_task").fetchone()[0]
 
 
 @pytest.fixture
@@ -308,6 +313,53 @@ def test_an_invitation_that_bounces_is_told_in_the_organizers_event(own, peer):
     wait_until(lambda: "carol@b.test" in peer.rcpts(), what="carol's")
     text = a.await_get("alice", "x.ics", lambda t: status(t, "dora") == "5.3")
     assert status(text, "carol") == "1.1" and status(text, "bob") == "1.1"
+
+
+def report(failed, original, more=""):
+    """A report of another make about that mail (RFC 3464)."""
+    return (f"From: MAILER-DAEMON@b.test\r\nTo: {ALICE}\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n"
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n\r\n--x\r\n\r\nSorry.\r\n--x\r\n"
+            f"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; b.test\r\n\r\n{more}"
+            f"Final-Recipient: rfc822; {failed}\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp;\r\n 550 gone\r\n\r\n"
+            "--x\r\nContent-Type: message/rfc822\r\n\r\n").encode() + original + b"\r\n--x--\r\n"
+
+
+def test_a_report_that_comes_later_is_told_in_the_organizers_event(peer):
+    a = System(servers.Server("sqlite"), "a.test", imip_accept="inside")
+    try:
+        a.knows("b.test", peer.port)
+        a.put("alice", "x.ics", event(attendees=(BOB, "carol@b.test")))
+        [[_, _, sent]] = wait_until(lambda: peer.mails, what="the invitation")
+        late = "Final-Recipient: rfc822; bob@b.test\r\nAction: delayed\r\nStatus: 4.2.0\r\n\r\n"
+        etag = a.get("alice", "x.ics")
+        send(a, "", ALICE, report("carol@b.test", sent, late))
+        wait_until(lambda: a.mails("alice"), what="the report")
+        wait_until(lambda: tasks(a) == 0, what="that it was looked at")
+        assert a.get("alice", "x.ics") == etag  # from outside, which is not believed
+        a.server.set(imip_accept="known")
+        send(a, "", ALICE, report("carol@b.test", sent, late))
+        text = a.await_get("alice", "x.ics", lambda t: "SCHEDULE-STATUS=5.2" in t)
+        assert re.search("SCHEDULE-STATUS=5.2[^\\n]*:mailto:carol", text) and text.count("SCHEDULE-STATUS=1.1") == 1, text
+        assert "was not delivered (5.2) to carol@b.test: 5.1.1 550 gone" in a.ctl.run("calendar", "log", "alice")
+    finally:
+        a.server.remove()
+
+
+def test_what_bounces_at_another_server_of_the_domain_is_told_at_home(peer):
+    members = make_domain(("a.test", "b.test"), settings=FAST, listen=("smtp", "submission", "imap", "http"))
+    try:
+        a = System.__new__(System)
+        a.server = members[0]
+        status, said = members[0].api("/v1/account/add", {"name": "alice", "password": PASSWORD})
+        assert status == 200, said
+        peer.answers["carol"] = "550 5.1.1 no such user"
+        everywhere(members, "foreign-domain", "far", f"domain = far.test\nmail_server = b.test\nhost = 127.0.0.1:{peer.port}\n")
+        a.put("alice", "x.ics", event(organizer="alice@example.test", attendees=("bob@far.test", "carol@far.test")))
+        text = a.await_get("alice", "x.ics", lambda t: "SCHEDULE-STATUS=5.2" in t)
+        assert re.search("SCHEDULE-STATUS=5.2[^\\n]*:mailto:carol", text) and text.count("SCHEDULE-STATUS=1.1") == 1, text
+    finally:
+        for member in members:
+            member.remove()
 
 
 def test_servers_of_one_domain_believe_each_other_but_not_who_only_says_so():

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "calendar/calendar.h"
 #include "calendar/calendar_far_data.h"
+#include "calendar/calendar_far_lack.h"
 #include "directory/directory.h"
 #include "ical/ical.h"
 #include "router_peer.h"
@@ -276,7 +277,7 @@ static void an_answer_to_get_user_availability_is_read(void **state)
 struct asked {
     const char *name, *script, *want, *why; /* script: what the server wants and says */
     enum directory_calendar_way way;
-    const char *path, *user;
+    const char *path, *user; /* an address: EWS impersonates it */
     size_t count, days;
     bool hangs;
 };
@@ -353,12 +354,17 @@ static const struct asked asked[] = {
      "S:HTTP/1.1 403 No\nS:Content-Length: 0\nS:\n",
      "b; ", "status 403", OUTBOX, "desk", 1, 1, false},
     {"EWS",
-     "request:POST /EWS/Exchange.asmx\nhas:Content-Type: "
+     "request:POST /EWS/Exchange.asmx\nhasnt:Impersonation\nhasnt:X-Anchor\nhas:Content-Type: "
      "text/xml\nhas:<t:Address>a@far.example<\n"
      "has:<t:StartTime>2026-12-01T00:00:00</t:StartTime><t:EndTime>2026-12-02T00:00:00<\n" HTTP
      "R:" ANSWER(ONE(VIEW("FreeBusy")
                          EVENTS(EVENT("2026-11-01T00:00:00", "2026-12-01T04:00:00", "Busy")))) "\n",
      "g 0-4/3; ", "", EWS, "", 1, 1, false},
+    {"EWS, as somebody",
+     "request:POST\nhas:X-AnchorMailbox: desk&co@far.example\nhas:<t:PrimarySmtpAddress>"
+     "desk&amp;co@far.example</t:PrimarySmtpAddress></t:ConnectingSID></t:ExchangeImpersonation>\n"
+     "has:Exchange2010_SP2\n" HTTP "R:" ANSWER(ONE(VIEW("FreeBusy"))) "\n",
+     "g; ", "", EWS, "desk&co@far.example", 1, 1, false},
     {"EWS, 100 days: three pieces",
      "request:POST\nhas:2026-12-01T00:00:00<\nhas:2027-01-12T00:00:00<\n" HTTP "R:" ANSWER(ONE(VIEW(
          "FreeBusy"))) "\n" NEXT
@@ -412,8 +418,12 @@ static void ask_one(struct calendar *calendar, const struct asked *row)
     struct calendar_far_answer answers[2];
 
     buf_putf(&url, "http://127.0.0.1:%u%s", port, row->path);
-    const struct directory_calendar way = {
-        .way = row->way, .url = url.ptr, .user = row->user, .password = "p"};
+    const struct directory_calendar way = {.way = row->way,
+                                           .url = url.ptr,
+                                           .user = row->user,
+                                           .password = "p",
+                                           .impersonate =
+                                               strchr(row->user, '@') != NULL ? row->user : ""};
     const struct calendar_far_ask ask = {
         .calendar = &way,
         .asker = SLICE("me@home.example"),
@@ -454,6 +464,71 @@ static void each_person_has_an_answer_whatever_the_foreign_system_does(void **st
     }
 }
 
+static const char no_query[] =
+    "request:REPORT /a/ HTTP\nhas:free-busy-query\n" STATUS("501 No") "request:REPORT /a/ HTTP\n"
+    "has:calendar-query\n" EVENTS_OF("") NEXT
+    "request:REPORT /a/ HTTP\nhas:calendar-query\n" STATUS("501 No")
+    "request:REPORT /a/ HTTP\nhas:free-busy-query\n" HTTP VFREEBUSY;
+
+static void a_server_without_free_busy_query_is_not_asked_for_one_each_time(void **state)
+{
+    static const struct asked row = {"", no_query, "g; b; g 0-4/3; ", "", EACH, "", 1, 1, false};
+    static const struct slice address = {"a@far.example", 13};
+    struct calendar *calendar = calendar_new(&(struct calendar_context){.server_name = "t"});
+    AUTO(buf) struct buf url = BUF(KIB), got = BUF(KIB);
+    uint16_t port;
+    struct router_peer_server *peer = router_peer_start(row.script, NULL, &port);
+
+    buf_putf(&url, "http://127.0.0.1:%u%s", port, row.path);
+    const struct directory_calendar way = {
+        .way = row.way, .url = url.ptr, .user = "", .password = "", .impersonate = ""};
+    const struct calendar_far_ask ask = {.calendar = &way,
+                                         .addresses = &address,
+                                         .count = 1,
+                                         .from_s = FROM_S,
+                                         .until_s = UNTIL_S,
+                                         .deadline_ms = sys_mono_ms() + 20000,
+                                         .bytes_max = MIB};
+    for (int i = 0; i < 3; i++) {
+        struct arena *arena = arena_new("t", calendar_far_arena_bytes(&ask));
+        struct calendar_far_answer answer;
+
+        calendar_far_ask(calendar, arena, &ask, &answer);
+        show(&(struct calendar_far_part){&(struct calendar_far_person){.answer = answer.answer,
+                                                                       .rows = answer.rows,
+                                                                       .count = answer.count,
+                                                                       .from_s = answer.from_s,
+                                                                       .until_s = answer.until_s},
+                                         1},
+             &got);
+        arena_free(&arena);
+    }
+    T_EQ_SLICE(buf_slice(&got), slice_str(row.want));
+    router_peer_end(&peer);
+    calendar_free(&calendar);
+}
+
+static void what_a_system_lacks_is_known_for_a_while_and_of_so_many(void **state)
+{
+    struct calendar_far_lacks *lacks = calendar_far_lacks_new();
+    char url[40];
+
+    assert_false(calendar_far_lacks_query(lacks, "http://a/", 0));
+    for (unsigned i = 0; i <= CALENDAR_FAR_LACK_MAX; i++) {
+        snprintf(url, sizeof(url), "http://%u/", i);
+        calendar_far_lack_note(lacks, url, true, i);
+        calendar_far_lack_note(lacks, url, true, i);
+    }
+    assert_false(calendar_far_lacks_query(lacks, "http://0/", 100));
+    assert_true(calendar_far_lacks_query(lacks, "http://1/", 100));
+    assert_true(calendar_far_lacks_query(lacks, url, 100));
+    assert_true(calendar_far_lacks_query(lacks, "http://1/", CALENDAR_FAR_LACK_MS));
+    assert_false(calendar_far_lacks_query(lacks, "http://1/", CALENDAR_FAR_LACK_MS + 1));
+    calendar_far_lack_note(lacks, url, false, 100);
+    assert_false(calendar_far_lacks_query(lacks, url, 100));
+    calendar_far_lacks_free(&lacks);
+}
+
 static void an_address_that_is_hostile_stays_inside_its_element(void **state)
 {
     struct arena *arena = arena_new("t", MIB);
@@ -463,7 +538,7 @@ static void an_address_that_is_hostile_stays_inside_its_element(void **state)
         .organizer = SLICE("o@x"), .uid = "1", .from_s = FROM_S, .until_s = UNTIL_S};
 
     part.persons[0].address = SLICE("a</t:Address>&\r\nX-EVIL:1\r\n@far.example");
-    calendar_far_ews_write(&part, FROM_S, UNTIL_S, &ews);
+    calendar_far_ews_write(&part, FROM_S, UNTIL_S, "", &ews);
     calendar_far_caldav_write(arena, &request, &part, &caldav);
     assert_non_null(strstr(ews.ptr, "a&lt;/t:Address&gt;&amp;"));
     assert_null(strstr(caldav.ptr, "\r\nX-EVIL"));
@@ -477,6 +552,8 @@ int main(void)
         cmocka_unit_test(a_schedule_response_is_read),
         cmocka_unit_test(an_answer_to_get_user_availability_is_read),
         cmocka_unit_test(each_person_has_an_answer_whatever_the_foreign_system_does),
+        cmocka_unit_test(a_server_without_free_busy_query_is_not_asked_for_one_each_time),
+        cmocka_unit_test(what_a_system_lacks_is_known_for_a_while_and_of_so_many),
         cmocka_unit_test(an_address_that_is_hostile_stays_inside_its_element),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

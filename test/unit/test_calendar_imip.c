@@ -59,6 +59,40 @@ static void an_answer_says_what_became_of_the_message(void **state)
     }
 }
 
+static void of_a_report_only_failures_are_taken(void **state)
+{
+    static const char text[] =
+        "Reporting-MTA: dns; b.test\r\nAction: failed\r\n\r\n\r\n"
+        "Final-Recipient: RFC822 ;bob@b.test\r\nAction: delayed\r\n\r\n"
+        "Original-Recipient: rfc822; carol@b.test\r\nFinal-Recipient: rfc822; c@c.test\r\n"
+        "Action: FAILED\r\nStatus: 5.7.1 (no)\r\nDiagnostic-Code: smtp; 550\r\n 5.1.1 gone\r\n\r\n"
+        "Final-Recipient: rfc822; dora@b.test\nAction: failed\nStatus: 5.4.7\n\n"
+        "Final-Recipient: rfc822;\r\nAction: failed\r\n\r\n"
+        "Final-Recipient: eve@b.test\r\nAction: failed\r\n";
+    static const struct {
+        const char *address, *answer;
+    } want[] = {{"carol@b.test", "550 5.1.1 gone"}, {"dora@b.test", "5.4.7"}, {"eve@b.test", ""}};
+    struct arena *arena = arena_new("test", MIB);
+    struct slice rest = slice_str(text);
+    struct calendar_bounce_rcpt rcpt;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(want); i++) {
+        T_ROW(i, want[i].address);
+        assert_true(calendar_bounce_next(arena, &rest, &rcpt));
+        T_EQ_SLICE(rcpt.address, slice_str(want[i].address));
+        T_EQ_SLICE(rcpt.answer, slice_str(want[i].answer));
+    }
+    assert_false(calendar_bounce_next(arena, &rest, &rcpt));
+    for (size_t cut = 0; cut < sizeof(text); cut++) { /* it ends wherever it is cut */
+        rest = (struct slice){text, cut};
+        arena_reset(arena);
+        while (calendar_bounce_next(arena, &rest, &rcpt))
+            continue;
+    }
+    arena_free(&arena);
+}
+
 static void the_subject_says_what_it_is(void **state)
 {
     static const struct {
@@ -452,6 +486,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_says_what_became_of_the_message),
+        cmocka_unit_test(of_a_report_only_failures_are_taken),
         cmocka_unit_test(the_subject_says_what_it_is),
         cmocka_unit_test(rules_are_said_in_words_or_as_they_stand),
         cmocka_unit_test(times_are_told_by_the_organizers_clock_and_in_utc),

@@ -81,7 +81,7 @@ static enum st deliver_body(struct store_tx *tx, void *arg)
 {
     struct bench *b = arg;
     const struct router_task task = {.account_id = b->t->account_id,
-                                     .imip = b->imip,
+                                     .what = b->imip ? ROUTER_TASK_IMIP : ROUTER_TASK_NOTHING,
                                      .sender = b->sender,
                                      .address = SLICE("alice@localhost")};
     enum st st = blob_writer_commit(tx, b->body, SLICE(""), SLICE(""), &b->message.blob_id);
