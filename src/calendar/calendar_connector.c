@@ -502,9 +502,12 @@ static void plan(struct calendar_connector_lookup *lookup, size_t number,
     seat->sources = arena_many(lookup->arena, const char *, seat->plan.step_count + 1);
     for (size_t i = 0; i < seat->plan.step_count; i++) {
         seat->sources[i] = source_name(lookup->arena, &seat->plan.steps[i]);
-        if (seat->plan.steps[i].way != CALENDAR_CONNECTOR_HERE)
-            seat->plan.hedge[i].usual_ms =
-                calendar_usual_ms(lookup->connector->usual, slice_str(seat->sources[i]));
+        if (seat->plan.steps[i].way == CALENDAR_CONNECTOR_HERE)
+            continue;
+        const struct slice source = slice_str(seat->sources[i]);
+        seat->plan.hedge[i].usual_ms = calendar_usual_ms(lookup->connector->usual, source);
+        seat->plan.hedge[i].silent_ms =
+            calendar_usual_silent_ms(lookup->connector->usual, source, lookup->start_ms);
     }
     calendar_hedge_begin(&seat->hedge, seat->plan.hedge, seat->plan.step_count, lookup->start_ms,
                          ask->deadline_ms);

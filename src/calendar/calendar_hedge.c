@@ -25,20 +25,23 @@ void calendar_hedge_begin(struct calendar_hedge *hedge, const struct calendar_he
 
 /* --- time --- */
 
+static uint64_t usual_of(const struct calendar_hedge_step *step)
+{
+    uint64_t usual_ms = step->usual_ms > 0 ? step->usual_ms : CALENDAR_HEDGE_USUAL_MS;
+
+    return usual_ms > CALENDAR_HEDGE_USUAL_MIN_MS ? usual_ms : CALENDAR_HEDGE_USUAL_MIN_MS;
+}
+
 /* How long to wait for a source before the next is asked beside it: those that are left share what
  * is left of the first half of the time. */
 static uint64_t patience_ms(const struct calendar_hedge *hedge, size_t step, uint64_t now_ms)
 {
     uint64_t half_ms = hedge->start_ms + (hedge->deadline_ms - hedge->start_ms) / 2;
     uint64_t left_ms = now_ms < half_ms ? half_ms - now_ms : 0;
-    uint64_t usual_ms = hedge->steps[step].usual_ms;
+    uint64_t usual_ms = usual_of(&hedge->steps[step]);
     uint64_t share_ms = left_ms / (hedge->count - hedge->asked);
     bool round = step + 1 < hedge->count && hedge->steps[step + 1].kind == CALENDAR_HEDGE_DETOUR;
 
-    if (usual_ms == 0)
-        usual_ms = CALENDAR_HEDGE_USUAL_MS;
-    if (usual_ms < CALENDAR_HEDGE_USUAL_MIN_MS)
-        usual_ms = CALENDAR_HEDGE_USUAL_MIN_MS;
     if (round)
         usual_ms *= CALENDAR_HEDGE_PATIENCE;
     return usual_ms < share_ms ? usual_ms : share_ms;
@@ -51,9 +54,12 @@ static void give_up(struct calendar_hedge *hedge, size_t step)
     hedge->marks[step].given_up = true;
 }
 
-/* Those who should have answered by now; *late_ms_r: when the next one is late. */
-static void look_who_is_late(struct calendar_hedge *hedge, uint64_t now_ms, uint64_t *late_ms_r)
+/* Those who should have answered by now; *late_ms_r: when the next one is late. Returns how many
+ * are not late yet, and were silent before. */
+static size_t look_who_is_late(struct calendar_hedge *hedge, uint64_t now_ms, uint64_t *late_ms_r)
 {
+    size_t silent = 0;
+
     *late_ms_r = UINT64_MAX;
     for (size_t i = 0; i < hedge->count; i++) {
         const struct calendar_hedge_mark *mark = &hedge->marks[i];
@@ -64,7 +70,9 @@ static void look_who_is_late(struct calendar_hedge *hedge, uint64_t now_ms, uint
             give_up(hedge, i);
         else if (mark->late_ms < *late_ms_r)
             *late_ms_r = mark->late_ms;
+        silent += !mark->given_up && hedge->steps[i].silent_ms > usual_of(&hedge->steps[i]);
     }
+    return silent;
 }
 
 /* --- steps --- */
@@ -118,11 +126,13 @@ struct calendar_hedge_do calendar_hedge_next(struct calendar_hedge *hedge, uint6
         return (struct calendar_hedge_do){.act = CALENDAR_HEDGE_WON, .step = hedge->won};
     if (now_ms >= hedge->deadline_ms)
         return (struct calendar_hedge_do){.act = CALENDAR_HEDGE_OVER};
-    look_who_is_late(hedge, now_ms, &late_ms);
+    size_t silent = look_who_is_late(hedge, now_ms, &late_ms);
     size_t next = next_of(hedge);
     bool more = next < hedge->count;
     bool all_late = hedge->asked <= hedge->given_up;
-    if (more && all_late)
+    bool beside = more && hedge->steps[next].kind != CALENDAR_HEDGE_DETOUR &&
+                  hedge->asked <= hedge->given_up + silent;
+    if (more && (all_late || beside))
         return ask(hedge, next, now_ms);
     if (!more && (hedge->out == 0 || (hedge->has_part && all_late)))
         return (struct calendar_hedge_do){.act = CALENDAR_HEDGE_OVER};

@@ -1,19 +1,20 @@
 /* calendar_hedge.h: when the next source is asked, and whose answer counts. Pure: the sources in
  * their order, how long each usually takes, a deadline, and what was heard give what to do next.
  *
- * A source that does not answer within its usual time brings out the next one beside it, one that
- * fails at once; the first good answer counts, whoever gives it. Who has a part of one in hand asks
- * the others, too, but waits for none longer than it usually takes. Whatever the usual times say,
- * the last source is asked before half of the time is over, so that it has time to go on asking. */
+ * A source that does not answer within its usual time brings out the next one beside it, at once
+ * where an earlier question waits for longer than that already, and so does one that fails; the
+ * first good answer counts, whoever gives it. Who has a part of one in hand asks the others, too,
+ * but waits for none longer than it usually takes. Whatever the usual times say, the last source is
+ * asked before half of the time is over, so that it has time to go on asking. */
 #pragma once
 #include "base/base.h"
 
 struct arena;
 
 #define CALENDAR_HEDGE_STEPS_MAX 128
-#define CALENDAR_HEDGE_USUAL_MS 250    /* of a source nobody knows yet */
-#define CALENDAR_HEDGE_USUAL_MIN_MS 20 /* no earlier, however fast the source is */
-#define CALENDAR_HEDGE_PATIENCE 4      /* times that is waited before a detour is tried */
+#define CALENDAR_HEDGE_USUAL_MS 250   /* of a source nobody knows yet */
+#define CALENDAR_HEDGE_USUAL_MIN_MS 4 /* no earlier, however fast the source is */
+#define CALENDAR_HEDGE_PATIENCE 4     /* times that is waited before a detour is tried */
 
 enum calendar_hedge_kind {
     CALENDAR_HEDGE_OWN,    /* by this server itself: going round does not help */
@@ -25,7 +26,9 @@ struct calendar_hedge_step {
     enum calendar_hedge_kind kind;
     size_t twin; /* of a detour: the direct step of the same server, plus 1; 0: none. It is asked to
                   * go on where it cannot answer by itself or is late with it. */
-    uint64_t usual_ms; /* 95 of 100 answers come within it; 0: it is not known */
+    uint64_t usual_ms;  /* 95 of 100 answers come within it; 0: it is not known */
+    uint64_t silent_ms; /* so long it has owed an answer, to others too, without a word; 0: it does
+                         * not. Later than usual: the next, if direct, is asked with it */
 };
 
 enum calendar_hedge_answer {

@@ -35,6 +35,9 @@ static void put(struct calendar_question *question, size_t seat, const struct ca
         question->works = true;
     else
         question->why = copy->why;
+    if (copy->answer != CALENDAR_HEDGE_AWAY)
+        calendar_usual_heard(question->board->connector->usual, slice_str(question->source),
+                             sys_mono_ms());
     question->seats[seat].told = true;
     calendar_board_put(question->board, copy);
 }
@@ -240,7 +243,9 @@ static void run(void *ctx)
     struct calendar_question *question = ctx;
     struct calendar_connector *connector = question->board->connector;
     const uint64_t start_ms = sys_mono_ms();
+    const struct slice source = slice_str(question->source);
 
+    calendar_usual_asked(connector->usual, source, start_ms);
     if (question->step->way == CALENDAR_CONNECTOR_FOREIGN)
         ask_far(question);
     else if (connector->cluster != NULL)
@@ -248,8 +253,8 @@ static void run(void *ctx)
     else
         put_rest(question, CALENDAR_HEDGE_AWAY, "this server is of no domain");
     if (question->works)
-        calendar_usual_note(connector->usual, slice_str(question->source),
-                            sys_mono_ms() - start_ms);
+        calendar_usual_note(connector->usual, source, sys_mono_ms() - start_ms);
+    calendar_usual_ended(connector->usual, source);
     if (question->step->way == CALENDAR_CONNECTOR_FOREIGN) /* of servers the cluster tells */
         calendar_source_tell(connector->sources, question->source, question->works, question->why);
     calendar_board_unref(&question->board);

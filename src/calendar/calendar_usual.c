@@ -17,6 +17,8 @@ struct source {
     UT_hash_handle hh; /* in the order of their last note */
     unsigned counts[BUCKETS];
     unsigned count;
+    unsigned out;     /* questions */
+    uint64_t owes_ms; /* since when it owes a word; 0: it does not */
     size_t name_len;
     char name[NAME_BYTES_MAX];
 };
@@ -90,15 +92,23 @@ static struct source *make(struct calendar_usual *usual, struct slice name)
     return source;
 }
 
-void calendar_usual_note(struct calendar_usual *usual, struct slice source, uint64_t took_ms)
+/* Under the lock; it is the latest noted. */
+static struct source *touch(struct calendar_usual *usual, struct slice name)
 {
-    pthread_mutex_lock(&usual->lock);
-    struct source *found = find(usual, source);
+    struct source *found = find(usual, name);
+
     if (found != NULL)
         HASH_DEL(usual->sources, found);
     else
-        found = make(usual, source);
+        found = make(usual, name);
     HASH_ADD_KEYPTR(hh, usual->sources, found->name, found->name_len, found);
+    return found;
+}
+
+void calendar_usual_note(struct calendar_usual *usual, struct slice source, uint64_t took_ms)
+{
+    pthread_mutex_lock(&usual->lock);
+    struct source *found = touch(usual, source);
     found->counts[bucket_of(took_ms)]++;
     found->count++;
     if (found->count >= COUNT_MAX) {
@@ -125,4 +135,44 @@ uint64_t calendar_usual_ms(struct calendar_usual *usual, struct slice source)
     }
     pthread_mutex_unlock(&usual->lock);
     return ms;
+}
+
+/* --- silence --- */
+
+void calendar_usual_asked(struct calendar_usual *usual, struct slice source, uint64_t now_ms)
+{
+    pthread_mutex_lock(&usual->lock);
+    struct source *found = touch(usual, source);
+    found->out++;
+    if (found->owes_ms == 0)
+        found->owes_ms = now_ms;
+    pthread_mutex_unlock(&usual->lock);
+}
+
+void calendar_usual_heard(struct calendar_usual *usual, struct slice source, uint64_t now_ms)
+{
+    pthread_mutex_lock(&usual->lock);
+    struct source *found = find(usual, source);
+    if (found != NULL)
+        found->owes_ms = found->out > 1 ? now_ms : 0;
+    pthread_mutex_unlock(&usual->lock);
+}
+
+void calendar_usual_ended(struct calendar_usual *usual, struct slice source)
+{
+    pthread_mutex_lock(&usual->lock);
+    struct source *found = find(usual, source);
+    if (found != NULL && found->out > 0)
+        found->out--;
+    pthread_mutex_unlock(&usual->lock);
+}
+
+uint64_t calendar_usual_silent_ms(struct calendar_usual *usual, struct slice source,
+                                  uint64_t now_ms)
+{
+    pthread_mutex_lock(&usual->lock);
+    const struct source *found = find(usual, source);
+    uint64_t owes_ms = found != NULL ? found->owes_ms : 0;
+    pthread_mutex_unlock(&usual->lock);
+    return owes_ms > 0 && now_ms > owes_ms ? now_ms - owes_ms : 0;
 }

@@ -1,5 +1,6 @@
 /* calendar_usual.h: how long a source usually takes to answer: the time within which 95 of 100
- * answers came, the latest counting most. In memory; any thread. */
+ * answers came, the latest counting most; and whether it says nothing any more. In memory; any
+ * thread. Times are of sys_mono_ms(). */
 #pragma once
 #include "base/base.h"
 
@@ -13,3 +14,12 @@ void calendar_usual_free(struct calendar_usual **usual); /* NULL is fine */
 void calendar_usual_note(struct calendar_usual *usual, struct slice source, uint64_t took_ms);
 /* At most a quarter too much; 0: too few answers are known. */
 uint64_t calendar_usual_ms(struct calendar_usual *usual, struct slice source);
+
+/* A question went out to it; then calendar_usual_heard() for each time it says anything, whatever
+ * it is, and once calendar_usual_ended(). */
+void calendar_usual_asked(struct calendar_usual *usual, struct slice source, uint64_t now_ms);
+void calendar_usual_heard(struct calendar_usual *usual, struct slice source, uint64_t now_ms);
+void calendar_usual_ended(struct calendar_usual *usual, struct slice source);
+/* For how long a question waits, or waited in vain, with not a word from it since then; 0: none. */
+uint64_t calendar_usual_silent_ms(struct calendar_usual *usual, struct slice source,
+                                  uint64_t now_ms);

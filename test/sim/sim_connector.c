@@ -21,6 +21,7 @@
 #define ATTENDEES_MAX 20
 #define DEADLINE_MS 5000
 #define USUAL_MS 80
+#define SILENT_MS 500
 #define REFUSED_MS 2
 #define GIVEN_UP_MS 1500 /* a connection that nobody answers */
 #define TOGETHER_MAX 8
@@ -272,6 +273,14 @@ static void go_on(struct lookup *lookup, struct node *node)
     put(lookup, next_ms, &timer);
 }
 
+static bool is_silent(const struct con_world *world, const struct calendar_connector_step *step)
+{
+    return step->way == CALENDAR_CONNECTOR_SERVER
+               ? world->silent_servers[con_world_server(world, step->server->name)]
+               : step->way == CALENDAR_CONNECTOR_FOREIGN &&
+                     world->silent_fars[con_world_doc(step->foreign->name)];
+}
+
 static void arrive(struct lookup *lookup, struct node *node)
 {
     struct con_world *world = lookup->world;
@@ -292,8 +301,10 @@ static void arrive(struct lookup *lookup, struct node *node)
             .pass_busy = true};
 
         calendar_connector_plan(&question, lookup->arena, &seat->plan);
-        for (size_t k = 0; k < seat->plan.step_count; k++)
+        for (size_t k = 0; k < seat->plan.step_count; k++) {
             seat->plan.hedge[k].usual_ms = USUAL_MS;
+            seat->plan.hedge[k].silent_ms = is_silent(world, &seat->plan.steps[k]) ? SILENT_MS : 0;
+        }
         calendar_hedge_begin(&seat->hedge, seat->plan.hedge, seat->plan.step_count, lookup->now_ms,
                              node->deadline_ms);
     }

@@ -53,6 +53,7 @@ struct con_world {
     bool cut[CON_SERVERS_MAX][CON_SERVERS_MAX]; /* from, to */
     uint32_t link_ms[CON_SERVERS_MAX][CON_SERVERS_MAX];
     uint32_t store_ms[CON_SERVERS_MAX], far_ms[CON_DOCS_MAX];
+    bool silent_servers[CON_SERVERS_MAX], silent_fars[CON_DOCS_MAX]; /* it is thought of them */
     struct health_server known[CON_SERVERS_MAX][CON_SERVERS_MAX];
     struct health_view views[CON_SERVERS_MAX];
 };

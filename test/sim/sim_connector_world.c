@@ -197,6 +197,12 @@ static uint32_t time_of(struct con_world *world, enum con_fault fault)
     return (fault == CON_SLOW ? 100 : 1) + below(world, fault == CON_SLOW ? 100 : 15);
 }
 
+/* Whether it is thought to be: mostly rightly. */
+static bool silent(struct con_world *world, enum con_fault fault)
+{
+    return !world->calm && sim_chance(&world->random, fault == CON_HUNG ? 70 : 10);
+}
+
 void con_world_faults(struct con_world *world)
 {
     uint32_t percent = below(world, 70);
@@ -223,6 +229,10 @@ void con_world_faults(struct con_world *world)
         }
     for (uint32_t i = 0; i < world->server_count; i++)
         look_round(world, i);
+    for (uint32_t i = 0; i < world->server_count; i++)
+        world->silent_servers[i] = silent(world, world->servers[i]);
+    for (uint32_t i = 0; i < world->doc_count; i++)
+        world->silent_fars[i] = silent(world, world->fars[i]);
 }
 
 /* --- what is true --- */

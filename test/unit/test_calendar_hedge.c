@@ -8,9 +8,9 @@
 
 #define DEADLINE_MS 5000
 
-/* Sources "d100 r50=1": kind (own, direct, round), usual time, twin; what is heard, "120:0+" as
- * time:step and + good, / a part, - bad, ? garbage, x unknown, ! away; and what is done, "0:0 100:1
- * won 1@120". */
+/* Sources "d100 r50=1 d9~20": kind (own, direct, round), usual time, twin, silence; what is heard,
+ * "120:0+" as time:step and + good, / a part, - bad, ? garbage, x unknown, ! away; and what is
+ * done, "0:0 100:1 won 1@120". */
 struct row {
     const char *what;
     const char *sources;
@@ -34,7 +34,15 @@ static const struct row rows[] = {
     {"after the deadline nothing counts", "d100", "5000:0+", "0:0 over@5000"},
     {"no source", "", "", "over@0"},
     {"a source that nobody knows", "d0 d0", "", "0:0 250:1 over@5000"},
-    {"a source that is very fast", "d1 d1", "", "0:0 20:1 over@5000"},
+    {"a source that is very fast", "d1 d1", "", "0:0 4:1 over@5000"},
+    {"the first is silent for longer than usual: the second with it", "d100~150 d100", "30:1+",
+     "0:0 0:1 won 1@30"},
+    {"... and counts if it speaks after all", "d100~150 d100", "20:0+", "0:0 0:1 won 0@20"},
+    {"... for no longer than usual: it has its time", "d100~50 d100", "", "0:0 100:1 over@5000"},
+    {"... round after the same patience", "d100~150 r100", "", "0:0 400:1 over@5000"},
+    {"... nor is it given up for a way round", "d100~150 d100 r100", "20:1- 90:0-",
+     "0:0 0:1 over@90"},
+    {"all are silent: all at once", "d100~150 d100~150 d100", "", "0:0 0:1 0:2 over@5000"},
     {"slow ones share half of the time", "d9000 d9000 d9000 d9000 d9000", "",
      "0:0 500:1 1000:2 1500:3 2000:4 over@5000"},
     {"two answers of one source are one", "d100 d100 d100", "10:0- 11:0- 12:0+ 50:1+",
@@ -76,11 +84,18 @@ static size_t read_sources(const char *text, struct calendar_hedge_step *steps)
     size_t count = 0;
 
     while (slice_split(&rest, ' ', &one)) {
-        size_t at = slice_find(one, '=');
+        size_t silent_at = slice_find(one, '~');
+        uint64_t silent_ms = 0;
         uint64_t twin = 0;
 
         if (one.len == 0)
             continue;
+        if (silent_at < one.len) {
+            assert_int_equal(slice_to_u64(slice_sub(one, silent_at + 1, one.len), &silent_ms),
+                             ST_OK);
+            one = slice_sub(one, 0, silent_at);
+        }
+        size_t at = slice_find(one, '=');
         steps[count] =
             (struct calendar_hedge_step){.kind = one.ptr[0] == 'o'   ? CALENDAR_HEDGE_OWN
                                                  : one.ptr[0] == 'd' ? CALENDAR_HEDGE_DIRECT
@@ -90,6 +105,7 @@ static size_t read_sources(const char *text, struct calendar_hedge_step *steps)
                          ST_OK);
         if (at < one.len)
             assert_int_equal(slice_to_u64(slice_sub(one, at + 1, one.len), &twin), ST_OK);
+        steps[count].silent_ms = silent_ms;
         steps[count++].twin = twin;
     }
     return count;
@@ -180,7 +196,7 @@ static void test_all_are_asked_in_half_of_the_time_however_many_and_slow(void **
 
         for (size_t i = 0; i < count; i++)
             steps[i] = (struct calendar_hedge_step){
-                i % 3 == 0 ? CALENDAR_HEDGE_DIRECT : CALENDAR_HEDGE_DETOUR, 0, 100 * i};
+                i % 3 == 0 ? CALENDAR_HEDGE_DIRECT : CALENDAR_HEDGE_DETOUR, 0, 100 * i, 0};
         calendar_hedge_begin(&hedge, steps, count, now_ms, now_ms + DEADLINE_MS);
         while (act.act != CALENDAR_HEDGE_OVER) {
             act = calendar_hedge_next(&hedge, now_ms);

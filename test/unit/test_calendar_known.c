@@ -151,12 +151,37 @@ static void test_the_usual_time_is_what_95_of_100_answers_keep(void **state)
     calendar_usual_free(&usual);
 }
 
+static void test_who_says_nothing_is_silent_until_a_word(void **state)
+{
+    struct calendar_usual *usual = calendar_usual_new(2);
+    const struct slice a = SLICE("a");
+
+    (void)state;
+    assert_int_equal(calendar_usual_silent_ms(usual, a, 1000), 0);
+    calendar_usual_asked(usual, a, 1000);
+    calendar_usual_asked(usual, a, 1100);
+    assert_int_equal(calendar_usual_silent_ms(usual, a, 1200), 200);
+    assert_int_equal(calendar_usual_silent_ms(usual, a, 900), 0);
+    calendar_usual_heard(usual, a, 1300); /* the other one waits */
+    assert_int_equal(calendar_usual_silent_ms(usual, a, 1350), 50);
+    calendar_usual_ended(usual, a);
+    calendar_usual_ended(usual, a); /* in vain */
+    assert_int_equal(calendar_usual_silent_ms(usual, a, 5000), 3700);
+    calendar_usual_asked(usual, a, 6000);
+    assert_int_equal(calendar_usual_silent_ms(usual, a, 6001), 4701);
+    calendar_usual_heard(usual, a, 6002);
+    calendar_usual_ended(usual, a);
+    assert_int_equal(calendar_usual_silent_ms(usual, a, 9000), 0);
+    calendar_usual_free(&usual);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_last_answer_is_known_with_its_age),
         cmocka_unit_test(test_it_stays_in_its_bounds_and_forgets_who_was_not_looked_at),
         cmocka_unit_test(test_the_usual_time_is_what_95_of_100_answers_keep),
+        cmocka_unit_test(test_who_says_nothing_is_silent_until_a_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
