@@ -7,7 +7,7 @@
 #include <string.h>
 #include <uthash.h>
 
-#define BUCKETS 72    /* four to each doubling, up to 2^18 ms */
+#define BUCKETS 136   /* eight to each doubling, up to 2^19 ms */
 #define KNOWN_MIN 5   /* answers before anything is said */
 #define COUNT_MAX 256 /* then all counts are halved, so that the latest count most */
 #define USUAL_PERCENT 95
@@ -55,11 +55,11 @@ void calendar_usual_free(struct calendar_usual **usual)
     *usual = NULL;
 }
 
-/* --- buckets: 0 to 3 ms each its own, then four to each doubling --- */
+/* --- buckets: 0 to 7 ms each its own, then eight to each doubling --- */
 
 static uint64_t top_of(size_t bucket)
 {
-    return bucket < 4 ? bucket : (4 + bucket % 4 + 1) * (UINT64_C(1) << (bucket / 4 - 1)) - 1;
+    return bucket < 8 ? bucket : (8 + bucket % 8 + 1) * (UINT64_C(1) << (bucket / 8 - 1)) - 1;
 }
 
 static size_t bucket_of(uint64_t ms)

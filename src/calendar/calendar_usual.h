@@ -12,7 +12,7 @@ void calendar_usual_free(struct calendar_usual **usual); /* NULL is fine */
 /* source: any name, as "server mail2" or "document btex-1"; took_ms: until its answer, also one
  * that came too late to count, or until nobody waited for it any more. */
 void calendar_usual_note(struct calendar_usual *usual, struct slice source, uint64_t took_ms);
-/* At most a quarter too much; 0: too few answers are known. */
+/* At most an eighth too much; 0: too few answers are known. */
 uint64_t calendar_usual_ms(struct calendar_usual *usual, struct slice source);
 
 /* A question went out to it; then calendar_usual_heard() for each time it says anything, whatever
