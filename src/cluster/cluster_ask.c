@@ -13,8 +13,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define IDLE_MS (30 * SEC_MS) /* the other closes what is silent for a minute */
-#define IDLE_MAX 8            /* kept for each server */
+#define IDLE_MS (30 * SEC_MS)
+#define LAST_IDLE_MS (5 * MIN_MS) /* of the one used last; the other keeps it for longer */
+#define IDLE_MAX 8                /* kept for each server */
 #define TICK_MS SEC_MS
 #define TELL_EVERY_MS MIN_MS
 #define IN_BYTES_MAX (2 * MIB)
@@ -118,7 +119,7 @@ static bool is_of_use(const struct question *q, struct line *line)
 
     look(q->server->peer, &now);
     return strcmp(now.address, line->address) == 0 && now.epoch == line->epoch &&
-           now.issued_ms == line->issued_ms && sys_mono_ms() - line->idle_ms < IDLE_MS &&
+           now.issued_ms == line->issued_ms && sys_mono_ms() - line->idle_ms < LAST_IDLE_MS &&
            cluster_fellow_doubt(q->asks->cluster, &line->fellow) == NULL &&
            sys_stream_recv(&line->stream, &byte, 1, &len) == ST_AGAIN;
 }
@@ -474,7 +475,8 @@ void cluster_asks_tick(struct cluster_asks *asks, uint64_t now_ms)
     for (struct server *server = asks->servers; server != NULL; server = server->next) {
         struct line **at = &server->idle;
 
-        while (*at != NULL && (*at)->idle_ms + IDLE_MS > now_ms)
+        while (*at != NULL &&
+               (*at)->idle_ms + (at == &server->idle ? LAST_IDLE_MS : IDLE_MS) > now_ms)
             at = &(*at)->next;
         while (*at != NULL) { /* those behind it are older still */
             struct line *line = *at;

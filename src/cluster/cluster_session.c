@@ -12,7 +12,8 @@
 
 #define STRANGER_TIMEOUT_MS (10 * SEC_MS)
 #define MEMBER_TIMEOUT_MS (60 * SEC_MS)
-#define HOLD_TIMEOUT_MS (10 * SEC_MS) /* it says something each second */
+#define ASKED_TIMEOUT_MS (10 * MIN_MS) /* a new one takes longer than a question */
+#define HOLD_TIMEOUT_MS (10 * SEC_MS)  /* it says something each second */
 #define BINDING_BYTES_MAX 1024
 #define PEM_BYTES_MAX (64 * KIB)
 
@@ -232,6 +233,7 @@ static void begin(struct cluster_session *session, struct slice in)
         pthread_mutex_lock(&session->link.cluster->lock); /* cluster_asked_stop() looks */
         session->asked = asked;
         pthread_mutex_unlock(&session->link.cluster->lock);
+        conn_timeout(session->conn, ASKED_TIMEOUT_MS);
     }
 }
 
