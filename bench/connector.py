@@ -197,7 +197,7 @@ def bench_connector(plan: Plan) -> Iterator[Case]:
     lost: dict[str, str] = {}
     far = Far(plan)
     domain = Domain(plan, far)
-    with serving([far, domain], lost) as up:  # type: ignore[list-item]
+    with serving([far, domain], lost) as up:
         if len(up) < 2:
             return
         for server in up.values():
