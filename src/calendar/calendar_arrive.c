@@ -366,6 +366,21 @@ enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arri
     return st == ST_OK ? note(&in) : st;
 }
 
+enum st calendar_schedule_undelivered(struct store_tx *tx, const struct calendar_arrival *a,
+                                      const struct calendar_itip_failure *failure,
+                                      struct ical_error *error_r)
+{
+    struct arriving in = {.a = a, .tx = tx, .uid = uid_of(a->message), .error = error_r};
+    struct ical_comp *store = NULL;
+    enum st st = look(&in);
+
+    if (st != ST_OK || in.stored == NULL || in.old.calendar_id == STORE_EVENT_UNSEEN)
+        return st;
+    in.result.method = CALENDAR_ITIP_REPLY; /* like one, it leaves the schedule tag */
+    st = calendar_itip_undelivered(&in.world, in.stored, failure, &store, error_r);
+    return st == ST_OK && store != NULL ? store_object(&in, store) : st;
+}
+
 /* --- many at once --- */
 
 struct hearing {

@@ -44,3 +44,6 @@ struct calendar_ask_known {
 struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar_ask *ask,
                                       struct slice attendee, const struct calendar_ask_known *known,
                                       int64_t now_s);
+/* The same with METHOD:PUBLISH for anybody (RFC 5546 section 3.3.1): of ask->organizer himself. */
+struct ical_comp *calendar_ask_publish(struct arena *arena, const struct calendar_ask *ask,
+                                       const struct calendar_ask_known *known, int64_t now_s);

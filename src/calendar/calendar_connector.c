@@ -7,6 +7,7 @@
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_busytime.h"
 #include "calendar/calendar_connector_run.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_schedule.h"
 #include "conf/conf.h"
 #include "log/log.h"
@@ -16,7 +17,8 @@
 #include <string.h>
 
 #define LOOKUP_BYTES_MAX GIB
-#define TOGETHER_MAX 100 /* attendees in one question; Exchange takes no more */
+#define DETAIL_BYTES_MAX (128 * MIB) /* of it */
+#define TOGETHER_MAX 100             /* attendees in one question; Exchange takes no more */
 
 struct seat {
     struct calendar_connector_plan plan;
@@ -37,7 +39,8 @@ struct calendar_connector_lookup {
     struct calendar_connector_ask ask; /* its texts are the board's */
     struct calendar_who outsider;
     uint64_t start_ms;
-    uint64_t look_ms; /* when to look again, without an answer */
+    size_t detail_bytes; /* that details took of the arena */
+    uint64_t look_ms;    /* when to look again, without an answer */
     struct seat *seats;
     const struct seat **over; /* in the order in which they came to an end */
     size_t over_count, given_count;
@@ -111,6 +114,8 @@ static void finish_good(struct calendar_connector_lookup *lookup, struct seat *s
 
     seat->answer = (struct calendar_connector_answer){.rows = said->rows,
                                                       .count = said->count,
+                                                      .events = said->events,
+                                                      .event_count = said->event_count,
                                                       .from_s = lookup->ask.from_s,
                                                       .until_s = lookup->ask.until_s,
                                                       .source = said->source,
@@ -228,6 +233,26 @@ static struct calendar_said *say(struct calendar_connector_lookup *lookup, size_
     return said;
 }
 
+/* Without them the times are an answer all the same. */
+static void add_details(struct calendar_connector_lookup *lookup,
+                        const struct directory_person *owner, struct calendar_said *said)
+{
+    const struct calendar_detail_ask ask = {.who = lookup->ask.who,
+                                            .owner = owner,
+                                            .from_s = lookup->ask.from_s,
+                                            .until_s = lookup->ask.until_s,
+                                            .but_uid = lookup->ask.but_uid,
+                                            .bytes_max = DETAIL_BYTES_MAX - lookup->detail_bytes,
+                                            .rows = said->rows,
+                                            .count = said->count};
+    size_t bytes = 0;
+
+    if (calendar_detail(lookup->connector->calendar, lookup->arena, &ask, &said->events,
+                        &said->event_count, &bytes) != ST_OK)
+        said->events = NULL;
+    lookup->detail_bytes += bytes < ask.bytes_max ? bytes : ask.bytes_max;
+}
+
 /* All whose calendars are here, in one transaction. */
 struct here {
     const struct directory_person **owners;
@@ -272,6 +297,8 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
             said->answer = CALENDAR_HEDGE_BAD;
             said->why = st == ST_TOO_BIG ? "there is too much of it" : "the store failed";
         }
+        if (st == ST_OK && lookup->ask.details)
+            add_details(lookup, here->owners[i], said);
         hear(lookup, said);
     }
 }

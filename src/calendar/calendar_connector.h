@@ -9,6 +9,7 @@
 
 struct calendar;
 struct calendar_connector;
+struct calendar_detail;
 struct cluster;
 struct health;
 
@@ -74,6 +75,9 @@ struct calendar_connector_answer {
     enum calendar_connector_result result;
     const struct calendar_busy_row *rows; /* as calendar_freebusy_merge() gives them */
     size_t count;
+    /* Where details were asked for and may be told: the same as events (calendar_detail.h). */
+    const struct calendar_detail *events; /* NULL: they are not known */
+    size_t event_count;
     int64_t from_s, until_s; /* what they are known of: the window, or a part of it */
     uint64_t age_ms;         /* 0 unless KNOWN */
     uint64_t took_ms;

@@ -32,6 +32,8 @@ struct calendar_said {
     int64_t from_s, until_s; /* of PART and BAD: this part of the window */
     struct calendar_busy_row *rows;
     size_t count;
+    struct calendar_detail *events; /* NULL: they are not known */
+    size_t event_count;
     const char *source; /* who knew it */
     const char *way;
     const char *why;

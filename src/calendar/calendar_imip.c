@@ -79,33 +79,47 @@ static enum st add_bytes(void *ctx, struct slice bytes)
     return ST_OK;
 }
 
-static enum st read_bytes(const struct coming *c, uint64_t from, uint64_t until, struct buf *out)
+enum st calendar_imip_bytes(struct store *store, int64_t blob_id, uint64_t from, uint64_t until,
+                            struct buf *out)
 {
     uint64_t len = until > from ? until - from : 0;
 
-    return blob_each(calendar_store(c->round->calendar), c->task->blob_id, from,
-                     len < out->bytes_max ? len : out->bytes_max, add_bytes, out);
+    return blob_each(store, blob_id, from, len < out->bytes_max ? len : out->bytes_max, add_bytes,
+                     out);
+}
+
+enum st calendar_imip_root(struct store *store, struct arena *arena, int64_t blob_id,
+                           const struct mime_part **root_r)
+{
+    AUTO(buf) struct buf envelope = BUF(STRUCTURE_BYTES_MAX);
+    AUTO(buf) struct buf structure = BUF(STRUCTURE_BYTES_MAX);
+    struct blob_packed packed;
+    enum st st = blob_packed_look(store, blob_id, &packed, &envelope, &structure);
+
+    *root_r = NULL;
+    if (st != ST_OK)
+        return st;
+    struct slice kept = arena_copy(arena, buf_slice(&structure));
+    if (mime_structure_read(arena, kept, root_r) != ST_OK)
+        *root_r = NULL;
+    return ST_OK;
 }
 
 /* Of a large mail no more than its header and the part. */
 static enum st read_mail(struct coming *c)
 {
-    AUTO(buf) struct buf envelope = BUF(STRUCTURE_BYTES_MAX);
-    AUTO(buf) struct buf structure = BUF(STRUCTURE_BYTES_MAX);
-    struct blob_packed packed;
+    struct store *store = calendar_store(c->round->calendar);
+    int64_t blob_id = c->task->blob_id;
     const struct mime_part *root;
-    enum st st = blob_packed_look(calendar_store(c->round->calendar), c->task->blob_id, &packed,
-                                  &envelope, &structure);
+    enum st st = calendar_imip_root(store, c->arena, blob_id, &root);
 
-    if (st != ST_OK)
-        return st;
-    struct slice kept = arena_copy(c->arena, buf_slice(&structure));
-    if (mime_structure_read(c->arena, kept, &root) == ST_OK)
-        c->part = router_task_imip_part(root);
+    c->part = st == ST_OK ? router_task_imip_part(root) : NULL;
     if (c->part == NULL)
-        return ST_OK;
-    st = read_bytes(c, 0, root->body_start, &c->header);
-    return st == ST_OK ? read_bytes(c, c->part->body_start, c->part->body_end, &c->raw) : st;
+        return st;
+    st = calendar_imip_bytes(store, blob_id, 0, root->body_start, &c->header);
+    return st == ST_OK ? calendar_imip_bytes(store, blob_id, c->part->body_start, c->part->body_end,
+                                             &c->raw)
+                       : st;
 }
 
 /* --- nothing comes of it --- */

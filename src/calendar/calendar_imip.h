@@ -74,8 +74,12 @@ bool calendar_imip_names_us(const struct directory *directory, struct slice from
 
 /* --- at work --- */
 
-/* The origin of a mail that is made here for an account: "calendar NAME". */
-#define CALENDAR_IMIP_ORIGIN "calendar"
+/* The mail's structure in arena; NULL: none can be read. ST_NOT_FOUND: it is gone. */
+MUST_USE enum st calendar_imip_root(struct store *store, struct arena *arena, int64_t blob_id,
+                                    const struct mime_part **root_r);
+/* Bytes of the mail as they lie there, up to out's ceiling. */
+MUST_USE enum st calendar_imip_bytes(struct store *store, int64_t blob_id, uint64_t from,
+                                     uint64_t until, struct buf *out);
 
 /* The first count recipients of a task of kind STORE_TASK_ITIP, who have no account here: one
  * transaction puts a mail into the queue (or a mailbox, where a group's member lies behind an
@@ -83,6 +87,7 @@ bool calendar_imip_names_us(const struct directory *directory, struct slice from
  * task. */
 struct calendar_imip_post {
     struct calendar *calendar;
+    struct calendar_round *round;
     const struct store_task *task;
     const struct ical_comp *vcalendar;
     const struct slice *rcpts; /* "mailto:..." */

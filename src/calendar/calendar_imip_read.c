@@ -10,6 +10,7 @@
 #include "mime/mime_decode.h"
 #include "mime/mime_header.h"
 #include "router/router.h"
+#include "router/router_task.h"
 
 #include <string.h>
 
@@ -197,7 +198,7 @@ bool calendar_imip_inside(const struct calendar_imip_way *way)
 
     if (way->from.len == 0 || !slice_split(&rest, ' ', &kind) || !slice_split(&rest, ' ', &who))
         return false;
-    if (slice_eq(kind, SLICE("submission")) || slice_eq(kind, SLICE(CALENDAR_IMIP_ORIGIN)))
+    if (slice_eq(kind, SLICE("submission")) || slice_eq(kind, SLICE(ROUTER_ORIGIN_CALENDAR)))
         return owns(way->directory, who, way->from);
     /* That the envelope's sender is the login's, the other server has seen to. */
     return slice_eq(kind, SLICE(ROUTER_HANDED_OVER)) &&

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_address.h"
+#include "calendar/calendar_bounce.h"
 #include "calendar/calendar_imip.h"
 #include "calendar/calendar_mail.h"
 #include "directory/directory.h"
@@ -10,7 +11,9 @@
 #include "ical/ical_time.h"
 #include "log/log.h"
 #include "mime/mime_address.h"
+#include "mime/mime_xtext.h"
 #include "router/router.h"
+#include "router/router_task.h"
 #include "store/store_blob.h"
 #include "store/store_queue.h"
 #include "sys/sys_random.h"
@@ -19,6 +22,7 @@
 #define ARENA_BYTES_MAX GIB
 #define ADDRESS_BYTES_MAX 254 /* RFC 5321 section 4.5.3.1.3 */
 #define LINE_BYTES_MAX (32 * KIB)
+#define LOST_BYTES_MAX (2 * MIB)
 
 struct sending {
     const struct calendar_imip_post *post;
@@ -30,8 +34,9 @@ struct sending {
     struct router_rcpt *rcpts;
     size_t count;
     struct router_targets targets;
-    struct buf lost; /* those who have no mail address, or none that leads anywhere */
+    struct buf lost; /* those who have no mail address, or none that leads anywhere; a line each */
     int64_t now_ms;
+    size_t round_count; /* what it held before */
     bool ended;
 };
 
@@ -63,6 +68,20 @@ static struct slice mail_of(struct arena *arena, struct slice address)
     return directory_name_join(arena, spec.local, spec.domain);
 }
 
+/* So that a report names him as he was invited, wherever his mail goes on to (RFC 3461 section
+ * 4.2). What is beyond ASCII has no such form that every server passes on. */
+static struct slice orcpt_of(struct arena *arena, struct slice mail)
+{
+    AUTO(buf) struct buf text = BUF(4 * ADDRESS_BYTES_MAX);
+
+    for (size_t i = 0; i < mail.len; i++)
+        if ((unsigned char)mail.ptr[i] >= 0x80)
+            return SLICE("");
+    buf_put(&text, SLICE("rfc822;"));
+    mime_xtext_encode(mail, &text);
+    return text.over ? SLICE("") : arena_copy(arena, buf_slice(&text));
+}
+
 static bool resolve(struct sending *s, struct slice mail)
 {
     struct router_rcpt *rcpt = &s->rcpts[s->count];
@@ -74,6 +93,7 @@ static bool resolve(struct sending *s, struct slice mail)
         router_resolve(s->directory, slice_sub(mail, 0, at), slice_sub(mail, at + 1, SIZE_MAX),
                        &s->targets, &rcpt->reach);
     rcpt->address = mail;
+    rcpt->orcpt = orcpt_of(s->arena, mail);
     return verdict == ROUTER_OK || verdict == ROUTER_FOREIGN;
 }
 
@@ -87,8 +107,7 @@ static void find_rcpts(struct sending *s)
         if (resolve(s, mail))
             s->to[s->count++] = mail;
         else
-            buf_putf(&s->lost, "%s%.*s", s->lost.len > 0 ? ", " : "",
-                     SLICE_ARG(slice_sub(s->post->rcpts[i], 0, 100)));
+            buf_putf(&s->lost, "%s%.*s", s->lost.len > 0 ? "\n" : "", SLICE_ARG(s->post->rcpts[i]));
     }
     s->letter.to = s->to;
     s->letter.to_count = s->count;
@@ -127,32 +146,32 @@ static struct slice uid_of(const struct ical_comp *vcalendar)
     return SLICE("");
 }
 
-static enum st put_line(struct sending *s, struct store_tx *tx, const struct buf *text)
-{
-    const struct store_calendar_line line = {
-        .at_ms = s->now_ms, .uid = uid_of(s->post->vcalendar), .text = buf_slice(text)};
-
-    return store_calendar_log(tx, s->post->task->account_id, &line);
-}
-
+/* On record, and who cannot be reached is so in the object, too. */
 static enum st note(struct sending *s, struct store_tx *tx)
 {
     AUTO(buf) struct buf text = BUF(LINE_BYTES_MAX);
-    AUTO(buf) struct buf lost = BUF(LINE_BYTES_MAX);
-    const char *method = calendar_itip_method_name(calendar_itip_method(s->post->vcalendar));
+    const struct store_task *task = s->post->task;
     enum st st = ST_OK;
 
-    buf_putf(&text, "%s goes by mail%s to ", method,
+    buf_putf(&text, "%s goes by mail%s to ",
+             calendar_itip_method_name(calendar_itip_method(s->post->vcalendar)),
              s->letter.cut                               ? " (the first instances alone)"
              : s->letter.vcalendar != s->post->vcalendar ? " (as instances)"
                                                          : "");
     for (size_t i = 0; i < s->count; i++)
         buf_putf(&text, "%s%.*s", i > 0 ? ", " : "", SLICE_ARG(s->to[i]));
+    const struct store_calendar_line line = {
+        .at_ms = s->now_ms, .uid = uid_of(s->post->vcalendar), .text = buf_slice(&text)};
+    const struct calendar_bounce bounce = {.account_id = task->account_id,
+                                           .sender = task->sender,
+                                           .rcpts = buf_slice(&s->lost),
+                                           .answer = SLICE("550 5.1.3 no such mail address"),
+                                           .text = task->body};
     if (s->count > 0)
-        st = put_line(s, tx, &text);
-    buf_putf(&lost, "%s cannot be sent: no such mail address: %.*s", method,
-             SLICE_ARG(buf_slice(&s->lost)));
-    return st == ST_OK && s->lost.len > 0 ? put_line(s, tx, &lost) : st;
+        st = store_calendar_log(tx, task->account_id, &line);
+    return st == ST_OK && s->lost.len > 0
+               ? calendar_bounce_leave(s->post->round, tx, &bounce, s->now_ms)
+               : st;
 }
 
 /* In the transaction of the mail, or by itself where nobody gets one. */
@@ -160,8 +179,11 @@ static enum st end_body(struct store_tx *tx, void *arg)
 {
     struct sending *s = arg;
     const struct calendar_imip_post *post = s->post;
-    enum st st = post->rest.len == 0 ? store_task_done(tx, post->task)
-                                     : store_task_rest(tx, post->task, post->rest);
+    enum st st;
+
+    post->round->count = s->round_count;
+    st = post->rest.len == 0 ? store_task_done(tx, post->task)
+                             : store_task_rest(tx, post->task, post->rest);
 
     s->ended = false;
     if (st == ST_OK)
@@ -199,7 +221,7 @@ static enum st send_mail(struct sending *s)
                                      .also = end_body,
                                      .also_arg = s};
 
-    buf_putf(&origin, CALENDAR_IMIP_ORIGIN " %s", s->account);
+    buf_putf(&origin, ROUTER_ORIGIN_CALENDAR " %s", s->account);
     message.origin = buf_slice(&origin);
     sys_guid(message.guid);
     enum st st = write_mail(s, &message, &text);
@@ -238,7 +260,7 @@ static enum st send(struct sending *s)
         return st;
     /* All accounts it was for are gone, or it is too long for a mail. */
     for (size_t i = 0; i < s->count; i++)
-        buf_putf(&s->lost, "%s%.*s", s->lost.len > 0 ? ", " : "", SLICE_ARG(s->to[i]));
+        buf_putf(&s->lost, "%s%.*s", s->lost.len > 0 ? "\n" : "", SLICE_ARG(s->to[i]));
     s->count = 0;
     return end_alone(s);
 }
@@ -252,12 +274,13 @@ enum st calendar_imip_send(const struct calendar_imip_post *post)
                         .directory = directory,
                         .arena = arena_new("imip", ARENA_BYTES_MAX),
                         .account = "",
+                        .round_count = post->round->count,
                         .now_ms = sys_now_ms()};
 
     s.targets.arena = s.arena;
     s.letter.zones = calendar_zones(post->calendar);
     s.letter.now_ms = s.now_ms;
-    buf_init(&s.lost, LINE_BYTES_MAX);
+    buf_init(&s.lost, LOST_BYTES_MAX);
     enum st st = send(&s);
     buf_fini(&s.lost);
     arena_free(&s.arena);

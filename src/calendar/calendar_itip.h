@@ -123,6 +123,21 @@ struct calendar_itip_delivery {
 void calendar_itip_delivered(struct arena *arena, struct ical_comp *vcalendar,
                              const struct calendar_itip_delivery *deliveries, size_t count);
 
+/* A message of the owner's that did not reach these. */
+struct calendar_itip_failure {
+    const struct ical_comp *message;
+    struct slice *rcpts; /* as in calendar_itip_message */
+    size_t count;
+    struct slice status; /* "5.1" */
+};
+/* The status for those who did not say anything since (SCHEDULE-STATUS 2.x is a reply's): a copy of
+ * stored; NULL: it says so already, or was sent anew with a higher SEQUENCE. ST_INVALID: a date
+ * cannot be read. */
+MUST_USE enum st calendar_itip_undelivered(const struct calendar_itip_world *world,
+                                           const struct ical_comp *stored,
+                                           const struct calendar_itip_failure *failure,
+                                           struct ical_comp **store_r, struct ical_error *error_r);
+
 struct calendar_itip_policy {
     bool uninvited;  /* take what is for somebody else (came by a list), too */
     bool crashers;   /* put a stranger's REPLY on the list of attendees */

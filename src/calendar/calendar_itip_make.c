@@ -206,3 +206,58 @@ void calendar_itip_delivered(struct arena *arena, struct ical_comp *vcalendar,
         }
     }
 }
+
+/* Where the component says what became of the message to that address; NULL: nowhere. */
+static struct ical_prop *find_failed(struct arena *arena, const struct ical_comp *comp,
+                                     const struct itip_people *people, struct slice address)
+{
+    const struct itip_person *person = calendar_itip_people_find(people, address);
+    struct ical_prop *organizer = ical_prop_find(comp, ICAL_ORGANIZER);
+
+    if (person != NULL)
+        return person->prop;
+    return organizer != NULL && slice_eq(address, calendar_address_prop(arena, organizer))
+               ? organizer
+               : NULL;
+}
+
+static bool set_failed(struct arena *arena, struct ical_comp *comp,
+                       const struct calendar_itip_failure *failure)
+{
+    struct itip_people people = calendar_itip_people(arena, comp);
+    bool changed = false;
+
+    for (size_t i = 0; i < failure->count; i++) {
+        struct ical_prop *prop = find_failed(arena, comp, &people, failure->rcpts[i]);
+        struct slice now = prop != NULL ? ical_param_text(prop, "SCHEDULE-STATUS") : SLICE("");
+
+        if (prop == NULL || slice_starts(now, SLICE("2.")) || slice_eq(now, failure->status))
+            continue;
+        set_status(arena, prop, failure->status);
+        changed = true;
+    }
+    return changed;
+}
+
+enum st calendar_itip_undelivered(const struct calendar_itip_world *world,
+                                  const struct ical_comp *stored,
+                                  const struct calendar_itip_failure *failure,
+                                  struct ical_comp **store_r, struct ical_error *error_r)
+{
+    struct ical_comp *copy = ical_comp_copy(world->arena, stored);
+    struct itip_set now, was;
+    bool changed = false;
+    enum st st = calendar_itip_set_read(world, copy, &now, error_r);
+
+    *store_r = NULL;
+    if (st == ST_OK)
+        st = calendar_itip_set_read(world, ical_comp_copy(world->arena, failure->message), &was,
+                                    error_r);
+    if (st != ST_OK ||
+        calendar_itip_set_newest(&was).sequence < calendar_itip_set_newest(&now).sequence)
+        return st;
+    for (size_t i = 0; i < now.count; i++)
+        changed |= set_failed(world->arena, now.parts[i].comp, failure);
+    *store_r = changed ? copy : NULL;
+    return ST_OK;
+}

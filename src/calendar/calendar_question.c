@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_connector_run.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_far.h"
 #include "calendar/calendar_freebusy.h"
 #include "calendar/calendar_relay.h"
@@ -92,6 +93,29 @@ static const char *way_through(const struct calendar_question *question, const c
     return text;
 }
 
+static struct calendar_detail *details_of(struct arena *arena,
+                                          const struct calendar_relay_answer *answer)
+{
+    struct calendar_detail *details = arena_many(arena, struct calendar_detail, answer->count + 1);
+
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct calendar_relay_detail *from = &answer->details[i];
+
+        details[i] =
+            (struct calendar_detail){.start_s = answer->rows[i].start_s,
+                                     .end_s = answer->rows[i].end_s,
+                                     .kind = answer->rows[i].kind,
+                                     .told = (from->flags & CALENDAR_RELAY_TOLD) != 0,
+                                     .subject = from->subject,
+                                     .place = from->place,
+                                     .meeting = (from->flags & CALENDAR_RELAY_MEETING) != 0,
+                                     .recurring = (from->flags & CALENDAR_RELAY_RECURRING) != 0,
+                                     .exception = (from->flags & CALENDAR_RELAY_EXCEPTION) != 0,
+                                     .private = (from->flags & CALENDAR_RELAY_PRIVATE) != 0};
+    }
+    return details;
+}
+
 static struct calendar_said said_of(const struct calendar_question *question,
                                     const struct calendar_relay_answer *answer)
 {
@@ -127,6 +151,10 @@ static struct calendar_said said_of(const struct calendar_question *question,
         said.source = answer->source;
     said.rows = calendar_freebusy_merge(question->arena, answer->rows, answer->count, said.from_s,
                                         said.until_s, &said.count);
+    if (answer->details != NULL) {
+        said.events = details_of(question->arena, answer);
+        said.event_count = answer->count;
+    }
     return said;
 }
 
@@ -167,6 +195,7 @@ static void ask_server(struct calendar_question *question)
                                                   .asker = board->ask.asker,
                                                   .who = slice_str(board->who),
                                                   .but_uid = board->ask.but_uid,
+                                                  .details = board->ask.details,
                                                   .pass_busy = true,
                                                   .from_foreign = board->ask.from_foreign};
 

@@ -4,10 +4,12 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_address.h"
+#include "calendar/calendar_bounce.h"
 #include "calendar/calendar_imip.h"
 #include "calendar/calendar_principal.h"
 #include "directory/directory.h"
 #include "log/log.h"
+#include "store/store_queue.h"
 #include "sys/sys_time.h"
 
 #include <string.h>
@@ -87,8 +89,9 @@ struct working {
     struct slice rest;
     size_t at; /* whom it is delivered to */
     bool refused[AT_ONCE];
-    const char *why[AT_ONCE]; /* of the refused, in arena */
-    bool gone;                /* the task is somebody else's */
+    const char *why[AT_ONCE];  /* of the refused, in arena */
+    const char *code[AT_ONCE]; /* of the refused, as a mail server would say it */
+    bool gone;                 /* the task is somebody else's */
     struct ical_error error;
 };
 
@@ -140,7 +143,20 @@ static enum st end_part(struct store_tx *tx, struct working *w)
     return st;
 }
 
-/* On record with both. */
+/* On record with him, and his object says it, who sent it (RFC 6638 section 3.2.9). */
+static enum st tell_sender(struct store_tx *tx, struct working *w, int64_t now_ms)
+{
+    AUTO(buf) struct buf answer = BUF(STORE_ANSWER_BYTES_MAX);
+
+    buf_putf(&answer, "%s %s", w->code[w->at], w->why[w->at]);
+    const struct calendar_bounce bounce = {.account_id = w->task->account_id,
+                                           .sender = w->task->sender,
+                                           .rcpts = w->rcpts[w->at],
+                                           .answer = buf_slice(&answer),
+                                           .text = w->task->body};
+    return calendar_bounce_leave(w->round, tx, &bounce, now_ms);
+}
+
 static enum st note_refused(struct store_tx *tx, struct working *w)
 {
     AUTO(buf) struct buf text = BUF(4000);
@@ -151,13 +167,14 @@ static enum st note_refused(struct store_tx *tx, struct working *w)
     buf_putf(&text, "%s from %.*s to %.*s: %s",
              calendar_itip_method_name(calendar_itip_method(w->message)),
              SLICE_ARG(w->task->sender), SLICE_ARG(w->rcpts[w->at]), w->why[w->at]);
-    const struct store_calendar_line line = {.at_ms = sys_now_ms(),
+    int64_t now_ms = sys_now_ms();
+    const struct store_calendar_line line = {.at_ms = now_ms,
                                              .uid = comp != NULL ? ical_prop_value(comp, ICAL_UID)
                                                                  : SLICE(""),
                                              .text = buf_slice(&text)};
     enum st st = store_calendar_log(tx, w->persons[w->at]->account_id, &line);
 
-    return st != ST_OK ? st : store_calendar_log(tx, w->task->account_id, &line);
+    return st == ST_OK ? tell_sender(tx, w, now_ms) : st;
 }
 
 /* Who does it together with others has locked the account before. */
@@ -217,6 +234,10 @@ static void refuse(struct working *w, enum st why)
                                              : w->error.text;
 
     w->refused[w->at] = true;
+    w->code[w->at] = why == ST_FULL        ? "552 5.2.2"
+                     : why == ST_NOT_FOUND ? "550 5.1.1"
+                     : why == ST_TOO_BIG   ? "552 5.3.4"
+                                           : "554 5.7.0";
     w->why[w->at] = slice_cstr(w->arena, slice_str(text));
     log_event(EV_CALENDAR_MESSAGE_REFUSED, 0, LOG_S("sender", w->task->sender),
               LOG_S("rcpt", w->rcpts[w->at]), LOG_C("why", w->why[w->at]));
@@ -245,6 +266,7 @@ static enum st work_here(struct working *w)
 static enum st work_elsewhere(struct working *w)
 {
     const struct calendar_imip_post post = {.calendar = w->round->calendar,
+                                            .round = w->round,
                                             .task = w->task,
                                             .vcalendar = w->message,
                                             .rcpts = w->rcpts,

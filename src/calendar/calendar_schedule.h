@@ -38,6 +38,14 @@ struct calendar_arrival {
 MUST_USE enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arrival *a,
                                           struct ical_error *error_r);
 
+/* A message that a->person sent (its a->message) did not arrive: his object says so, as a new
+ * version that clients see, its schedule tag as it was. Nothing where it is gone. Errors as above,
+ * and those of storing. */
+MUST_USE enum st calendar_schedule_undelivered(struct store_tx *tx,
+                                               const struct calendar_arrival *a,
+                                               const struct calendar_itip_failure *failure,
+                                               struct ical_error *error_r);
+
 /* The topic (store_task.h) of a message to one recipient: "" of what is not done together. text: of
  * message. */
 struct slice calendar_schedule_topic(struct arena *arena, const struct ical_comp *message,

@@ -17,9 +17,9 @@ enum st calendar_oof_task(struct calendar_round *round, const struct store_task 
 }
 
 static calendar_work_fn *const works[] = {
-    [STORE_TASK_ITIP] = calendar_schedule_work,
-    [STORE_TASK_MAIL] = calendar_imip_work,
-    [STORE_TASK_OOF] = calendar_oof_task,
+    [STORE_TASK_ITIP] = calendar_schedule_work, [STORE_TASK_MAIL] = calendar_imip_work,
+    [STORE_TASK_OOF] = calendar_oof_task,       [STORE_TASK_BOUNCE] = calendar_bounce_work,
+    [STORE_TASK_REPORT] = calendar_report_work,
 };
 
 struct looking {

@@ -22,6 +22,7 @@ void calendar_round_do(struct calendar_round *round);
  * nothing to do or somebody else did it; anything else: it is tried again later. What comes up is
  * added to round. */
 typedef enum st calendar_work_fn(struct calendar_round *round, const struct store_task *task);
-calendar_work_fn calendar_schedule_work, calendar_imip_work, calendar_oof_task;
+calendar_work_fn calendar_schedule_work, calendar_imip_work, calendar_oof_task,
+    calendar_bounce_work, calendar_report_work;
 /* Does the task of that id, or has it tried again later. */
 void calendar_work(struct calendar_round *round, struct arena *arena, int64_t task_id);

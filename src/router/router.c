@@ -38,11 +38,11 @@ struct router_work {
     struct router_message *message;
     void (*done)(void *ctx);
     void *ctx;
-    struct cluster_copy copy; /* on a second server */
-    bool copying;             /* it is waited for */
-    bool copied;              /* it was begun */
-    bool imip;                /* it may be: router_task_imip() */
-    bool left;                /* tasks, for the calendars */
+    struct cluster_copy copy;   /* on a second server */
+    bool copying;               /* it is waited for */
+    bool copied;                /* it was begun */
+    enum router_task_what what; /* it may be for calendars */
+    bool left;                  /* tasks, for the calendars */
     struct row *rows;
     struct store_rcpt *rcpts; /* of rows, for store_queue_add() */
     size_t row_count;
@@ -61,7 +61,7 @@ static enum st deliver_one(struct store_tx *tx, struct router_work *work,
                                 .date_s = message->now_ms / 1000,
                                 .saved_ms = message->now_ms};
     const struct router_task task = {.account_id = target->account_id,
-                                     .imip = work->imip,
+                                     .what = work->what,
                                      .sender = message->sender,
                                      .address = message->rcpts[target->rcpt].address,
                                      .origin = message->origin};
@@ -443,7 +443,7 @@ struct router_work *router_accept_new(struct store *store, struct router_queue *
         if (targets->list[i]->kind == ROUTER_LOCAL && message->spool == NULL)
             work->order[work->count++] = targets->list[i];
     router_targets_by_account(work->order, work->count);
-    work->imip = work->count > 0 && router_task_imip(message->structure);
+    work->what = work->count > 0 ? router_task_what(message->structure) : ROUTER_TASK_NOTHING;
     if (queue != NULL)
         add_rows(work);
     return work;

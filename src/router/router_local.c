@@ -28,8 +28,8 @@ struct local {
     const char **whys;
     size_t rcpt_count;
     int64_t now_ms;
-    bool imip;
-    bool left; /* tasks */
+    enum router_task_what what; /* it may be for calendars */
+    bool left;                  /* tasks */
     /* Who had it handed it over before it died: it was taken then, and this is the copy of it. */
     bool new;
 };
@@ -42,7 +42,7 @@ static enum st deliver(struct store_tx *tx, struct local *local, const struct ro
                                 .date_s = local->now_ms / 1000,
                                 .saved_ms = local->now_ms};
     const struct router_task task = {.account_id = target->account_id,
-                                     .imip = local->imip,
+                                     .what = local->what,
                                      .sender = envelope->sender,
                                      .address = local->item->row.rcpt.address,
                                      .origin = envelope->origin};
@@ -148,7 +148,7 @@ static enum st look_at_parts(struct local *local)
     enum st st = blob_packed_look(local->queue->store, local->item->row.envelope.envelope_id,
                                   &packed, &envelope, &structure);
 
-    local->imip = st == ST_OK && router_task_imip(buf_slice(&structure));
+    local->what = st == ST_OK ? router_task_what(buf_slice(&structure)) : ROUTER_TASK_NOTHING;
     return st;
 }
 

@@ -11,6 +11,7 @@
 #include "router/router_dsn_text.h"
 #include "router/router_run.h"
 #include "router/router_shadow.h"
+#include "router/router_task.h"
 #include "store/store_blob.h"
 #include "sys/sys_random.h"
 #include "sys/sys_time.h"
@@ -36,6 +37,7 @@ struct report {
     struct blob_writer *body;
     struct mime_scan *scan;
     bool failed; /* the store takes no more */
+    bool left;   /* tasks for the sender's calendar */
     struct buf header;
 };
 
@@ -177,8 +179,11 @@ static enum st write_text(struct report *r, const struct directory *directory, c
 static enum st settle_body(struct store_tx *tx, void *arg)
 {
     struct report *r = arg;
+    enum st st = ST_OK;
 
-    return store_queue_settle(tx, r->list, r->count);
+    for (size_t i = 0; st == ST_OK && r->kind == ROUTER_DSN_FAILED && i < r->count; i++)
+        st = router_task_leave_failed(tx, r->envelope, r->rcpts[i], sys_now_ms(), &r->left);
+    return st == ST_OK ? store_queue_settle(tx, r->list, r->count) : st;
 }
 
 static bool resolve(struct report *r, const struct directory *directory, struct slice address)
@@ -224,7 +229,7 @@ static enum st store_report(struct report *r, const struct mime_part *root, char
                                      .envelope = root->envelope,
                                      .now_ms = sys_now_ms(),
                                      .sender = SLICE(""),
-                                     .origin = SLICE("report"),
+                                     .origin = SLICE(ROUTER_ORIGIN_REPORT),
                                      .flags = STORE_ENVELOPE_REPORT |
                                               (r->to_postmaster ? STORE_ENVELOPE_LAST : 0),
                                      .body_offset = sizeof(RETURN_PATH) - 1,
@@ -290,6 +295,8 @@ enum st router_report_make(struct router_queue *queue, enum router_dsn_kind kind
     r.targets.arena = arena;
     enum st st = find_reader(&r, directory) ? make(&r, directory) : end_unreported(&r);
     arena_free(&arena);
+    if (st == ST_OK && r.left)
+        router_queue_tell_tasks(queue);
     for (size_t i = 0; st == ST_OK && i < count; i++)
         if (list[i].what == STORE_SETTLE_DONE)
             router_shadow_done(queue, envelope, list[i].rcpt.rcpt_no);

@@ -13,6 +13,11 @@ enum store_task_kind {
      * blank, and its envelope's origin. */
     STORE_TASK_MAIL = 2,
     STORE_TASK_OOF = 3, /* It may want an out of office reply; body: its guid. */
+    /* A scheduling message of the account, whose address is sender, did not reach rcpt, addresses
+     * with a line end between them. body: the answer ("550 5.1.1 no such user") and, where there is
+     * no mail (blob_id), a line end and the message. */
+    STORE_TASK_BOUNCE = 4,
+    STORE_TASK_REPORT = 5, /* A delivered report of a failure, about iMIP; otherwise as MAIL. */
 };
 
 struct store_task {

@@ -7,7 +7,7 @@ from peer import Peer
 from server import Closed, Imap, PASSWORD, Smtp, wait_until
 from test_cluster import make_domain
 from test_ctl import Ctl
-from test_domain_routing import FAST
+from test_domain_routing import FAST, everywhere
 
 ALICE, BOB = "alice@a.test", "bob@b.test"
 
@@ -150,6 +150,11 @@ def settled(system, count):
     wait_until(looked, what=f"{count} mails looked at")
 
 
+def tasks(system):
+    with sqlite3.connect(system.server.dir / "data" / "posthorse.db") as db:
+        return db.execute("SELECT count(*) FROM calendar_task").fetchone()[0]
+
+
 @pytest.fixture
 def one():
     system = System(servers.Server("sqlite"), "b.test")
@@ -282,11 +287,79 @@ def test_who_cannot_be_reached_is_on_record_and_the_others_get_theirs(two):
     a.put("alice", "x.ics", event(attendees=("nobody@a.test", BOB, "not an address"),
                                   more="ATTENDEE:urn:uuid:1\r\n"))
     b.await_get("bob", named("m1"), bool)
+    stored = a.await_get("alice", "x.ics", lambda t: t.count("SCHEDULE-STATUS=5.2") == 3)
+    assert re.search(f"SCHEDULE-STATUS=1.1[^\\n]*:mailto:{BOB}", stored), stored
     with sqlite3.connect(a.server.dir / "data" / "posthorse.db") as db:
         lines = [text for text, in db.execute("SELECT text FROM calendar_log")]
     assert lines.count(f"REQUEST goes by mail to {BOB}") == 1, lines
     [lost] = [l for l in lines if "no such mail address" in l]
     assert "nobody@a.test" in lost and "urn:uuid:1" in lost
+
+
+def test_an_invitation_that_bounces_is_told_in_the_organizers_event(own, peer):
+    a = System(own, "a.test", queue_retry_min_ms="200 ms", queue_retry_max_ms="1 s")
+    a.knows("b.test", peer.port)
+    peer.answers["carol"] = "550 5.1.1 no such user"
+    peer.answers["dora"] = "554 5.7.1 not from you"
+    a.put("alice", "x.ics", event(attendees=(BOB, "carol@b.test", "dora@b.test")))
+    status = lambda text, who: re.search(f"ATTENDEE[^\n]*SCHEDULE-STATUS=([0-9.]+)[^\n]*:mailto:{who}@b.test", text)[1]
+    told = lambda text: (status(text, "carol"), status(text, "dora")) == ("5.2", "5.3")
+    assert status(a.await_get("alice", "x.ics", told), "bob") == "1.1"
+    assert {m.get_content_type() for m in a.mails("alice")} == {"multipart/report"}
+    log = a.ctl.run("calendar", "log", "alice")
+    assert "REQUEST was not delivered (5.2) to carol@b.test: 550 5.1.1" in log and "no such user" in log
+    peer.answers["carol"] = "250 2.1.5 ok"  # a new try that is taken
+    a.put("alice", "x.ics", a.get("alice", "x.ics").replace("20300107T090000Z", "20300108T090000Z"))
+    wait_until(lambda: "carol@b.test" in peer.rcpts(), what="carol's")
+    text = a.await_get("alice", "x.ics", lambda t: status(t, "dora") == "5.3")
+    assert status(text, "carol") == "1.1" and status(text, "bob") == "1.1"
+
+
+def report(failed, original, more=""):
+    """A report of another make about that mail (RFC 3464)."""
+    return (f"From: MAILER-DAEMON@b.test\r\nTo: {ALICE}\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n"
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n\r\n--x\r\n\r\nSorry.\r\n--x\r\n"
+            f"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; b.test\r\n\r\n{more}"
+            f"Final-Recipient: rfc822; {failed}\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp;\r\n 550 gone\r\n\r\n"
+            "--x\r\nContent-Type: message/rfc822\r\n\r\n").encode() + original + b"\r\n--x--\r\n"
+
+
+def test_a_report_that_comes_later_is_told_in_the_organizers_event(peer):
+    a = System(servers.Server("sqlite"), "a.test", imip_accept="inside")
+    try:
+        a.knows("b.test", peer.port)
+        a.put("alice", "x.ics", event(attendees=(BOB, "carol@b.test")))
+        [[_, _, sent]] = wait_until(lambda: peer.mails, what="the invitation")
+        late = "Final-Recipient: rfc822; bob@b.test\r\nAction: delayed\r\nStatus: 4.2.0\r\n\r\n"
+        etag = a.get("alice", "x.ics")
+        send(a, "", ALICE, report("carol@b.test", sent, late))
+        wait_until(lambda: a.mails("alice"), what="the report")
+        wait_until(lambda: tasks(a) == 0, what="that it was looked at")
+        assert a.get("alice", "x.ics") == etag  # from outside, which is not believed
+        a.server.set(imip_accept="known")
+        send(a, "", ALICE, report("carol@b.test", sent, late))
+        text = a.await_get("alice", "x.ics", lambda t: "SCHEDULE-STATUS=5.2" in t)
+        assert re.search("SCHEDULE-STATUS=5.2[^\\n]*:mailto:carol", text) and text.count("SCHEDULE-STATUS=1.1") == 1, text
+        assert "was not delivered (5.2) to carol@b.test: 5.1.1 550 gone" in a.ctl.run("calendar", "log", "alice")
+    finally:
+        a.server.remove()
+
+
+def test_what_bounces_at_another_server_of_the_domain_is_told_at_home(peer):
+    members = make_domain(("a.test", "b.test"), settings=FAST, listen=("smtp", "submission", "imap", "http"))
+    try:
+        a = System.__new__(System)
+        a.server = members[0]
+        status, said = members[0].api("/v1/account/add", {"name": "alice", "password": PASSWORD})
+        assert status == 200, said
+        peer.answers["carol"] = "550 5.1.1 no such user"
+        everywhere(members, "foreign-domain", "far", f"domain = far.test\nmail_server = b.test\nhost = 127.0.0.1:{peer.port}\n")
+        a.put("alice", "x.ics", event(organizer="alice@example.test", attendees=("bob@far.test", "carol@far.test")))
+        text = a.await_get("alice", "x.ics", lambda t: "SCHEDULE-STATUS=5.2" in t)
+        assert re.search("SCHEDULE-STATUS=5.2[^\\n]*:mailto:carol", text) and text.count("SCHEDULE-STATUS=1.1") == 1, text
+    finally:
+        for member in members:
+            member.remove()
 
 
 def test_servers_of_one_domain_believe_each_other_but_not_who_only_says_so():

@@ -471,19 +471,25 @@ static enum st leave_body(struct store_tx *tx, void *arg)
     return store_task_add(tx, &leaving->task, &leaving->id);
 }
 
+int64_t t_task_leave(struct t_calendar *b, const struct store_task *task)
+{
+    struct leaving leaving = {.task = *task};
+
+    assert_int_equal(store_write(b->t->store, leave_body, &leaving), ST_OK);
+    return leaving.id;
+}
+
 int64_t t_task_add(struct t_calendar *b, const char *from, const char *to, const char *text)
 {
     char sender[100], rcpt[100];
-    struct leaving leaving = {.task = {.account_id = t_account_of(b, from),
-                                       .kind = STORE_TASK_ITIP,
-                                       .body = slice_str(text)}};
+    struct store_task task = {
+        .account_id = t_account_of(b, from), .kind = STORE_TASK_ITIP, .body = slice_str(text)};
 
     snprintf(sender, sizeof(sender), "mailto:%s@" T_DOMAIN, from);
     snprintf(rcpt, sizeof(rcpt), "mailto:%s@" T_DOMAIN, to);
-    leaving.task.sender = slice_str(sender);
-    leaving.task.rcpt = slice_str(rcpt);
-    assert_int_equal(store_write(b->t->store, leave_body, &leaving), ST_OK);
-    return leaving.id;
+    task.sender = slice_str(sender);
+    task.rcpt = slice_str(rcpt);
+    return t_task_leave(b, &task);
 }
 
 void t_message(struct t_calendar *b, const char *from, const char *to, const char *text)

@@ -8,6 +8,7 @@
 #include "store/store_event.h"
 
 struct calendar;
+struct store_task;
 
 #define T_DOMAIN "localhost"
 #define T_DAY_S INT64_C(86400)
@@ -65,6 +66,7 @@ size_t t_inbox_count(struct t_calendar *b, const char *who);
 const char *t_inbox_text(struct t_calendar *b, const char *who); /* the newest, unfolded */
 size_t t_busy_count(struct t_calendar *b, const char *who);
 size_t t_task_count(struct t_calendar *b);
+int64_t t_task_leave(struct t_calendar *b, const struct store_task *task);
 /* Leaves a task with the message; t_message() does it, too. */
 int64_t t_task_add(struct t_calendar *b, const char *from, const char *to, const char *text);
 void t_message(struct t_calendar *b, const char *from, const char *to, const char *text);

@@ -307,7 +307,7 @@ static const struct asked asked[] = {
      "request:REPORT /a/ HTTP\nhas:free-busy-query\n" STATUS(
          "207 Multi-Status") "request:REPORT /a/ "
                              "HTTP\nhas:calendar-query\nhas:start="
-                             "\"20261201T000000Z\"\n" EVENTS_OF(OBJECT(
+                             "\"20261130T000000Z\"\n" EVENTS_OF(OBJECT(
                                  "DTSTART:"
                                  "20261130T100000Z\\nDURA"
                                  "TION:PT1H\\nRRULE:FREQ="

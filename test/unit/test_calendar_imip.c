@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "calendar/calendar_bounce.h"
 #include "calendar/calendar_imip.h"
 #include "directory/directory.h"
 #include "itip_t.h"
@@ -28,6 +29,68 @@ static struct calendar_imip_letter letter_of(struct itip_t *t, const char *text)
                                          .guid = SLICE("0123456789abcdef"),
                                          .host = SLICE("mail.a.test"),
                                          .now_ms = INT64_C(1767225600000)};
+}
+
+static void an_answer_says_what_became_of_the_message(void **state)
+{
+    static const struct {
+        const char *answer, *want;
+    } rows[] = {
+        {"550 5.1.1 mx.b.test [192.0.2.1]: no such user", "5.2"},
+        {"550 mx.b.test [192.0.2.1]: no such user", "5.2"},
+        {"553 no", "5.2"},
+        {"550 5.1.2 b.test does not exist", "5.2"},
+        {"550 5.1.8 your domain is unknown", "5.1"},
+        {"556 5.1.10 b.test takes no mail (null MX)", "5.2"},
+        {"550 5.4.4 b.test has no mail server", "5.2"},
+        {"5.4.7 given up after its time; the last answer was: 450 4.2.0 later", "5.1"},
+        {"554 5.7.1 not from you", "5.3"},
+        {"552 5.2.2 over quota", "5.1"},
+        {"554 no", "5.1"},
+        {"5..1 5.1", "5.1"},
+        {"55", "5.1"},
+        {"", "5.1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        T_ROW(i, rows[i].answer);
+        assert_string_equal(calendar_bounce_status(slice_str(rows[i].answer)), rows[i].want);
+    }
+}
+
+static void of_a_report_only_failures_are_taken(void **state)
+{
+    static const char text[] =
+        "Reporting-MTA: dns; b.test\r\nAction: failed\r\n\r\n\r\n"
+        "Final-Recipient: RFC822 ;bob@b.test\r\nAction: delayed\r\n\r\n"
+        "Original-Recipient: rfc822; carol@b.test\r\nFinal-Recipient: rfc822; c@c.test\r\n"
+        "Action: FAILED\r\nStatus: 5.7.1 (no)\r\nDiagnostic-Code: smtp; 550\r\n 5.1.1 gone\r\n\r\n"
+        "Final-Recipient: rfc822; dora@b.test\nAction: failed\nStatus: 5.4.7\n\n"
+        "Final-Recipient: rfc822;\r\nAction: failed\r\n\r\n"
+        "Final-Recipient: eve@b.test\r\nAction: failed\r\n";
+    static const struct {
+        const char *address, *answer;
+    } want[] = {{"carol@b.test", "550 5.1.1 gone"}, {"dora@b.test", "5.4.7"}, {"eve@b.test", ""}};
+    struct arena *arena = arena_new("test", MIB);
+    struct slice rest = slice_str(text);
+    struct calendar_bounce_rcpt rcpt;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(want); i++) {
+        T_ROW(i, want[i].address);
+        assert_true(calendar_bounce_next(arena, &rest, &rcpt));
+        T_EQ_SLICE(rcpt.address, slice_str(want[i].address));
+        T_EQ_SLICE(rcpt.answer, slice_str(want[i].answer));
+    }
+    assert_false(calendar_bounce_next(arena, &rest, &rcpt));
+    for (size_t cut = 0; cut < sizeof(text); cut++) { /* it ends wherever it is cut */
+        rest = (struct slice){text, cut};
+        arena_reset(arena);
+        while (calendar_bounce_next(arena, &rest, &rcpt))
+            continue;
+    }
+    arena_free(&arena);
 }
 
 static void the_subject_says_what_it_is(void **state)
@@ -422,6 +485,8 @@ static void only_who_logged_in_is_from_inside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_says_what_became_of_the_message),
+        cmocka_unit_test(of_a_report_only_failures_are_taken),
         cmocka_unit_test(the_subject_says_what_it_is),
         cmocka_unit_test(rules_are_said_in_words_or_as_they_stand),
         cmocka_unit_test(times_are_told_by_the_organizers_clock_and_in_utc),

@@ -368,7 +368,7 @@ static bool imip(const char *message)
     mime_scan_feed(scan, slice_str(message));
     mime_structure_write(mime_scan_end(scan), &structure);
     mime_scan_free(&scan);
-    return router_task_imip(buf_slice(&structure));
+    return router_task_what(buf_slice(&structure)) == ROUTER_TASK_IMIP;
 }
 
 static void a_calendar_part_with_a_method_is_seen(void **state)
