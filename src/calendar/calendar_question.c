@@ -15,6 +15,7 @@
 
 #define ARENA_BYTES_MAX (512 * MIB)
 #define WHY_BYTES_MAX 1000
+#define DOWN_MS 500
 
 /* Of a seat, nothing having been said of it yet; *said is copied. */
 static void put(struct calendar_question *question, size_t seat, const struct calendar_said *said)
@@ -179,6 +180,25 @@ static enum calendar_hedge_answer answer_of(enum st st)
     return st == ST_AGAIN ? CALENDAR_HEDGE_BAD : CALENDAR_HEDGE_AWAY;
 }
 
+/* Of a server that is down little is hoped. */
+static uint64_t deadline_of(const struct calendar_question *question)
+{
+    const struct calendar_board *board = question->board;
+    struct health *health = cluster_health(board->connector->cluster);
+    const uint64_t now_ms = sys_mono_ms();
+    uint64_t deadline_ms = board->ask.deadline_ms;
+
+    if (health == NULL)
+        return deadline_ms;
+    const struct health_view *view = health_view_ref(health);
+    const struct health_look look =
+        health_of(view, slice_str(question->step->server->name), now_ms);
+    health_view_unref(&view);
+    if (look.known && look.state == HEALTH_DOWN && deadline_ms > now_ms + DOWN_MS)
+        deadline_ms = now_ms + DOWN_MS;
+    return deadline_ms;
+}
+
 static void ask_server(struct calendar_question *question)
 {
     const struct calendar_board *board = question->board;
@@ -207,7 +227,7 @@ static void ask_server(struct calendar_question *question)
         return;
     }
     st = cluster_ask(board->connector->cluster, slice_str(question->step->server->name),
-                     buf_slice(&body), board->ask.deadline_ms, take_answer, question, &why);
+                     buf_slice(&body), deadline_of(question), take_answer, question, &why);
     put_rest(question, answer_of(st),
              st == ST_OK ? "it left some out"
                          : slice_cstr(question->arena, why.len > 0 ? buf_slice(&why) : SLICE("")));
