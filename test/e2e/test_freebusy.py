@@ -1,5 +1,5 @@
 """Free/busy through a domain, however its servers and a foreign system's doors are: what ../sources tell of, by sentence."""
-import base64, contextlib, datetime, http.client, itertools, json, os, pathlib, random, signal, sys, time, zoneinfo
+import base64, contextlib, datetime, http.client, itertools, json, os, pathlib, random, signal, sys, threading, time, zoneinfo
 
 import pytest
 from dateutil import rrule
@@ -372,6 +372,22 @@ def test_a_certificate_that_does_not_fit_is_not_asked_further(ready, doors, fold
     finally:
         other.stop()
         documents(ready, doors)
+
+
+def test_a_server_ends_at_once_whoever_hangs_that_it_asked(ready, doors):
+    """Who asks has an answer, or his connection ends; neither waits until the deadline."""
+    a, _, _ = ready
+    doors.a.mode = doors.b.mode = "hung"
+    asked, answers = doors.a.asked, []
+    asking = threading.Thread(target=lambda: answers.extend(ask(a, "user@BTEx", within_ms=60_000)), daemon=True)
+    asking.start()
+    wait_until(lambda: doors.a.asked > asked, 20, "the question at the door")
+    begun = time.monotonic()
+    assert a.stop() == 0
+    took = time.monotonic() - begun
+    asking.join()
+    assert took < 8, took    # shutdown_timeout_ms is 10 s, the question's time a minute
+    assert [x["result"] for x in answers] in (["no data"], ["known"])
 
 
 def test_both_doors_shut_the_last_known_answer_with_its_age_then_none(ready, doors):
