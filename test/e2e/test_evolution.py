@@ -6,7 +6,9 @@ import server as servers
 from evolution import Evolution, Refused
 from peer import Peer
 from server import PASSWORD, wait_until
+from test_cluster import make_domain
 from test_ctl import Ctl
+from test_domain_routing import FAST
 
 PEOPLE = ["amy", "ben", "cleo"]  # those of the sandbox have events of its own
 DAY = int(time.time()) // 86400 * 86400 + 7 * 86400
@@ -153,6 +155,28 @@ def test_free_time_of_others_and_of_nobody(desk):
     assert f"FBTYPE=BUSY-UNAVAILABLE:{at(13)}/{at(14)}" in got["cleo@example.test"]
     for user, name in (("ben", "busy"), ("cleo", "away")):
         assert desk.call("DELETE", user, f"calendar/{name}.ics")[0] == 204
+
+
+def test_free_time_of_somebody_on_another_server():
+    members = make_domain(("a.test", "b.test"), settings=FAST, listen=("smtp", "http"))
+    evolution = None
+    try:
+        for member, name in zip(members, ("amy", "ben")):
+            assert member.api("/v1/account/add", {"name": name, "password": PASSWORD})[0] == 200
+        a, b = (Desk.__new__(Desk) for _ in members)
+        a.server, b.server = members
+        a.put("amy", "busy.ics", event("busy", 9))
+        wait_until(lambda: '"amy"' in members[1].run("directory", "list", "--json").stdout, what="amy on the second")
+        evolution = Evolution(servers.make_dir(), b.server.port("http"), PASSWORD)
+        evolution("add", "ben", "ben@example.test", "/dav/calendars/ben/calendar/")
+        wait_until(lambda: evolution("state", "ben")["status"] == "connected", 30, "ben's calendar")
+        [answer] = evolution("freebusy", "ben", DAY, DAY + 86400, ["amy@example.test"])
+        assert f"FBTYPE=BUSY:{at(9)}/{at(10)}" in answer
+    finally:
+        if evolution:
+            evolution.close()
+        for member in members:
+            member.remove()
 
 
 def test_it_finds_the_calendars_of_an_account_makes_one_and_drops_it(desk):
