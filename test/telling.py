@@ -21,7 +21,10 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if not report.failed:
         return
-    servers = {id(s): s for value in item.funcargs.values() for s in servers_in(value)}
+    known = list(item.funcargs.values())
+    for entry in call.excinfo.traceback if call.excinfo else []:
+        known += entry.frame.f_locals.values()
+    servers = {id(s): s for value in known for s in servers_in(value)}
     for server in servers.values():
         lines = [*server.lines_before, *server.lines][-LINES:]
         report.sections.append((f"{getattr(server, 'name', server.store)} said", "\n".join(lines)))

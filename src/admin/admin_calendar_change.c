@@ -170,7 +170,7 @@ static enum st read_rights(struct admin_call *call, enum store_calendar_rights *
         enum store_calendar_rights rights;
         bool one, all; /* of one calendar, of all of them */
     } words[] = {{"none", STORE_RIGHTS_NONE, true, true},
-                 {"busy", STORE_RIGHTS_BUSY, true, false},
+                 {"busy", STORE_RIGHTS_BUSY, true, true},
                  {"read", STORE_RIGHTS_READ, true, true},
                  {"write", STORE_RIGHTS_WRITE, true, true},
                  {"act", STORE_RIGHTS_ACT, false, true}};
@@ -183,11 +183,17 @@ static enum st read_rights(struct admin_call *call, enum store_calendar_rights *
             *rights_r = words[i].rights;
             return ST_OK;
         }
-    return st != ST_OK ? st
-                       : admin_refuse(
-                             call, ST_INVALID,
-                             one ? "rights to a calendar are none, busy, read or write"
-                                 : "rights to an account's calendars are none, read, write or act");
+    return st != ST_OK
+               ? st
+               : admin_refuse(
+                     call, ST_INVALID,
+                     one ? "rights to a calendar are none, busy, read or write"
+                         : "rights to an account's calendars are none, busy, read, write or act");
+}
+
+static bool is_all(struct slice grantee)
+{
+    return slice_eq(grantee, SLICE("*")) || slice_eq(grantee, SLICE(STORE_ANYONE));
 }
 
 /* Taking rights back from somebody who is gone must work. */
@@ -196,7 +202,7 @@ static enum st check_grantee(struct admin_call *call, const struct sharing *s)
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct directory_found found;
 
-    if (slice_eq(s->grantee, SLICE("*")) || s->rights == STORE_RIGHTS_NONE ||
+    if (is_all(s->grantee) || s->rights == STORE_RIGHTS_NONE ||
         directory_find_name(directory, s->grantee, &found))
         return ST_OK;
     return admin_refuse(call, ST_NOT_FOUND, "%.*s is neither a person nor a group",
@@ -229,7 +235,9 @@ enum st admin_calendar_share(struct admin_call *call)
         st = read_rights(call, &s.rights);
     if (st != ST_OK)
         return st;
-    if (!slice_eq(s.grantee, SLICE("*")))
+    if (slice_eq(s.grantee, SLICE(STORE_ANYONE)) && s.rights > STORE_RIGHTS_BUSY)
+        return admin_refuse(call, ST_INVALID, "** (without a log-in too) can be given busy alone");
+    if (!is_all(s.grantee))
         st = admin_arg_name(call, "grantee", &s.grantee);
     if (st == ST_OK)
         st = check_grantee(call, &s);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "calendar/calendar_connector.h"
+#include "calendar/calendar_far_lack.h"
 #include "calendar/calendar_keeper.h"
 #include "conf/conf.h"
 #include "ical/ical.h"
@@ -20,6 +21,7 @@ struct calendar {
     struct ical_zones *zones;
     struct calendar_connector *connector;
     struct sys_fetcher *fetcher;
+    struct calendar_far_lacks *lacks;
     pthread_mutex_t lock;
     struct calendar_keeper *keeper; /* lock; NULL: it does not run */
 };
@@ -28,8 +30,10 @@ struct calendar *calendar_new(const struct calendar_context *context)
 {
     struct calendar *calendar = mem_grow(NULL, 1, sizeof(*calendar));
 
-    *calendar = (struct calendar){
-        .context = *context, .zones = ical_zones_new(ZONES_FOLDER), .fetcher = sys_fetcher_new()};
+    *calendar = (struct calendar){.context = *context,
+                                  .zones = ical_zones_new(ZONES_FOLDER),
+                                  .fetcher = sys_fetcher_new(),
+                                  .lacks = calendar_far_lacks_new()};
     calendar->connector = calendar_connector_new(calendar);
     pthread_mutex_init(&calendar->lock, NULL);
     return calendar;
@@ -43,6 +47,7 @@ void calendar_free(struct calendar **calendar)
     calendar_connector_stop((*calendar)->connector);
     calendar_connector_free(&(*calendar)->connector);
     sys_fetcher_free(&(*calendar)->fetcher);
+    calendar_far_lacks_free(&(*calendar)->lacks);
     ical_zones_free(&(*calendar)->zones);
     pthread_mutex_destroy(&(*calendar)->lock);
     mem_free(*calendar);
@@ -106,6 +111,11 @@ struct ical_zones *calendar_zones(const struct calendar *calendar)
 struct sys_fetcher *calendar_fetcher(const struct calendar *calendar)
 {
     return calendar->fetcher;
+}
+
+struct calendar_far_lacks *calendar_far_lacks(const struct calendar *calendar)
+{
+    return calendar->lacks;
 }
 
 /* A VTIMEZONE's text gives its own zone, or that of the system that has its name. */

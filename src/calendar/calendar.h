@@ -15,6 +15,7 @@ struct router_queue;
 struct slice;
 struct store;
 struct store_tx;
+struct calendar_far_lacks;
 struct sys_fetcher;
 
 struct calendar_context {
@@ -39,6 +40,7 @@ struct calendar_connector *calendar_connector(const struct calendar *calendar);
 struct ical_zones *calendar_zones(const struct calendar *calendar);
 /* What asks foreign systems. */
 struct sys_fetcher *calendar_fetcher(const struct calendar *calendar);
+struct calendar_far_lacks *calendar_far_lacks(const struct calendar *calendar);
 
 /* Days and floating times of an account's objects are those of this zone: the calendar's (a
  * VTIMEZONE's text or a TZID), else the account's, else the setting's; NULL: UTC. */

@@ -125,7 +125,7 @@ static void add_age(struct arena *arena, struct ical_comp *comp, uint64_t age_ms
     struct ical_prop *comment =
         ical_prop_add(arena, comp, ICAL_COMMENT, arena_copy(arena, slice_str(text)));
     snprintf(text, sizeof(text), "PT%lluM", minutes);
-    ical_param_set(arena, comment, "X-POSTHORSE-AGE", arena_copy(arena, slice_str(text)));
+    ical_param_set(arena, comment, CALENDAR_ASK_AGE, arena_copy(arena, slice_str(text)));
 }
 
 static void add_unknown(struct arena *arena, struct ical_comp *comp, int64_t from_s,
@@ -138,12 +138,12 @@ static void add_unknown(struct arena *arena, struct ical_comp *comp, int64_t fro
     ical_period_write(from_s, until_s, &out);
     ical_param_set(arena,
                    ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(&out))),
-                   "FBTYPE", SLICE("X-POSTHORSE-UNKNOWN"));
+                   "FBTYPE", SLICE(CALENDAR_ASK_UNKNOWN));
 }
 
-struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar_ask *ask,
-                                      struct slice attendee, const struct calendar_ask_known *known,
-                                      int64_t now_s)
+static struct ical_comp *tell(struct arena *arena, const struct calendar_ask *ask,
+                              struct slice method, const struct calendar_ask_known *known,
+                              int64_t now_s)
 {
     struct ical_comp *vcalendar = ical_comp_new(arena, ICAL_VCALENDAR);
     struct ical_comp *comp =
@@ -156,10 +156,25 @@ struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar
         add_age(arena, comp, known->age_ms);
     (void)ical_prop_add(arena, vcalendar, ICAL_VERSION, SLICE("2.0"));
     (void)ical_prop_add(arena, vcalendar, ICAL_PRODID, SLICE(PRODID));
-    (void)ical_prop_add(arena, vcalendar, ICAL_METHOD, SLICE("REPLY"));
+    (void)ical_prop_add(arena, vcalendar, ICAL_METHOD, method);
     (void)ical_prop_add(arena, comp, ICAL_UID, ask->uid);
     (void)ical_prop_add(arena, comp, ICAL_ORGANIZER, ask->organizer);
-    (void)ical_prop_add(arena, comp, ICAL_ATTENDEE, attendee);
     ical_comp_add(vcalendar, comp);
     return vcalendar;
+}
+
+struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar_ask *ask,
+                                      struct slice attendee, const struct calendar_ask_known *known,
+                                      int64_t now_s)
+{
+    struct ical_comp *vcalendar = tell(arena, ask, SLICE("REPLY"), known, now_s);
+
+    (void)ical_prop_add(arena, vcalendar->comps, ICAL_ATTENDEE, attendee);
+    return vcalendar;
+}
+
+struct ical_comp *calendar_ask_publish(struct arena *arena, const struct calendar_ask *ask,
+                                       const struct calendar_ask_known *known, int64_t now_s)
+{
+    return tell(arena, ask, SLICE("PUBLISH"), known, now_s);
 }

@@ -10,6 +10,9 @@ struct ical_error;
 
 #define CALENDAR_ASK_S_MAX (INT64_C(5) * 366 * 86400)
 
+#define CALENDAR_ASK_UNKNOWN "X-POSTHORSE-UNKNOWN" /* FBTYPE */
+#define CALENDAR_ASK_AGE "X-POSTHORSE-AGE"         /* parameter of COMMENT, a DURATION */
+
 struct calendar_ask {
     const struct ical_comp *vfreebusy;
     struct slice organizer; /* as written */
@@ -41,3 +44,6 @@ struct calendar_ask_known {
 struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar_ask *ask,
                                       struct slice attendee, const struct calendar_ask_known *known,
                                       int64_t now_s);
+/* The same with METHOD:PUBLISH for anybody (RFC 5546 section 3.3.1): of ask->organizer himself. */
+struct ical_comp *calendar_ask_publish(struct arena *arena, const struct calendar_ask *ask,
+                                       const struct calendar_ask_known *known, int64_t now_s);

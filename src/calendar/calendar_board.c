@@ -1,8 +1,11 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "calendar/calendar.h"
 #include "calendar/calendar_connector_run.h"
+#include "cluster/cluster_ask.h"
 #include "conf/conf.h"
+#include "sys/sys_fetch.h"
 #include "sys/sys_time.h"
 
 #define THREADS_MAX 128
@@ -21,10 +24,21 @@ struct calendar_connector *calendar_connector_new(struct calendar *calendar)
     return connector;
 }
 
+void calendar_connector_hurry(struct calendar_connector *connector)
+{
+    if (connector == NULL)
+        return;
+    calendar_sources_hurry(connector->sources);
+    sys_fetcher_stop(calendar_fetcher(connector->calendar));
+    cluster_hurry(connector->cluster);
+}
+
 void calendar_connector_stop(struct calendar_connector *connector)
 {
-    if (connector != NULL)
-        calendar_sources_stop(connector->sources);
+    if (connector == NULL)
+        return;
+    calendar_connector_hurry(connector);
+    calendar_sources_stop(connector->sources);
 }
 
 void calendar_connector_free(struct calendar_connector **connector)

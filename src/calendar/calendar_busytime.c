@@ -11,7 +11,8 @@
 #include "store/store_event.h"
 #include "sys/sys_time.h"
 
-#define ROWS_MAX 200000 /* of one person in one answer */
+#define ROWS_MAX 200000           /* of one person in one answer */
+#define SUM_BYTES_MAX (128 * MIB) /* of all rows and availabilities of a question */
 #define AVAILABLE_MAX 10000
 
 struct ids {
@@ -39,6 +40,7 @@ struct some {
     const struct calendar_busytime_many *ask;
     struct gathering of[STORE_BUSY_ACCOUNTS_MAX];
     struct store_busy_accounts accounts;
+    size_t bytes; /* of all so far */
 };
 
 struct many {
@@ -46,15 +48,16 @@ struct many {
     struct calendar_busytime_found *found;
 };
 
-static void add(const struct some *some, struct gathering *g, struct calendar_busy_row row)
+static void add(struct some *some, struct gathering *g, struct calendar_busy_row row)
 {
-    if (g->count == ROWS_MAX) {
+    if (g->count == ROWS_MAX || some->bytes > SUM_BYTES_MAX) {
         g->st = ST_TOO_BIG;
         return;
     }
     if (g->count == g->cap)
         g->rows = arena_grow(some->arena, g->rows, g->count, &g->cap, sizeof(*g->rows));
     g->rows[g->count++] = row;
+    some->bytes += sizeof(row);
 }
 
 static bool is_among(const int64_t *ids, size_t count, int64_t id)
@@ -119,6 +122,11 @@ static enum st note_account(void *ctx, size_t number, const struct store_calenda
     struct some *some = ctx;
     struct gathering *g = &some->of[number];
 
+    some->bytes += account->availability.len;
+    if (some->bytes > SUM_BYTES_MAX) {
+        g->st = ST_TOO_BIG;
+        return ST_OK;
+    }
     g->account = *account;
     g->account.zone = arena_copy(some->arena, account->zone);
     g->account.availability = arena_copy(some->arena, account->availability);
@@ -210,7 +218,7 @@ static enum st gather(struct store_tx *tx, struct some *some)
 
 /* --- what is said of the whole account --- */
 
-static void add_absence(const struct some *some, struct gathering *g)
+static void add_absence(struct some *some, struct gathering *g)
 {
     int64_t until_ms = g->account.oof_until_ms;
 
@@ -222,21 +230,19 @@ static void add_absence(const struct some *some, struct gathering *g)
 }
 
 /* What cannot be read any more says nothing. */
-static void add_unavailable(const struct some *some, struct gathering *g)
+static void add_unavailable(struct some *some, struct gathering *g, struct arena *arena)
 {
     struct calendar_busy_row *rows = NULL;
     struct ical_comp *vcalendar = NULL;
     struct ical_error error;
     size_t count = 0;
 
-    if (g->account.availability.len == 0 ||
-        ical_parse(some->arena, g->account.availability, &ical_limits_default, &vcalendar,
-                   &error) != ST_OK)
+    if (ical_parse(arena, g->account.availability, &ical_limits_default, &vcalendar, &error) !=
+        ST_OK)
         return;
-    struct ical_tz *tz = ical_tz_new(some->arena, vcalendar, calendar_zones(some->calendar));
+    struct ical_tz *tz = ical_tz_new(arena, vcalendar, calendar_zones(some->calendar));
     if (calendar_availability(
-            some->arena, vcalendar, tz,
-            calendar_zone(some->calendar, some->arena, SLICE(""), g->account.zone),
+            arena, vcalendar, tz, calendar_zone(some->calendar, arena, SLICE(""), g->account.zone),
             some->ask->from_s, some->ask->until_s, AVAILABLE_MAX, &rows, &count, &error) != ST_OK)
         return;
     for (size_t i = 0; i < count; i++)
@@ -266,8 +272,12 @@ static void finish(struct some *some, struct gathering *g)
 
     if (g->st == ST_OK && g->rights.all)
         add_absence(some, g);
-    if (g->st == ST_OK && g->rights.all)
-        add_unavailable(some, g);
+    if (g->st == ST_OK && g->rights.all && g->account.availability.len > 0) {
+        struct arena *arena = arena_new("availability", GIB);
+
+        add_unavailable(some, g, arena);
+        arena_free(&arena);
+    }
     if (g->st == ST_OK)
         g->rows = calendar_freebusy_merge(some->arena, g->rows, g->count, ask->from_s, ask->until_s,
                                           &g->count);
@@ -302,6 +312,7 @@ static enum st gather_all(struct store_tx *tx, void *arg)
     struct many *many = arg;
     enum st st = ST_OK;
 
+    many->some.bytes = 0;
     for (size_t at = 0; st == ST_OK && at < many->some.ask->count;)
         st = gather_some(tx, many, at, &at);
     return st;

@@ -7,6 +7,7 @@
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_busytime.h"
 #include "calendar/calendar_connector_run.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_schedule.h"
 #include "conf/conf.h"
 #include "log/log.h"
@@ -16,15 +17,16 @@
 #include <string.h>
 
 #define LOOKUP_BYTES_MAX GIB
-#define TOGETHER_MAX 100 /* attendees in one question; Exchange takes no more */
+#define DETAIL_BYTES_MAX (128 * MIB) /* of it */
+#define TOGETHER_MAX 100             /* attendees in one question; Exchange takes no more */
 
 struct seat {
     struct calendar_connector_plan plan;
     struct calendar_hedge hedge;
     const char **sources; /* of each step */
     const struct calendar_said *good;
-    const struct calendar_said *old; /* the youngest last known answer that somebody told */
-    const char *failed;              /* why the last one did; "" */
+    const struct calendar_said *rest; /* the best of the others: a part, or what somebody knew */
+    const char *failed;               /* why the last one did; "" */
     size_t silent, unknown; /* how many did not answer well, and did not know the attendee */
     bool over;
     struct calendar_connector_answer answer;
@@ -37,7 +39,8 @@ struct calendar_connector_lookup {
     struct calendar_connector_ask ask; /* its texts are the board's */
     struct calendar_who outsider;
     uint64_t start_ms;
-    uint64_t look_ms; /* when to look again, without an answer */
+    size_t detail_bytes; /* that details took of the arena */
+    uint64_t look_ms;    /* when to look again, without an answer */
     struct seat *seats;
     const struct seat **over; /* in the order in which they came to an end */
     size_t over_count, given_count;
@@ -95,26 +98,61 @@ static struct slice known_key(const struct calendar_connector_lookup *lookup, si
     return slice_str(key);
 }
 
+/* The rows of its answer. */
+static void remember(struct calendar_connector_lookup *lookup, const struct seat *seat,
+                     int64_t from_s, int64_t until_s)
+{
+    if (lookup->ask.but_uid.len == 0)
+        calendar_known_put(lookup->connector->known,
+                           known_key(lookup, (size_t)(seat - lookup->seats)), from_s, until_s,
+                           seat->answer.rows, seat->answer.count, sys_mono_ms());
+}
+
 static void finish_good(struct calendar_connector_lookup *lookup, struct seat *seat, size_t step)
 {
     const struct calendar_said *said = seat->good;
 
     seat->answer = (struct calendar_connector_answer){.rows = said->rows,
                                                       .count = said->count,
+                                                      .events = said->events,
+                                                      .event_count = said->event_count,
                                                       .from_s = lookup->ask.from_s,
                                                       .until_s = lookup->ask.until_s,
                                                       .source = said->source,
                                                       .way = said->way};
-    if (!said->denied && lookup->ask.but_uid.len == 0 &&
-        seat->plan.steps[step].way != CALENDAR_CONNECTOR_HERE)
-        calendar_known_put(lookup->connector->known,
-                           known_key(lookup, (size_t)(seat - lookup->seats)), lookup->ask.from_s,
-                           lookup->ask.until_s, said->rows, said->count, sys_mono_ms());
+    if (!said->denied && seat->plan.steps[step].way != CALENDAR_CONNECTOR_HERE)
+        remember(lookup, seat, lookup->ask.from_s, lookup->ask.until_s);
     finish(lookup, seat, said->denied ? CALENDAR_CONNECTOR_DENIED : CALENDAR_CONNECTOR_FRESH,
            said->why);
 }
 
-/* Nobody answered: what is known, here or where it was asked. */
+static void finish_rest(struct calendar_connector_lookup *lookup, struct seat *seat,
+                        const char *why)
+{
+    const struct calendar_said *rest = seat->rest;
+    const bool fresh = rest->answer == CALENDAR_HEDGE_PART;
+
+    seat->answer = (struct calendar_connector_answer){.rows = rest->rows,
+                                                      .count = rest->count,
+                                                      .from_s = rest->from_s,
+                                                      .until_s = rest->until_s,
+                                                      .age_ms = rest->age_ms,
+                                                      .source = rest->source,
+                                                      .way = rest->way};
+    if (fresh)
+        remember(lookup, seat, rest->from_s, rest->until_s);
+    finish(lookup, seat, fresh ? CALENDAR_CONNECTOR_FRESH : CALENDAR_CONNECTOR_KNOWN,
+           fresh ? rest->why : why);
+}
+
+static bool is_better(const struct calendar_said *a, const struct calendar_said *b)
+{
+    return calendar_hedge_is_better(
+        &(struct calendar_hedge_rest){a->age_ms, a->from_s, a->until_s},
+        &(struct calendar_hedge_rest){b->age_ms, b->from_s, b->until_s});
+}
+
+/* Nobody answered of all: a part, or what is known, here or where it was asked. */
 static void finish_over(struct calendar_connector_lookup *lookup, struct seat *seat)
 {
     const size_t number = (size_t)(seat - lookup->seats);
@@ -124,18 +162,13 @@ static void finish_over(struct calendar_connector_lookup *lookup, struct seat *s
         lookup->ask.but_uid.len == 0 &&
         calendar_known_get(lookup->connector->known, known_key(lookup, number), lookup->ask.from_s,
                            lookup->ask.until_s, sys_mono_ms(), age_max_ms, lookup->arena, &known);
-    const struct calendar_said *old = seat->old;
+    const struct calendar_said *rest = seat->rest;
+    const struct calendar_said mine = {
+        .age_ms = known.age_ms, .from_s = known.from_s, .until_s = known.until_s};
     const char *why = seat->failed[0] != '\0' ? seat->failed : seat->plan.why;
 
-    if (old != NULL && old->age_ms <= age_max_ms && (!here || old->age_ms < known.age_ms)) {
-        seat->answer = (struct calendar_connector_answer){.rows = old->rows,
-                                                          .count = old->count,
-                                                          .from_s = old->from_s,
-                                                          .until_s = old->until_s,
-                                                          .age_ms = old->age_ms,
-                                                          .source = old->source,
-                                                          .way = old->way};
-        finish(lookup, seat, CALENDAR_CONNECTOR_KNOWN, why);
+    if (rest != NULL && rest->age_ms <= age_max_ms && (!here || !is_better(&mine, rest))) {
+        finish_rest(lookup, seat, why);
     } else if (here) {
         seat->answer = (struct calendar_connector_answer){.rows = known.rows,
                                                           .count = known.count,
@@ -149,9 +182,10 @@ static void finish_over(struct calendar_connector_lookup *lookup, struct seat *s
     } else {
         finish(lookup, seat, CALENDAR_CONNECTOR_NO_DATA, why);
     }
-    count_add(seat->answer.result == CALENDAR_CONNECTOR_KNOWN ? COUNT_FREEBUSY_KNOWN
-                                                              : COUNT_FREEBUSY_NO_DATA,
-              1);
+    if (seat->answer.result != CALENDAR_CONNECTOR_FRESH)
+        count_add(seat->answer.result == CALENDAR_CONNECTOR_KNOWN ? COUNT_FREEBUSY_KNOWN
+                                                                  : COUNT_FREEBUSY_NO_DATA,
+                  1);
 }
 
 /* --- what is heard --- */
@@ -160,6 +194,7 @@ static void hear(struct calendar_connector_lookup *lookup, const struct calendar
 {
     static const char *const words[CALENDAR_HEDGE_ANSWER_MAX] = {
         [CALENDAR_HEDGE_GOOD] = "answered",
+        [CALENDAR_HEDGE_PART] = "answered of a part of it",
         [CALENDAR_HEDGE_BAD] = "cannot answer",
         [CALENDAR_HEDGE_GARBAGE] = "answered what nobody can read",
         [CALENDAR_HEDGE_UNKNOWN] = "does not know of the attendee",
@@ -176,8 +211,9 @@ static void hear(struct calendar_connector_lookup *lookup, const struct calendar
     if (said->answer != CALENDAR_HEDGE_GOOD)
         seat->failed = said->why;
     seat->unknown += said->answer == CALENDAR_HEDGE_UNKNOWN;
-    if (said->is_old && (seat->old == NULL || said->age_ms < seat->old->age_ms))
-        seat->old = said;
+    if ((said->is_old || said->answer == CALENDAR_HEDGE_PART) && said->from_s < said->until_s &&
+        (seat->rest == NULL || is_better(said, seat->rest)))
+        seat->rest = said;
     calendar_hedge_hear(&seat->hedge, said->step, said->answer);
 }
 
@@ -195,6 +231,26 @@ static struct calendar_said *say(struct calendar_connector_lookup *lookup, size_
                                    .way = "",
                                    .why = why};
     return said;
+}
+
+/* Without them the times are an answer all the same. */
+static void add_details(struct calendar_connector_lookup *lookup,
+                        const struct directory_person *owner, struct calendar_said *said)
+{
+    const struct calendar_detail_ask ask = {.who = lookup->ask.who,
+                                            .owner = owner,
+                                            .from_s = lookup->ask.from_s,
+                                            .until_s = lookup->ask.until_s,
+                                            .but_uid = lookup->ask.but_uid,
+                                            .bytes_max = DETAIL_BYTES_MAX - lookup->detail_bytes,
+                                            .rows = said->rows,
+                                            .count = said->count};
+    size_t bytes = 0;
+
+    if (calendar_detail(lookup->connector->calendar, lookup->arena, &ask, &said->events,
+                        &said->event_count, &bytes) != ST_OK)
+        said->events = NULL;
+    lookup->detail_bytes += bytes < ask.bytes_max ? bytes : ask.bytes_max;
 }
 
 /* All whose calendars are here, in one transaction. */
@@ -241,6 +297,8 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
             said->answer = CALENDAR_HEDGE_BAD;
             said->why = st == ST_TOO_BIG ? "there is too much of it" : "the store failed";
         }
+        if (st == ST_OK && lookup->ask.details)
+            add_details(lookup, here->owners[i], said);
         hear(lookup, said);
     }
 }

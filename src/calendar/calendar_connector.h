@@ -9,6 +9,7 @@
 
 struct calendar;
 struct calendar_connector;
+struct calendar_detail;
 struct cluster;
 struct health;
 
@@ -16,7 +17,11 @@ struct calendar_connector *calendar_connector_new(struct calendar *calendar);
 /* Before any question: this server is one of a domain. It answers the others from now on, and asks
  * them. */
 void calendar_connector_use_cluster(struct calendar_connector *connector, struct cluster *cluster);
-/* No question is out any more, or will be; those under way come to their end. NULL is fine. */
+/* The server ends: what is asked of others comes to nothing within a second. Does not wait. NULL is
+ * fine. */
+void calendar_connector_hurry(struct calendar_connector *connector);
+/* After calendar_connector_hurry(), which it calls. No question is out any more, or will be; those
+ * under way come to their end. NULL is fine. */
 void calendar_connector_stop(struct calendar_connector *connector);
 void calendar_connector_free(struct calendar_connector **connector); /* NULL is fine */
 
@@ -70,7 +75,10 @@ struct calendar_connector_answer {
     enum calendar_connector_result result;
     const struct calendar_busy_row *rows; /* as calendar_freebusy_merge() gives them */
     size_t count;
-    int64_t from_s, until_s; /* what they are known of: the window, with KNOWN maybe less of it */
+    /* Where details were asked for and may be told: the same as events (calendar_detail.h). */
+    const struct calendar_detail *events; /* NULL: they are not known */
+    size_t event_count;
+    int64_t from_s, until_s; /* what they are known of: the window, or a part of it */
     uint64_t age_ms;         /* 0 unless KNOWN */
     uint64_t took_ms;
     const char *source; /* "this server", "server mail2.example", "document btex-1"; "": none */

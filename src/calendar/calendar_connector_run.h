@@ -29,9 +29,11 @@ struct calendar_said {
     bool denied; /* with GOOD: who asks may not know */
     bool is_old; /* with BAD: rows are the last known answer of age_ms */
     uint64_t age_ms;
-    int64_t from_s, until_s; /* ... and of this part of the window */
+    int64_t from_s, until_s; /* of PART and BAD: this part of the window */
     struct calendar_busy_row *rows;
     size_t count;
+    struct calendar_detail *events; /* NULL: they are not known */
+    size_t event_count;
     const char *source; /* who knew it */
     const char *way;
     const char *why;

@@ -59,6 +59,21 @@ void calendar_far_add(struct arena *arena, struct calendar_far_person *person,
     person->rows[person->count++] = *row;
 }
 
+void calendar_far_know(struct calendar_far_person *person, int64_t from_s, int64_t until_s)
+{
+    const int64_t known_s = person->until_s - person->from_s;
+
+    if (from_s >= until_s)
+        return;
+    if (known_s > 0 && from_s <= person->until_s && until_s >= person->from_s) {
+        person->from_s = from_s < person->from_s ? from_s : person->from_s;
+        person->until_s = until_s > person->until_s ? until_s : person->until_s;
+    } else if (until_s - from_s > known_s) {
+        person->from_s = from_s;
+        person->until_s = until_s;
+    }
+}
+
 const char *calendar_far_url(const struct calendar_far_run *run,
                              const struct calendar_far_person *person)
 {
@@ -144,19 +159,44 @@ size_t calendar_far_arena_bytes(const struct calendar_far_ask *ask)
     return rows * sizeof(struct calendar_busy_row) + ask->count * KIB + 64 * KIB;
 }
 
+/* What a GOOD one is worth: it may know of less than was asked for, or be old. */
+static void judge(const struct calendar_far_ask *ask, struct calendar_far_person *person)
+{
+    person->answer =
+        calendar_hedge_covers(person->from_s, person->until_s, ask->from_s, ask->until_s);
+    if (person->answer == CALENDAR_HEDGE_BAD)
+        person->why = "The foreign system knows nothing of these times.";
+    if (person->answer == CALENDAR_HEDGE_BAD)
+        person->age_ms = 0;
+    else if (person->answer == CALENDAR_HEDGE_PART)
+        person->why = "The foreign system knows of a part of these times.";
+    if (person->age_ms == 0)
+        return;
+    person->answer = CALENDAR_HEDGE_BAD;
+    person->why = "The foreign system tells what it remembers.";
+}
+
 static void hand_over(struct arena *arena, const struct calendar_far_run *run,
-                      const struct calendar_far_person *person, struct arena *scratch,
+                      struct calendar_far_person *person, struct arena *scratch,
                       struct calendar_far_answer *answer_r)
 {
+    const struct calendar_far_ask *ask = run->ask;
+    const bool good = person->answer == CALENDAR_HEDGE_GOOD;
+
+    if (good)
+        judge(ask, person);
     *answer_r = (struct calendar_far_answer){
         .answer = person->answer,
         .why = slice_cstr(arena, slice_str(person->why)),
     };
-    if (person->answer != CALENDAR_HEDGE_GOOD)
+    if (!good || (person->answer == CALENDAR_HEDGE_BAD && person->age_ms == 0))
         return;
+    answer_r->from_s = person->from_s > ask->from_s ? person->from_s : ask->from_s;
+    answer_r->until_s = person->until_s < ask->until_s ? person->until_s : ask->until_s;
+    answer_r->age_ms = person->age_ms;
     const struct calendar_busy_row *merged =
-        calendar_freebusy_merge(scratch, person->rows, person->count, run->ask->from_s,
-                                run->ask->until_s, &answer_r->count);
+        calendar_freebusy_merge(scratch, person->rows, person->count, answer_r->from_s,
+                                answer_r->until_s, &answer_r->count);
     answer_r->rows = arena_many(arena, struct calendar_busy_row, answer_r->count);
     if (answer_r->count > 0)
         memcpy(answer_r->rows, merged, answer_r->count * sizeof(*merged));
@@ -198,8 +238,11 @@ void calendar_far_ask(struct calendar *calendar, struct arena *arena,
     };
 
     for (size_t i = 0; i < ask->count; i++)
-        run.persons[i] = (struct calendar_far_person){
-            .address = ask->addresses[i], .answer = CALENDAR_HEDGE_GOOD, .why = ""};
+        run.persons[i] = (struct calendar_far_person){.address = ask->addresses[i],
+                                                      .answer = CALENDAR_HEDGE_GOOD,
+                                                      .from_s = ask->from_s,
+                                                      .until_s = ask->from_s,
+                                                      .why = ""};
     if (ask->until_s > ask->from_s)
         run_way(&run);
     for (size_t i = 0; i < ask->count; i++) {

@@ -24,8 +24,10 @@ struct calendar_far_ask {
 
 struct calendar_far_answer {
     enum calendar_hedge_answer answer;
-    struct calendar_busy_row *rows; /* as calendar_freebusy_merge(); only where GOOD */
+    struct calendar_busy_row *rows; /* as calendar_freebusy_merge() */
     size_t count;
+    int64_t from_s, until_s; /* what the rows are known of: the window, or a part of it */
+    uint64_t age_ms; /* with BAD: they are what the system itself remembers of then; else 0 */
     const char *why; /* a sentence, or "" */
 };
 
@@ -34,8 +36,10 @@ size_t calendar_far_arena_bytes(const struct calendar_far_ask *ask);
 /* Sets all of answers[ask->count], in arena; never fails as a whole. Waits until the deadline at
  * most; any thread.
  *   GOOD     the rows
+ *   PART     the rows of a part of the window; of the rest nothing is known
  *   UNKNOWN  the system knows nobody of the address
- *   BAD      it answers that it cannot or may not say, or is not to be trusted (TLS)
+ *   BAD      it answers that it cannot or may not say, or only what it remembers (age_ms), or is
+ *            not to be trusted (TLS)
  *   GARBAGE  nobody can read what it said, or it is larger than bytes_max
  *   AWAY     not reached, or silent until the deadline */
 void calendar_far_ask(struct calendar *calendar, struct arena *arena,

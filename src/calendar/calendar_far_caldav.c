@@ -3,8 +3,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar.h"
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_far_data.h"
+#include "calendar/calendar_far_lack.h"
 #include "directory/directory.h"
 #include "ical/ical.h"
 #include "ical/ical_time.h"
@@ -92,9 +94,8 @@ static void take_response(struct arena *arena, const struct xml_element *respons
     const struct calendar_far_part one = {person, 1};
     const struct xml_element *data = xml_child(response, XML_CALDAV, "calendar-data");
 
-    person->answer = CALENDAR_HEDGE_GOOD;
-    person->count = 0;
-    person->why = "";
+    *person = (struct calendar_far_person){
+        .address = person->address, .answer = CALENDAR_HEDGE_GOOD, .why = ""};
     take_status(arena, response, &one);
     if (person->answer == CALENDAR_HEDGE_GOOD)
         calendar_far_ifb_read(arena, data != NULL ? data->text : SLICE(""), from_s, until_s,
@@ -234,6 +235,30 @@ static bool is_unknown_report(unsigned status, struct slice body)
             slice_find_slice(body, SLICE("supported-report")) != SIZE_MAX);
 }
 
+/* By the events at once, where the server is known to have no free-busy-query. */
+static bool ask_events(struct calendar_far_run *run, struct calendar_far_person *person,
+                       const char *url)
+{
+    struct calendar_far_lacks *lacks = calendar_far_lacks(run->calendar);
+
+    if (!calendar_far_lacks_query(lacks, run->ask->calendar->url, sys_mono_ms()))
+        return false;
+    calendar_far_query(run, person, url);
+    if (person->answer == CALENDAR_HEDGE_BAD)
+        calendar_far_lack_note(lacks, run->ask->calendar->url, false, sys_mono_ms());
+    return true;
+}
+
+/* Once the server said that it has none. */
+static void ask_events_instead(struct calendar_far_run *run, struct calendar_far_person *person,
+                               const char *url)
+{
+    calendar_far_query(run, person, url);
+    if (person->answer == CALENDAR_HEDGE_GOOD)
+        calendar_far_lack_note(calendar_far_lacks(run->calendar), run->ask->calendar->url, true,
+                               sys_mono_ms());
+}
+
 static void ask_report(struct calendar_far_run *run, struct calendar_far_person *person,
                        struct slice query)
 {
@@ -250,13 +275,14 @@ static void ask_report(struct calendar_far_run *run, struct calendar_far_person 
     AUTO(buf) struct buf body = BUF(1);
     unsigned status;
 
-    if (!calendar_far_fetch(run, &part, &message, &status, &body))
+    if (ask_events(run, person, message.url) ||
+        !calendar_far_fetch(run, &part, &message, &status, &body))
         return;
     if (status == 200)
         calendar_far_ifb_read(run->arena, buf_slice(&body), run->ask->from_s, run->ask->until_s,
                               person);
     else if (is_unknown_report(status, buf_slice(&body)))
-        calendar_far_query(run, person, message.url);
+        ask_events_instead(run, person, message.url);
     else
         calendar_far_refused(run, &part, status, true);
 }

@@ -14,6 +14,8 @@ struct calendar_far_person {
     enum calendar_hedge_answer answer;
     struct calendar_busy_row *rows;
     size_t count, cap;
+    int64_t from_s, until_s; /* what is known of so far; rows elsewhere do not count */
+    uint64_t age_ms;         /* the system remembered it; 0: it is new */
     const char *why;
 };
 
@@ -41,6 +43,9 @@ void calendar_far_fail(struct arena *arena, const struct calendar_far_part *part
 /* Adds a row; more than CALENDAR_FAR_ROWS_MAX make it GARBAGE. */
 void calendar_far_add(struct arena *arena, struct calendar_far_person *person,
                       const struct calendar_busy_row *row);
+
+/* What is in [from_s, until_s) is known, too. Of two times that do not touch the longer counts. */
+void calendar_far_know(struct calendar_far_person *person, int64_t from_s, int64_t until_s);
 
 struct calendar_far_message {
     const char *method, *url;
@@ -70,8 +75,9 @@ void calendar_far_query(struct calendar_far_run *run, struct calendar_far_person
 
 /* --- texts, pure --- */
 
-/* An iCalendar text with a VFREEBUSY or more (RFC 5545 section 3.6.4): GOOD and its rows;
- * BAD: it tells of other times than [from_s, until_s); GARBAGE. */
+/* An iCalendar text with a VFREEBUSY or more (RFC 5545 section 3.6.4): GOOD and its rows, and what
+ * they are known of: DTSTART and DTEND say it, without them it is what was asked for, and never
+ * what is X-POSTHORSE-UNKNOWN. BAD: nothing of [from_s, until_s); GARBAGE. */
 void calendar_far_ifb_read(struct arena *arena, struct slice text, int64_t from_s, int64_t until_s,
                            struct calendar_far_person *person);
 
@@ -97,11 +103,12 @@ void calendar_far_caldav_read(struct arena *arena, struct slice text, int64_t fr
                               int64_t until_s, const struct calendar_far_part *part);
 
 /* GetUserAvailability (MS-OXWAVLS section 2.2.4.1) in UTC, for 100 persons and 42 days at most;
- * the times are multiples of CALENDAR_FAR_EWS_INTERVAL_S. */
+ * the times are multiples of CALENDAR_FAR_EWS_INTERVAL_S. impersonate: an address whose rights
+ * count (MS-OXWSCDATA, ExchangeImpersonation); "": the user's. */
 #define CALENDAR_FAR_EWS_INTERVAL_S INT64_C(900)
 #define CALENDAR_FAR_EWS_PERSONS_MAX 100
 void calendar_far_ews_write(const struct calendar_far_part *part, int64_t from_s, int64_t until_s,
-                            struct buf *out);
+                            const char *impersonate, struct buf *out);
 /* Its answer, in the order of the persons: those who are GOOD so far get more rows, or why they are
  * not any more. status is HTTP's: a fault may come with any. */
 void calendar_far_ews_read(struct arena *arena, struct slice text, int64_t from_s, int64_t until_s,

@@ -10,19 +10,22 @@
 static void ask_piece(struct calendar_far_run *run, const struct calendar_far_part *part,
                       const char *url, int64_t from_s, int64_t until_s)
 {
-    static const char *const headers[] = {
-        "Content-Type: text/xml; charset=utf-8",
-        "SOAPAction: \"http://schemas.microsoft.com/exchange/services/2006/messages/"
-        "GetUserAvailability\""};
-    AUTO(buf) struct buf body = BUF(BODY_BYTES_MAX), answer = BUF(1);
+    const char *impersonate = run->ask->calendar->impersonate;
+    AUTO(buf) struct buf body = BUF(BODY_BYTES_MAX), answer = BUF(1), anchor = BUF(KIB);
     unsigned status;
 
-    calendar_far_ews_write(part, from_s, until_s, &body);
+    buf_putf(&anchor, "X-AnchorMailbox: %s", impersonate); /* the server that has it takes it */
+    const char *const headers[] = {
+        "Content-Type: text/xml; charset=utf-8",
+        "SOAPAction: \"http://schemas.microsoft.com/exchange/services/2006/messages/"
+        "GetUserAvailability\"",
+        anchor.ptr};
+    calendar_far_ews_write(part, from_s, until_s, impersonate, &body);
     const struct calendar_far_message message = {
         .method = "POST",
         .url = url,
         .headers = headers,
-        .header_count = COUNT(headers),
+        .header_count = COUNT(headers) - (impersonate[0] == '\0'),
         .body = buf_slice(&body),
     };
     if (!calendar_far_fetch(run, part, &message, &status, &answer))

@@ -35,14 +35,29 @@ static void put_zone(struct buf *out)
                        "<t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone>\n"));
 }
 
+/* The first version that lets GetUserAvailability impersonate is 2010 SP2. */
+static void put_header(struct buf *out, const char *impersonate)
+{
+    if (impersonate[0] == '\0') {
+        buf_put(out, SLICE("<s:Header><t:RequestServerVersion Version=\"Exchange2007_SP1\"/>"
+                           "</s:Header>\n"));
+        return;
+    }
+    buf_put(out, SLICE("<s:Header><t:RequestServerVersion Version=\"Exchange2010_SP2\"/>"
+                       "<t:ExchangeImpersonation><t:ConnectingSID><t:PrimarySmtpAddress>"));
+    xml_write_text(out, slice_str(impersonate));
+    buf_put(out, SLICE("</t:PrimarySmtpAddress></t:ConnectingSID></t:ExchangeImpersonation>"
+                       "</s:Header>\n"));
+}
+
 void calendar_far_ews_write(const struct calendar_far_part *part, int64_t from_s, int64_t until_s,
-                            struct buf *out)
+                            const char *impersonate, struct buf *out)
 {
     buf_put(out, SLICE("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
                        "<s:Envelope xmlns:s=\"" SOAP "\" xmlns:m=\"" MESSAGES "\" xmlns:t=\"" TYPES
-                       "\">\n"
-                       "<s:Header><t:RequestServerVersion Version=\"Exchange2007_SP1\"/></s:Header>"
-                       "\n<s:Body><m:GetUserAvailabilityRequest>\n"));
+                       "\">\n"));
+    put_header(out, impersonate);
+    buf_put(out, SLICE("<s:Body><m:GetUserAvailabilityRequest>\n"));
     put_zone(out);
     buf_put(out, SLICE("<m:MailboxDataArray>\n"));
     for (size_t i = 0; i < part->count; i++) {
@@ -208,25 +223,31 @@ static bool read_event(const struct reading *reading, const struct xml_element *
     return true;
 }
 
-static void read_events(const struct reading *reading, const struct xml_element *view)
-{
-    const struct xml_element *events = child(view, TYPES, "CalendarEventArray");
-
-    for (const struct xml_element *event = child(events, TYPES, "CalendarEvent"); event != NULL;
-         event = find(event->next, TYPES, "CalendarEvent"))
-        if (!read_event(reading, event)) {
-            fail(reading, CALENDAR_HEDGE_GARBAGE, "EWS: an event cannot be read.");
-            return;
-        }
-}
-
 /* A digit for each interval; all of the window must be there, or what is missing looked free. */
-static void read_digits(const struct reading *reading, struct slice digits)
+static bool is_whole(const struct reading *reading, struct slice digits)
 {
     int64_t wanted = (reading->until_s - reading->from_s) / CALENDAR_FAR_EWS_INTERVAL_S;
-    size_t unknown = 0;
 
-    if (digits.len < (size_t)wanted || digits.len > (size_t)wanted + 1) {
+    return digits.len == (size_t)wanted || digits.len == (size_t)wanted + 1;
+}
+
+/* Every time but that of which there is no data. */
+static void know_digits(const struct reading *reading, struct slice digits)
+{
+    for (size_t i = 0; i < digits.len; i++) {
+        const size_t first = i;
+
+        while (i < digits.len && digits.ptr[i] != NO_DATA)
+            i++;
+        calendar_far_know(reading->person,
+                          reading->from_s + (int64_t)first * CALENDAR_FAR_EWS_INTERVAL_S,
+                          reading->from_s + (int64_t)i * CALENDAR_FAR_EWS_INTERVAL_S);
+    }
+}
+
+static void read_digits(const struct reading *reading, struct slice digits)
+{
+    if (!is_whole(reading, digits)) {
         fail(reading, CALENDAR_HEDGE_GARBAGE, "EWS: MergedFreeBusy is not as long as the window.");
         return;
     }
@@ -238,11 +259,26 @@ static void read_digits(const struct reading *reading, struct slice digits)
             fail(reading, CALENDAR_HEDGE_GARBAGE, "EWS: MergedFreeBusy has a digit unknown here.");
             return;
         }
-        unknown += digits.ptr[i] == NO_DATA;
         add(reading, at_s, at_s + CALENDAR_FAR_EWS_INTERVAL_S, busy_types[type].kind);
     }
-    if (unknown == digits.len)
-        fail(reading, CALENDAR_HEDGE_BAD, "EWS: there is no data of that person.");
+    know_digits(reading, digits);
+}
+
+static void read_events(const struct reading *reading, const struct xml_element *view,
+                        struct slice digits)
+{
+    const struct xml_element *events = child(view, TYPES, "CalendarEventArray");
+
+    for (const struct xml_element *event = child(events, TYPES, "CalendarEvent"); event != NULL;
+         event = find(event->next, TYPES, "CalendarEvent"))
+        if (!read_event(reading, event)) {
+            fail(reading, CALENDAR_HEDGE_GARBAGE, "EWS: an event cannot be read.");
+            return;
+        }
+    if (is_whole(reading, digits))
+        know_digits(reading, digits);
+    else
+        calendar_far_know(reading->person, reading->from_s, reading->until_s);
 }
 
 /* Events where the view has them, else the digits: who has no right to more gets a lower view than
@@ -251,12 +287,13 @@ static void read_view(const struct reading *reading, const struct xml_element *v
 {
     struct slice type = text_of(child(view, TYPES, "FreeBusyViewType"));
     const struct xml_element *merged = child(view, TYPES, "MergedFreeBusy");
+    struct slice digits = text_of(merged);
 
     if (slice_eq(type, SLICE("MergedOnly")) && merged != NULL)
-        read_digits(reading, text_of(merged));
+        read_digits(reading, digits);
     else if (slice_eq(type, SLICE("FreeBusy")) || slice_eq(type, SLICE("FreeBusyMerged")) ||
              slice_eq(type, SLICE("Detailed")) || slice_eq(type, SLICE("DetailedMerged")))
-        read_events(reading, view);
+        read_events(reading, view, digits);
     else if (slice_eq(type, SLICE("None")))
         fail(reading, CALENDAR_HEDGE_BAD, "EWS: there is no data of that person.");
     else

@@ -2,46 +2,116 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_ask.h"
 #include "calendar/calendar_far_data.h"
 #include "calendar/calendar_freebusy.h"
 #include "ical/ical.h"
 #include "ical/ical_time.h"
+#include "ical/ical_zone.h"
 
-#define ROOM_OF_BYTE 16 /* rows of a text, before they are taken over */
-
-/* A bound that the VFREEBUSY says, else what was asked for. */
-static int64_t bound(const struct ical_comp *comp, enum ical_prop_id id, int64_t otherwise_s)
-{
-    struct ical_time time;
-    const struct ical_prop *prop = ical_prop_find(comp, id);
-
-    return prop != NULL && ical_time_parse(prop->value, &time) == ST_OK ? time.local_s
-                                                                        : otherwise_s;
-}
+#define ZONE_S_MAX INT64_C(50400) /* of a zone from UTC */
+#define ROOM_OF_BYTE 16           /* rows of a text, before they are taken over */
 
 /* What is looked at of a text. */
 struct reading {
     struct arena *arena, *scratch;
     int64_t from_s, until_s;
     struct calendar_far_person *person;
-    bool found, within; /* a VFREEBUSY; one that has to do with these times */
+    bool found; /* a VFREEBUSY */
 };
+
+/* A bound that the VFREEBUSY says, else what was asked for. One that is not in UTC, as it has to
+ * be, is any zone's: what may be outside is not known. */
+static enum st bound(const struct ical_comp *comp, enum ical_prop_id id, int64_t *at_s,
+                     struct ical_error *error)
+{
+    struct ical_time time;
+    const struct ical_prop *prop = ical_prop_find(comp, id);
+
+    if (prop == NULL)
+        return ST_OK;
+    if (ical_time_parse(prop->value, &time) != ST_OK) {
+        ical_error_set(error, prop->line, "%s is no time", ical_prop_name(id));
+        return ST_INVALID;
+    }
+    *at_s = time.local_s;
+    if (time.form != ICAL_UTC)
+        *at_s += id == ICAL_DTSTART ? ZONE_S_MAX : -ZONE_S_MAX;
+    return ST_OK;
+}
+
+/* Of what is left on both sides the longer. */
+static void leave(int64_t start_s, int64_t end_s, int64_t *from_s, int64_t *until_s)
+{
+    if (start_s >= *until_s || end_s <= *from_s)
+        return;
+    if (start_s - *from_s > *until_s - end_s)
+        *until_s = start_s;
+    else
+        *from_s = end_s;
+}
+
+/* Without what a server like this one says that it does not know (calendar_ask.h). */
+static void leave_unknown(const struct ical_comp *comp, int64_t *from_s, int64_t *until_s)
+{
+    for (const struct ical_prop *prop = ical_prop_find(comp, ICAL_FREEBUSY); prop != NULL;
+         prop = ical_prop_next(prop)) {
+        struct slice rest = prop->value, item;
+
+        if (!slice_ieq(ical_param_text(prop, "FBTYPE"), SLICE(CALENDAR_ASK_UNKNOWN)))
+            continue;
+        while (slice_split(&rest, ',', &item)) {
+            struct ical_period period = {0};
+
+            if (ical_period_parse(slice_trim(item), &period) != ST_OK)
+                continue;
+            if (period.by_duration)
+                period.end = ical_time_add(period.start, period.duration);
+            leave(period.start.local_s, period.end.local_s, from_s, until_s);
+        }
+    }
+}
+
+/* How old it says it is, as a server like this one does (calendar_ask.h). */
+static uint64_t age_of(const struct ical_comp *comp)
+{
+    uint64_t age_ms = 0;
+
+    for (const struct ical_prop *prop = ical_prop_find(comp, ICAL_COMMENT); prop != NULL;
+         prop = ical_prop_next(prop)) {
+        struct ical_duration age;
+
+        if (ical_duration_parse(ical_param_text(prop, CALENDAR_ASK_AGE), &age) == ST_OK &&
+            age.days >= 0 && age.seconds >= 0)
+            age_ms = (uint64_t)(age.days * ICAL_DAY_S + age.seconds) * 1000;
+    }
+    return age_ms;
+}
 
 static enum st read_one(struct reading *reading, const struct ical_comp *comp,
                         struct ical_error *error)
 {
     struct calendar_busy_row *rows;
     size_t count;
-    int64_t from_s = bound(comp, ICAL_DTSTART, reading->from_s);
-    int64_t until_s = bound(comp, ICAL_DTEND, reading->until_s);
+    int64_t from_s = reading->from_s, until_s = reading->until_s;
+    const uint64_t age_ms = age_of(comp);
 
     reading->found = true;
-    reading->within |= from_s < reading->until_s && until_s > reading->from_s;
-    enum st st = calendar_freebusy_read(reading->scratch, comp, &rows, &count, error);
-    for (size_t i = 0; i < count && st == ST_OK; i++)
+    enum st st = bound(comp, ICAL_DTSTART, &from_s, error);
+    if (st == ST_OK)
+        st = bound(comp, ICAL_DTEND, &until_s, error);
+    if (st == ST_OK)
+        st = calendar_freebusy_read(reading->scratch, comp, &rows, &count, error);
+    if (st != ST_OK)
+        return st;
+    leave_unknown(comp, &from_s, &until_s);
+    calendar_far_know(reading->person, from_s, until_s);
+    if (age_ms > reading->person->age_ms)
+        reading->person->age_ms = age_ms;
+    for (size_t i = 0; i < count; i++)
         if (rows[i].start_s < reading->until_s && rows[i].end_s > reading->from_s)
             calendar_far_add(reading->arena, reading->person, &rows[i]);
-    return st;
+    return ST_OK;
 }
 
 static enum st read_all(struct reading *reading, struct slice text,
@@ -86,7 +156,8 @@ void calendar_far_ifb_read(struct arena *arena, struct slice text, int64_t from_
     else if (!reading.found)
         calendar_far_fail(arena, &part, CALENDAR_HEDGE_GARBAGE,
                           "The foreign system's answer holds no VFREEBUSY.");
-    else if (!reading.within)
+    else if (calendar_hedge_covers(person->from_s, person->until_s, from_s, until_s) ==
+             CALENDAR_HEDGE_BAD)
         calendar_far_fail(arena, &part, CALENDAR_HEDGE_BAD,
                           "The foreign system's VFREEBUSY tells of other times.");
 }

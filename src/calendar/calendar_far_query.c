@@ -16,15 +16,16 @@
 #define OBJECT_LINES_MAX 20000
 #define NAMESPACES_MAX 64
 
+/* A day more on both sides: what days and floating times are to that server nobody knows. */
 static void put_query(struct buf *out, int64_t from_s, int64_t until_s)
 {
     buf_put(out, SLICE("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<C:calendar-query "
                        "xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"><D:prop>"
                        "<C:calendar-data/></D:prop><C:filter><C:comp-filter name=\"VCALENDAR\">"
                        "<C:comp-filter name=\"VEVENT\"><C:time-range start=\""));
-    ical_time_write((struct ical_time){from_s, ICAL_UTC, NULL}, out);
+    ical_time_write((struct ical_time){from_s - ICAL_DAY_S, ICAL_UTC, NULL}, out);
     buf_put(out, SLICE("\" end=\""));
-    ical_time_write((struct ical_time){until_s, ICAL_UTC, NULL}, out);
+    ical_time_write((struct ical_time){until_s + ICAL_DAY_S, ICAL_UTC, NULL}, out);
     buf_put(out, SLICE("\"/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>\n"));
 }
 
@@ -105,6 +106,7 @@ static void read_all(struct calendar_far_run *run, const struct xml_element *roo
             calendar_far_event_read(run->arena, object, &zones, run->ask->from_s, run->ask->until_s,
                                     person);
     }
+    calendar_far_know(person, run->ask->from_s, run->ask->until_s);
 }
 
 static void read_multistatus(struct calendar_far_run *run, struct slice text,

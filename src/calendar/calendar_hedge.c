@@ -121,11 +121,13 @@ struct calendar_hedge_do calendar_hedge_next(struct calendar_hedge *hedge, uint6
     look_who_is_late(hedge, now_ms, &late_ms);
     size_t next = next_of(hedge);
     bool more = next < hedge->count;
-    if (more && hedge->asked <= hedge->given_up)
+    bool all_late = hedge->asked <= hedge->given_up;
+    if (more && all_late)
         return ask(hedge, next, now_ms);
-    if (!more && hedge->out == 0)
+    if (!more && (hedge->out == 0 || (hedge->has_part && all_late)))
         return (struct calendar_hedge_do){.act = CALENDAR_HEDGE_OVER};
-    if (hedge->asked < hedge->count && late_ms < wait.at_ms) /* then more of them may be asked */
+    /* Then more of them may be asked, or those who are out are not worth waiting for. */
+    if ((hedge->asked < hedge->count || hedge->has_part) && late_ms < wait.at_ms)
         wait.at_ms = late_ms;
     return wait;
 }
@@ -147,10 +149,30 @@ void calendar_hedge_hear(struct calendar_hedge *hedge, size_t step,
         hedge->won = step;
         return;
     }
-    if ((answer == CALENDAR_HEDGE_BAD || answer == CALENDAR_HEDGE_GARBAGE) &&
+    hedge->has_part = hedge->has_part || answer == CALENDAR_HEDGE_PART;
+    if ((answer == CALENDAR_HEDGE_PART || answer == CALENDAR_HEDGE_BAD ||
+         answer == CALENDAR_HEDGE_GARBAGE) &&
         hedge->steps[step].kind == CALENDAR_HEDGE_DIRECT)
         hedge->direct_left--;
     give_up(hedge, step);
+}
+
+enum calendar_hedge_answer calendar_hedge_covers(int64_t from_s, int64_t until_s,
+                                                 int64_t asked_from_s, int64_t asked_until_s)
+{
+    if (from_s <= asked_from_s && until_s >= asked_until_s)
+        return CALENDAR_HEDGE_GOOD;
+    return from_s < until_s && from_s < asked_until_s && until_s > asked_from_s
+               ? CALENDAR_HEDGE_PART
+               : CALENDAR_HEDGE_BAD;
+}
+
+bool calendar_hedge_is_better(const struct calendar_hedge_rest *a,
+                              const struct calendar_hedge_rest *b)
+{
+    if (a->age_ms != b->age_ms)
+        return a->age_ms < b->age_ms;
+    return a->until_s - a->from_s > b->until_s - b->from_s;
 }
 
 uint64_t calendar_hedge_hand_on_ms(uint64_t now_ms, uint64_t deadline_ms)

@@ -2,8 +2,9 @@
  * their order, how long each usually takes, a deadline, and what was heard give what to do next.
  *
  * A source that does not answer within its usual time brings out the next one beside it, one that
- * fails at once; the first good answer counts, whoever gives it. Whatever the usual times say, the
- * last source is asked before half of the time is over, so that it has time to go on asking. */
+ * fails at once; the first good answer counts, whoever gives it. Who has a part of one in hand asks
+ * the others, too, but waits for none longer than it usually takes. Whatever the usual times say,
+ * the last source is asked before half of the time is over, so that it has time to go on asking. */
 #pragma once
 #include "base/base.h"
 
@@ -29,6 +30,7 @@ struct calendar_hedge_step {
 
 enum calendar_hedge_answer {
     CALENDAR_HEDGE_GOOD,
+    CALENDAR_HEDGE_PART,    /* good for a part of the window alone: counts where nobody has more */
     CALENDAR_HEDGE_BAD,     /* it was reached, and cannot answer: its far side is down, say */
     CALENDAR_HEDGE_GARBAGE, /* it was reached, and nobody can read what it said */
     CALENDAR_HEDGE_UNKNOWN, /* it was reached, and does not know of the attendee (any more, or yet)
@@ -46,6 +48,7 @@ struct calendar_hedge {
     size_t out;                     /* asked, and silent so far */
     size_t direct_left;             /* direct ones that did not speak for the attendee yet */
     size_t won;                     /* SIZE_MAX: none */
+    bool has_part;                  /* somebody answered of a part */
     struct calendar_hedge_mark {
         uint64_t late_ms; /* from when on the next one is asked beside it */
         bool asked, answered, given_up;
@@ -57,7 +60,7 @@ enum calendar_hedge_act {
     CALENDAR_HEDGE_ASK,  /* step; then ask again what to do */
     CALENDAR_HEDGE_WAIT, /* for an answer, or until at_ms */
     CALENDAR_HEDGE_WON,  /* step's answer counts; the others are let go */
-    CALENDAR_HEDGE_OVER, /* nobody answered in time, or nobody is left */
+    CALENDAR_HEDGE_OVER, /* nobody answered of all in time, or nobody is left */
 };
 struct calendar_hedge_do {
     enum calendar_hedge_act act;
@@ -69,6 +72,10 @@ struct calendar_hedge_do {
 void calendar_hedge_begin(struct calendar_hedge *hedge, const struct calendar_hedge_step *steps,
                           size_t count, uint64_t now_ms, uint64_t deadline_ms);
 struct calendar_hedge_do calendar_hedge_next(struct calendar_hedge *hedge, uint64_t now_ms);
+/* What an answer is that covers [from_s, until_s), where [asked_from_s, asked_until_s) was asked
+ * for: GOOD all of it, PART some, BAD nothing. */
+enum calendar_hedge_answer calendar_hedge_covers(int64_t from_s, int64_t until_s,
+                                                 int64_t asked_from_s, int64_t asked_until_s);
 /* What a step's source said; a second answer of one, and any after a good one, are passed over. */
 void calendar_hedge_hear(struct calendar_hedge *hedge, size_t step,
                          enum calendar_hedge_answer answer);
@@ -85,6 +92,15 @@ enum calendar_hedge_result {
 /* known: there is a last known answer, known_age_ms old. Of an OVER or WON. */
 enum calendar_hedge_result calendar_hedge_result(enum calendar_hedge_act act, bool known,
                                                  uint64_t known_age_ms, uint64_t age_max_ms);
+
+/* What there is where no answer is good: a part (age 0), or one that was known. */
+struct calendar_hedge_rest {
+    uint64_t age_ms;
+    int64_t from_s, until_s; /* of the window; it covers no more */
+};
+/* Whether a counts rather than b: it is younger, or of one age and covers more. */
+bool calendar_hedge_is_better(const struct calendar_hedge_rest *a,
+                              const struct calendar_hedge_rest *b);
 
 /* --- many attendees in one question --- */
 

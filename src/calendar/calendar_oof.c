@@ -46,6 +46,7 @@ struct work {
     bool header_whole;
     int64_t now_ms;
     bool ended; /* the reply's transaction ends the task */
+    bool stale; /* they were changed before that: it is judged anew */
 };
 
 /* --- what is known --- */
@@ -106,7 +107,27 @@ static enum st end_silent(struct work *w, enum calendar_oof what)
 
 /* --- with one --- */
 
-/* ST_EXISTS: the sender had one; ST_NOT_FOUND: somebody else did the task. */
+static bool differs(const struct store_calendar_account *a, const struct store_calendar_account *b)
+{
+    return a->oof != b->oof || a->oof_from_ms != b->oof_from_ms ||
+           a->oof_until_ms != b->oof_until_ms ||
+           !slice_eq(a->oof_inside_text, b->oof_inside_text) ||
+           !slice_eq(a->oof_outside_text, b->oof_outside_text);
+}
+
+/* Whoever changes them has forgotten who was answered: a text of before is not to count as told. */
+static enum st look_again(struct store_tx *tx, struct work *w)
+{
+    struct store_calendar_account now;
+    enum st st = store_calendar_account_hold(tx, w->task->account_id);
+
+    if (st == ST_OK)
+        st = store_calendar_account_get(tx, w->arena, w->task->account_id, &now);
+    w->stale = st == ST_OK && differs(&now, &w->settings);
+    return w->stale ? ST_EXISTS : st;
+}
+
+/* ST_EXISTS: the sender had one, or stale; ST_NOT_FOUND: somebody else did the task. */
 static enum st reply_body(struct store_tx *tx, void *arg)
 {
     struct work *w = arg;
@@ -114,6 +135,8 @@ static enum st reply_body(struct store_tx *tx, void *arg)
     enum st st = store_task_done(tx, w->task);
 
     w->ended = false;
+    if (st == ST_OK)
+        st = look_again(tx, w);
     if (st == ST_OK)
         st = store_oof_claim(tx, w->task->account_id, w->sender, since_ms, w->now_ms);
     w->ended = st == ST_OK;
@@ -201,7 +224,7 @@ static enum st reply(struct work *w, const struct directory_person *person, stru
     if (!resolve(w, &targets))
         return end_silent(w, CALENDAR_OOF_NO_SENDER);
     enum st st = send_reply(w, person, own, inside, &targets);
-    if (st == ST_NOT_FOUND)
+    if (st == ST_NOT_FOUND || w->stale)
         return ST_OK;
     if (st == ST_EXISTS)
         return end_silent(w, CALENDAR_OOF_ANSWERED);
@@ -251,21 +274,18 @@ enum st calendar_oof_work(struct calendar *calendar, const struct store_task *ta
 
     buf_init(&w.header, HEADER_BYTES_MAX);
     w.sender = slice_lower(w.arena, task->sender);
-    enum st st = judge(&w);
+    enum st st;
+    do {
+        w.stale = w.header_whole = false;
+        buf_clear(&w.header);
+        st = judge(&w);
+    } while (st == ST_OK && w.stale);
     buf_fini(&w.header);
     arena_free(&w.arena);
     return st;
 }
 
 /* --- setting it --- */
-
-static bool differs(const struct store_calendar_account *a, const struct store_calendar_account *b)
-{
-    return a->oof != b->oof || a->oof_from_ms != b->oof_from_ms ||
-           a->oof_until_ms != b->oof_until_ms ||
-           !slice_eq(a->oof_inside_text, b->oof_inside_text) ||
-           !slice_eq(a->oof_outside_text, b->oof_outside_text);
-}
 
 enum st calendar_oof_change(struct store_tx *tx, const struct store_calendar_account *wanted)
 {

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_connector_run.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_far.h"
 #include "calendar/calendar_freebusy.h"
 #include "calendar/calendar_relay.h"
@@ -14,6 +15,7 @@
 
 #define ARENA_BYTES_MAX (512 * MIB)
 #define WHY_BYTES_MAX 1000
+#define DOWN_MS 500
 
 /* Of a seat, nothing having been said of it yet; *said is copied. */
 static void put(struct calendar_question *question, size_t seat, const struct calendar_said *said)
@@ -28,7 +30,8 @@ static void put(struct calendar_question *question, size_t seat, const struct ca
         copy->source = question->source;
     if (copy->way == NULL)
         copy->way = "";
-    if (copy->answer == CALENDAR_HEDGE_GOOD || copy->answer == CALENDAR_HEDGE_UNKNOWN)
+    if (copy->answer == CALENDAR_HEDGE_GOOD || copy->answer == CALENDAR_HEDGE_PART ||
+        copy->answer == CALENDAR_HEDGE_UNKNOWN)
         question->works = true;
     else
         question->why = copy->why;
@@ -71,6 +74,10 @@ static void ask_far(struct calendar_question *question)
             &(struct calendar_said){.answer = answers[i].answer,
                                     .rows = answers[i].rows,
                                     .count = answers[i].count,
+                                    .is_old = answers[i].age_ms > 0,
+                                    .age_ms = answers[i].age_ms,
+                                    .from_s = answers[i].from_s,
+                                    .until_s = answers[i].until_s,
                                     .why = answers[i].why});
 }
 
@@ -87,11 +94,27 @@ static const char *way_through(const struct calendar_question *question, const c
     return text;
 }
 
-static bool is_whole(const struct calendar_question *question,
-                     const struct calendar_relay_answer *answer)
+static struct calendar_detail *details_of(struct arena *arena,
+                                          const struct calendar_relay_answer *answer)
 {
-    return answer->from_s <= question->board->ask.from_s &&
-           answer->until_s >= question->board->ask.until_s;
+    struct calendar_detail *details = arena_many(arena, struct calendar_detail, answer->count + 1);
+
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct calendar_relay_detail *from = &answer->details[i];
+
+        details[i] =
+            (struct calendar_detail){.start_s = answer->rows[i].start_s,
+                                     .end_s = answer->rows[i].end_s,
+                                     .kind = answer->rows[i].kind,
+                                     .told = (from->flags & CALENDAR_RELAY_TOLD) != 0,
+                                     .subject = from->subject,
+                                     .place = from->place,
+                                     .meeting = (from->flags & CALENDAR_RELAY_MEETING) != 0,
+                                     .recurring = (from->flags & CALENDAR_RELAY_RECURRING) != 0,
+                                     .exception = (from->flags & CALENDAR_RELAY_EXCEPTION) != 0,
+                                     .private = (from->flags & CALENDAR_RELAY_PRIVATE) != 0};
+    }
+    return details;
 }
 
 static struct calendar_said said_of(const struct calendar_question *question,
@@ -106,25 +129,33 @@ static struct calendar_said said_of(const struct calendar_question *question,
         [CALENDAR_CONNECTOR_IS_GROUP] = CALENDAR_HEDGE_UNKNOWN,
         [CALENDAR_CONNECTOR_NO_WAY] = CALENDAR_HEDGE_UNKNOWN,
         [CALENDAR_CONNECTOR_BAD_ASK] = CALENDAR_HEDGE_BAD};
-    struct calendar_said said = {.answer = answers[answer->result],
-                                 .denied = answer->result == CALENDAR_CONNECTOR_DENIED,
-                                 .is_old = answer->result == CALENDAR_CONNECTOR_KNOWN,
-                                 .age_ms = answer->age_ms,
-                                 .from_s = answer->from_s,
-                                 .until_s = answer->until_s,
-                                 .way = way_through(question, answer->way),
-                                 .why = answer->why};
+    const struct calendar_connector_ask *ask = &question->board->ask;
+    struct calendar_said said = {
+        .answer = answers[answer->result],
+        .denied = answer->result == CALENDAR_CONNECTOR_DENIED,
+        .is_old = answer->result == CALENDAR_CONNECTOR_KNOWN,
+        .age_ms = answer->age_ms,
+        .from_s = answer->from_s > ask->from_s ? answer->from_s : ask->from_s,
+        .until_s = answer->until_s < ask->until_s ? answer->until_s : ask->until_s,
+        .way = way_through(question, answer->way),
+        .why = answer->why};
 
-    if (answer->result == CALENDAR_CONNECTOR_FRESH && !is_whole(question, answer)) {
+    if (answer->result == CALENDAR_CONNECTOR_FRESH)
+        said.answer =
+            calendar_hedge_covers(answer->from_s, answer->until_s, ask->from_s, ask->until_s);
+    if (answer->result == CALENDAR_CONNECTOR_FRESH && said.answer == CALENDAR_HEDGE_BAD) {
         said.answer = CALENDAR_HEDGE_GARBAGE;
         said.why = "it answers about another time";
         return said;
     }
     if (answer->source[0] != '\0' && strcmp(answer->source, CALENDAR_SOURCE_HERE) != 0)
         said.source = answer->source;
-    said.rows = calendar_freebusy_merge(question->arena, answer->rows, answer->count,
-                                        question->board->ask.from_s, question->board->ask.until_s,
-                                        &said.count);
+    said.rows = calendar_freebusy_merge(question->arena, answer->rows, answer->count, said.from_s,
+                                        said.until_s, &said.count);
+    if (answer->details != NULL) {
+        said.events = details_of(question->arena, answer);
+        said.event_count = answer->count;
+    }
     return said;
 }
 
@@ -149,6 +180,25 @@ static enum calendar_hedge_answer answer_of(enum st st)
     return st == ST_AGAIN ? CALENDAR_HEDGE_BAD : CALENDAR_HEDGE_AWAY;
 }
 
+/* Of a server that is down little is hoped. */
+static uint64_t deadline_of(const struct calendar_question *question)
+{
+    const struct calendar_board *board = question->board;
+    struct health *health = cluster_health(board->connector->cluster);
+    const uint64_t now_ms = sys_mono_ms();
+    uint64_t deadline_ms = board->ask.deadline_ms;
+
+    if (health == NULL)
+        return deadline_ms;
+    const struct health_view *view = health_view_ref(health);
+    const struct health_look look =
+        health_of(view, slice_str(question->step->server->name), now_ms);
+    health_view_unref(&view);
+    if (look.known && look.state == HEALTH_DOWN && deadline_ms > now_ms + DOWN_MS)
+        deadline_ms = now_ms + DOWN_MS;
+    return deadline_ms;
+}
+
 static void ask_server(struct calendar_question *question)
 {
     const struct calendar_board *board = question->board;
@@ -165,6 +215,7 @@ static void ask_server(struct calendar_question *question)
                                                   .asker = board->ask.asker,
                                                   .who = slice_str(board->who),
                                                   .but_uid = board->ask.but_uid,
+                                                  .details = board->ask.details,
                                                   .pass_busy = true,
                                                   .from_foreign = board->ask.from_foreign};
 
@@ -176,7 +227,7 @@ static void ask_server(struct calendar_question *question)
         return;
     }
     st = cluster_ask(board->connector->cluster, slice_str(question->step->server->name),
-                     buf_slice(&body), board->ask.deadline_ms, take_answer, question, &why);
+                     buf_slice(&body), deadline_of(question), take_answer, question, &why);
     put_rest(question, answer_of(st),
              st == ST_OK ? "it left some out"
                          : slice_cstr(question->arena, why.len > 0 ? buf_slice(&why) : SLICE("")));

@@ -38,7 +38,8 @@ enum {
     CALENDAR_RELAY_RECURRING = 1 << 1,
     CALENDAR_RELAY_EXCEPTION = 1 << 2,
     CALENDAR_RELAY_PRIVATE = 1 << 3,
-    CALENDAR_RELAY_FLAGS = (1 << 4) - 1,
+    CALENDAR_RELAY_TOLD = 1 << 4, /* an event that may be read, not a time alone */
+    CALENDAR_RELAY_FLAGS = (1 << 5) - 1,
 };
 /* Of the row of the same number. */
 struct calendar_relay_detail {

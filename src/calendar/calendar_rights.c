@@ -19,6 +19,10 @@ static bool is_own(const struct calendar_who *who, const struct directory_person
 
 static bool is_for(const struct calendar_who *who, struct slice grantee)
 {
+    if (slice_eq(grantee, SLICE(STORE_ANYONE)))
+        return true;
+    if (who->anonymous)
+        return false;
     if (slice_eq(grantee, SLICE("*")) ||
         (who->person != NULL && slice_eq(grantee, slice_str(who->person->name))))
         return true;
@@ -61,7 +65,7 @@ enum st calendar_rights(struct store_tx *tx, const struct calendar_who *who,
     struct looking looking = {who, calendar_id, rights_r};
 
     *rights_r = (struct calendar_rights){STORE_RIGHTS_ACT, STORE_RIGHTS_ACT, STORE_RIGHTS_ACT};
-    if (is_own(who, owner))
+    if (!who->anonymous && is_own(who, owner))
         return ST_OK;
     *rights_r = (struct calendar_rights){STORE_RIGHTS_NONE, STORE_RIGHTS_NONE, STORE_RIGHTS_NONE};
     return store_calendar_grants_of(tx, owner->account_id, look, &looking);
@@ -83,7 +87,8 @@ void calendar_busy_rights_begin(const struct calendar_who *who,
                                 const struct directory_person *owner,
                                 struct calendar_busy_rights *rights_r)
 {
-    *rights_r = (struct calendar_busy_rights){.all = is_own(who, owner)};
+    *rights_r = (struct calendar_busy_rights){.all = !who->anonymous && is_own(who, owner),
+                                              .restricted = who->anonymous};
 }
 
 void calendar_busy_rights_add(struct calendar_busy_rights *rights, struct arena *arena,

@@ -8,6 +8,9 @@
 struct calendar_who {
     const struct directory_person *person; /* NULL: somebody from outside, no groups */
     struct directory_texts groups;
+    /* Nobody logged in: grants to STORE_ANYONE alone count. Not for the connector: other servers
+     * are not told. */
+    bool anonymous;
 };
 /* Texts in arena. */
 void calendar_who_init(const struct directory *directory, struct arena *arena,
@@ -31,7 +34,7 @@ MUST_USE enum st calendar_rights_given(struct store_tx *tx, const struct calenda
 
 /* Who may learn when the owner is busy. Everybody who logged in, unless there are grants on the
  * scheduling inbox: then those who have one there or on the account, and by a grant on a calendar
- * what is in that one. */
+ * what is in that one. Without a log-in those grants alone count that are to STORE_ANYONE. */
 struct calendar_busy_rights {
     bool all;
     bool restricted; /* there are grants on the inbox */

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_connector_run.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_relay.h"
 #include "cluster/cluster_ask.h"
 #include "cluster/cluster_frame.h"
@@ -11,7 +12,38 @@
 
 #define ARENA_BYTES_MAX (64 * MIB)
 
-static enum st send(struct cluster_asked *asked, const struct calendar_connector_answer *answer)
+/* The events instead of the rows that are the same time. */
+static void put_events(struct arena *arena, const struct calendar_connector_answer *answer,
+                       struct calendar_relay_answer *relay)
+{
+    struct calendar_busy_row *rows =
+        arena_many(arena, struct calendar_busy_row, answer->event_count);
+    struct calendar_relay_detail *details =
+        arena_many(arena, struct calendar_relay_detail, answer->event_count);
+    size_t count = 0;
+
+    for (size_t i = 0; i < answer->event_count; i++) {
+        const struct calendar_detail *event = &answer->events[i];
+
+        if (event->kind == STORE_BUSY_FREE || event->start_s >= relay->until_s ||
+            event->end_s <= relay->from_s)
+            continue;
+        rows[count] = (struct calendar_busy_row){event->start_s, event->end_s, event->kind, 0};
+        details[count++] =
+            (struct calendar_relay_detail){event->subject, event->place,
+                                           (event->told ? CALENDAR_RELAY_TOLD : 0u) |
+                                               (event->meeting ? CALENDAR_RELAY_MEETING : 0u) |
+                                               (event->recurring ? CALENDAR_RELAY_RECURRING : 0u) |
+                                               (event->exception ? CALENDAR_RELAY_EXCEPTION : 0u) |
+                                               (event->private ? CALENDAR_RELAY_PRIVATE : 0u)};
+    }
+    relay->rows = rows;
+    relay->details = details;
+    relay->count = count;
+}
+
+static enum st send(struct cluster_asked *asked, struct arena *arena,
+                    const struct calendar_connector_answer *answer)
 {
     AUTO(buf) struct buf body = BUF(CLUSTER_BODY_BYTES_MAX);
     struct calendar_relay_answer relay = {.attendee = answer->attendee,
@@ -25,6 +57,8 @@ static enum st send(struct cluster_asked *asked, const struct calendar_connector
                                           .way = answer->way,
                                           .why = answer->why};
 
+    if (answer->events != NULL)
+        put_events(arena, answer, &relay);
     if (calendar_relay_answer_write(&relay, &body) != ST_OK) {
         relay = (struct calendar_relay_answer){.attendee = answer->attendee,
                                                .result = CALENDAR_CONNECTOR_NO_DATA,
@@ -68,6 +102,7 @@ static enum st answer(struct calendar_connector *connector, struct cluster_asked
                                                .from_s = question->from_s,
                                                .until_s = question->until_s,
                                                .but_uid = question->but_uid,
+                                               .details = question->details,
                                                .from_foreign = question->from_foreign,
                                                .deadline_ms = deadline_of(asked),
                                                .visited = question->visited,
@@ -80,7 +115,7 @@ static enum st answer(struct calendar_connector *connector, struct cluster_asked
     struct calendar_connector_lookup *lookup = calendar_connector_begin(connector, &ask);
     for (const struct calendar_connector_answer *one = calendar_connector_next(lookup);
          st == ST_OK && one != NULL; one = calendar_connector_next(lookup))
-        st = send(asked, one);
+        st = send(asked, arena, one);
     calendar_connector_end(&lookup);
     return st;
 }

@@ -189,7 +189,7 @@ void calendar_source_tell(struct calendar_sources *sources, const char *name, bo
 {
     pthread_mutex_lock(&sources->lock);
     struct source *source = source_of(sources, name);
-    const bool changed = source != NULL && source->fails == works;
+    const bool changed = source != NULL && source->fails == works && !sources->stopping;
     if (changed)
         source->fails = !works;
     pthread_mutex_unlock(&sources->lock);
@@ -199,11 +199,18 @@ void calendar_source_tell(struct calendar_sources *sources, const char *name, bo
         log_event(EV_FREEBUSY_SOURCE_FAILS, 0, LOG_C("source", name), LOG_C("why", why));
 }
 
-void calendar_sources_stop(struct calendar_sources *sources)
+void calendar_sources_hurry(struct calendar_sources *sources)
 {
     pthread_mutex_lock(&sources->lock);
     sources->stopping = true;
     pthread_cond_broadcast(&sources->wanted);
+    pthread_mutex_unlock(&sources->lock);
+}
+
+void calendar_sources_stop(struct calendar_sources *sources)
+{
+    calendar_sources_hurry(sources);
+    pthread_mutex_lock(&sources->lock);
     while (sources->threads > 0)
         (void)sys_cond_wait_ms(&sources->ended, &sources->lock, IDLE_MS);
     pthread_mutex_unlock(&sources->lock);

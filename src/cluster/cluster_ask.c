@@ -489,13 +489,28 @@ void cluster_asks_tick(struct cluster_asks *asks, uint64_t now_ms)
     lines_free(old);
 }
 
-void cluster_asks_stop(struct cluster_asks *asks)
+/* Under the lock; whether it is noticed. */
+static bool hurry(struct cluster_asks *asks)
 {
     const uint64_t one = 1;
 
-    pthread_mutex_lock(&asks->lock);
     asks->stopping = true;
-    if (write(asks->stop_fd, &one, sizeof(one)) == sizeof(one))
+    return write(asks->stop_fd, &one, sizeof(one)) == sizeof(one);
+}
+
+void cluster_hurry(struct cluster *cluster)
+{
+    if (cluster == NULL)
+        return;
+    pthread_mutex_lock(&cluster->asks->lock);
+    (void)hurry(cluster->asks);
+    pthread_mutex_unlock(&cluster->asks->lock);
+}
+
+void cluster_asks_stop(struct cluster_asks *asks)
+{
+    pthread_mutex_lock(&asks->lock);
+    if (hurry(asks))
         while (asks->out > 0)
             pthread_cond_wait(&asks->ended, &asks->lock);
     for (struct server *server = asks->servers; server != NULL; server = server->next) {

@@ -27,6 +27,9 @@ typedef enum st cluster_answer_fn(void *ctx, struct slice answer);
 MUST_USE enum st cluster_ask(struct cluster *cluster, struct slice server, struct slice question,
                              uint64_t deadline_ms, cluster_answer_fn *fn, void *ctx,
                              struct buf *why);
+/* The server ends: questions that are out end at once with ST_IO, and so does each later one. Does
+ * not wait. NULL is fine. */
+void cluster_hurry(struct cluster *cluster);
 
 /* --- a question that came --- */
 

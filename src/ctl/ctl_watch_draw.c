@@ -302,6 +302,7 @@ static void put_hints(struct drawing *d)
     }
     say(d, "", "  build/posthorse cluster show --all --dir %s", first->dir);
     say(d, "", "  build/posthorse route user@BTEx --dir %s", first->dir);
+    say(d, "", "  build/posthorse freebusy alice user@BTEx --explain --dir %s", first->dir);
     say(d, "",
         "  build/posthorse directory edit foreign-domain btex-2 --dir %s   # priority = 0, say",
         first->dir);

@@ -65,9 +65,13 @@ static enum st read_principal(struct reading *r, const struct xml_element *princ
         *grantee_r = SLICE("*");
         return ST_OK;
     }
+    if (xml_child(principal, XML_DAV, "all") != NULL) {
+        *grantee_r = SLICE(STORE_ANYONE);
+        return ST_OK;
+    }
     if (href == NULL)
         return refuse(r, "allowed-principal",
-                      "Rights are for persons, groups and DAV:authenticated");
+                      "Rights are for persons, groups, DAV:authenticated and DAV:all");
     *grantee_r = dav_principal_read(r->arena, r->directory, href->text);
     if (grantee_r->len == 0)
         return refuse(r, "recognized-principal", "There is no such person or group");
@@ -172,6 +176,9 @@ static enum st decide(struct reading *r, struct dav_ace *ace)
                   : (bits & BIT(READ)) != 0           ? STORE_RIGHTS_READ
                   : (bits & BIT(READ_FREE_BUSY)) != 0 ? STORE_RIGHTS_BUSY
                                                       : STORE_RIGHTS_NONE;
+    if (ace->rights > STORE_RIGHTS_BUSY && slice_eq(ace->grantee, SLICE(STORE_ANYONE)))
+        return refuse(r, "allowed-principal",
+                      "Who does not log in learns at most when somebody is busy");
     return ST_OK;
 }
 

@@ -181,6 +181,14 @@ static void add_headers(struct dav_call *call)
         http_reply_header(call->request, "Allow", allow.len > 0 ? allow.ptr : "OPTIONS");
 }
 
+/* Some of them are there for those, too, who do not log in. */
+static bool needs_login(struct dav_call *call)
+{
+    return call->method->rights > DAV_RIGHTS_NOBODY &&
+           (call->target.path.kind != DAV_KIND_FREEBUSY ||
+            http_request_header(call->request, "Authorization") != NULL);
+}
+
 /* The one place that decides whether the request is legal. False: replied. */
 static bool guard(struct dav_call *call)
 {
@@ -193,7 +201,7 @@ static bool guard(struct dav_call *call)
     add_headers(call);
     if (call->method == NULL)
         refuse_method(call, false);
-    else if (call->method->rights > DAV_RIGHTS_NOBODY && !dav_auth(call, call->context->auth))
+    else if (needs_login(call) && !dav_auth(call, call->context->auth))
         return false;
     else if (st == ST_INVALID)
         dav_refuse(call, 400, XML_DAV, NULL, "No resource can have such a path");
@@ -286,7 +294,7 @@ void dav_call_answer(void *ctx, struct http_request *request)
 
     if (call->method->body != DAV_BODY_DATA && !read_xml(call))
         return;
-    if (call->method->rights > DAV_RIGHTS_NOBODY)
+    if (call->method->rights > DAV_RIGHTS_NOBODY && call->target.path.kind != DAV_KIND_FREEBUSY)
         st = find_target(call);
     if (st == ST_OK && !http_replied(request))
         st = call->method->run(call);

@@ -119,6 +119,9 @@ bool dav_prefers(struct dav_call *call, const char *what);
 /* Fills call->me; false: replied. */
 bool dav_auth(struct dav_call *call, struct directory_auth *auth);
 
+/* GET of an .ifb (dav_freebusy.c); call->me NULL: nobody logged in. */
+MUST_USE enum st dav_freebusy_get(struct dav_call *call);
+
 /* --- rights (dav_rights.c) --- */
 
 /* Of who asks, on what lies in the owner's account: a calendar of that id, or 0. */

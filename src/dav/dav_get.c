@@ -45,6 +45,8 @@ enum st dav_object_reply(struct dav_call *call, unsigned status)
 
 enum st dav_method_get(struct dav_call *call)
 {
+    if (call->target.path.kind == DAV_KIND_FREEBUSY)
+        return dav_freebusy_get(call);
     const struct store_event *event = call->target.event;
     const char *match = http_request_header(call->request, "If-Match");
     const char *none = http_request_header(call->request, "If-None-Match");

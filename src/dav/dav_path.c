@@ -82,6 +82,17 @@ static enum dav_kind kind_of(const struct slice *segments, size_t count)
     return count <= COUNT(homes) ? homes[count - 1] : kind_of_calendar(segments[3], count == 5);
 }
 
+/* "alice.ifb" without the end; "": it is none. */
+static struct slice freebusy_name(const struct slice *segments, size_t count)
+{
+    const size_t end = 4;
+
+    if (count != 2 || !slice_eq(segments[0], SLICE("freebusy")) || segments[1].len <= end ||
+        !slice_ieq(slice_sub(segments[1], segments[1].len - end, end), SLICE(".ifb")))
+        return SLICE("");
+    return slice_sub(segments[1], 0, segments[1].len - end);
+}
+
 enum st dav_path_parse(struct slice path, struct dav_path *path_r)
 {
     struct slice segments[SEGMENTS_MAX] = {{NULL, 0}};
@@ -93,6 +104,11 @@ enum st dav_path_parse(struct slice path, struct dav_path *path_r)
     enum st st = split(slice_sub(path, 1, path.len), segments, &count);
     if (st != ST_OK)
         return st;
+    path_r->person = freebusy_name(segments, count);
+    if (path_r->person.len > 0) {
+        path_r->kind = DAV_KIND_FREEBUSY;
+        return ST_OK;
+    }
     path_r->kind = kind_of(segments, count);
     if (path_r->kind == DAV_KIND_NONE)
         return ST_NOT_FOUND;
@@ -161,6 +177,13 @@ void dav_path_write(const struct dav_path *path, struct buf *out)
     const struct slice segments[] = {path->person, path->calendar, path->object};
     bool object = path->object.len > 0;
 
+    if (path->kind == DAV_KIND_FREEBUSY) {
+        buf_put(out, SLICE("/freebusy/"));
+        put_segment(path->person, out);
+        buf_cut(out, out->len - 1);
+        buf_put(out, SLICE(".ifb"));
+        return;
+    }
     buf_put(out, path->bare ? SLICE("/") : SLICE(DAV_ROOT));
     if (path->kind == DAV_KIND_ROOT)
         return;

@@ -27,6 +27,7 @@ enum dav_kind {
     DAV_KIND_OUTBOX,     /* /dav/calendars/NAME/outbox/ */
     DAV_KIND_OBJECT,     /* /dav/calendars/NAME/CAL/OBJ */
     DAV_KIND_NOTICE,     /* /dav/calendars/NAME/inbox/OBJ */
+    DAV_KIND_FREEBUSY,   /* /freebusy/NAME.ifb; NAME may be an address */
     DAV_KIND_MAX,
 };
 #define DAV_IN(kind) (1u << DAV_KIND_##kind)

@@ -83,6 +83,8 @@ static void begin_ace(const struct writing *w, struct slice grantee)
         xml_write_close(w->out, XML_DAV, "property");
     } else if (slice_eq(grantee, SLICE("*"))) {
         xml_write_empty(w->out, XML_DAV, "authenticated");
+    } else if (slice_eq(grantee, SLICE(STORE_ANYONE))) {
+        xml_write_empty(w->out, XML_DAV, "all");
     } else {
         dav_principal_write(grantee, w->out);
     }

@@ -19,7 +19,8 @@ static bool is_write(const struct dav_path *proxy)
 
 bool dav_delegate_is(const struct dav_path *proxy, const struct store_calendar_grant *grant)
 {
-    if (grant->calendar_id != 0 || slice_eq(grant->grantee, SLICE("*")))
+    if (grant->calendar_id != 0 || slice_eq(grant->grantee, SLICE("*")) ||
+        slice_eq(grant->grantee, SLICE(STORE_ANYONE)))
         return false;
     return is_write(proxy) ? grant->rights >= STORE_RIGHTS_WRITE
                            : grant->rights == STORE_RIGHTS_READ;

@@ -146,6 +146,7 @@ struct directory_calendar {
     const char *url;  /* "" with NONE */
     const char *user; /* "": no log-in */
     const char *password;
+    const char *impersonate; /* with EWS: the address as whom it is asked; "": the user's own */
 };
 
 struct directory_rules;

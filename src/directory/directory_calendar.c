@@ -155,7 +155,19 @@ enum st directory_calendar_take_auth(struct directory_reading *reading, void *at
 
 void directory_calendar_begin(struct directory_calendar *calendar)
 {
-    *calendar = (struct directory_calendar){.url = "", .user = "", .password = ""};
+    *calendar =
+        (struct directory_calendar){.url = "", .user = "", .password = "", .impersonate = ""};
+}
+
+/* Nothing that would end a line of HTTP. */
+static bool is_address(struct slice text)
+{
+    const size_t at = slice_find(text, '@');
+
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == 0x7f)
+            return false;
+    return at > 0 && at < text.len - 1;
 }
 
 enum st directory_calendar_end(struct directory_reading *reading,
@@ -165,6 +177,11 @@ enum st directory_calendar_end(struct directory_reading *reading,
         return directory_text_refuse(reading, "a calendar_password without a calendar_user");
     if (calendar->user[0] != '\0' && calendar->way == DIRECTORY_CALENDAR_NONE)
         return directory_text_refuse(reading, "a calendar_user, and no calendar to ask");
+    if (calendar->impersonate[0] != '\0' && calendar->way != DIRECTORY_CALENDAR_EWS)
+        return directory_text_refuse(reading, "a calendar_impersonate is for calendar = ews alone");
+    if (calendar->impersonate[0] != '\0' && !is_address(slice_str(calendar->impersonate)))
+        return directory_text_refuse(reading, "calendar_impersonate = %s is no address",
+                                     calendar->impersonate);
     if (calendar->way == DIRECTORY_CALENDAR_IFB && !directory_calendar_is_each(calendar))
         return directory_text_refuse(
             reading, "calendar = ifb %s names nobody; write {local} or {address} in it",

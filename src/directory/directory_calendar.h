@@ -11,6 +11,9 @@
  * The user of an outbox is the ORGANIZER of the requests: an address, or a name in the attendees'
  * domain. A password is sent by https alone, but to loopback.
  *
+ *   calendar_impersonate = posthorse@exchange.example   (ews: whose rights count, where the user
+ * has the role ApplicationImpersonation)
+ *
  * In a URL {local}, {domain} and {address} stand for the attendee's address as the foreign system
  * writes it. */
 #pragma once
@@ -21,6 +24,8 @@
     {"calendar", directory_calendar_take, offsetof(type, foreign.calendar)}, \
         {"calendar_user", directory_text_take, offsetof(type, foreign.calendar.user)}, \
         {"calendar_password", directory_text_take, offsetof(type, foreign.calendar.password)}, \
+        {"calendar_impersonate", directory_text_take, \
+         offsetof(type, foreign.calendar.impersonate)}, \
     { \
         "calendar_auth", directory_calendar_take_auth, offsetof(type, foreign.calendar.auth) \
     }

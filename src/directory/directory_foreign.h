@@ -13,7 +13,7 @@
  *                                       address alone tells, and that can be forged)
  *   shared_domain = example.org         (addresses of it that nobody here has are theirs)
  *   calendar = ews https://...          (how it is asked for free time: directory_calendar.h)
- *   calendar_user, calendar_password, calendar_auth
+ *   calendar_user, calendar_password, calendar_auth, calendar_impersonate
  *   full_name, and user, password, tls, tls_first, connections_max as in a connection */
 #pragma once
 #include "directory/directory_calendar.h"

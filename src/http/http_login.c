@@ -17,9 +17,14 @@ static bool refuse(struct http_login *login, unsigned status, const char *why)
     return false;
 }
 
-static bool challenge(struct http_request *request, struct http_login *login, const char *why)
+void http_login_challenge(struct http_request *request)
 {
     http_reply_header(request, "WWW-Authenticate", "Basic realm=\"Posthorse\", charset=\"UTF-8\"");
+}
+
+static bool challenge(struct http_request *request, struct http_login *login, const char *why)
+{
+    http_login_challenge(request);
     return refuse(login, 401, why);
 }
 

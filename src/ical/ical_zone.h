@@ -54,6 +54,9 @@ void ical_zones_free(struct ical_zones **zones);
 const struct ical_zone *ical_zones_find(struct ical_zones *zones, struct slice tzid);
 /* The name of the tz database for either of Windows'; the empty slice: there is none. */
 struct slice ical_zones_windows(struct slice name);
+/* Calls fn with what Windows calls each zone, sorted. */
+typedef void ical_zones_fn(void *ctx, struct slice name);
+void ical_zones_windows_each(ical_zones_fn *fn, void *ctx);
 
 /* The zones of one object: its VTIMEZONEs first (ICAL_TZ_MAX of them), then zones, which may be
  * NULL. Made in the arena as they are asked for, ICAL_TZ_BYTES_MAX at most and 64 bytes for each

@@ -88,6 +88,12 @@ struct slice ical_zones_windows(struct slice name)
     return SLICE("");
 }
 
+void ical_zones_windows_each(ical_zones_fn *fn, void *ctx)
+{
+    for (size_t i = 0; i < COUNT(windows); i++)
+        fn(ctx, windows[i].name);
+}
+
 /* A name that can be a file's below the folder and nothing else: parts that begin with a letter. */
 static bool good_name(struct slice name)
 {

@@ -104,6 +104,7 @@ static void ready(void *ctx)
         printf("  curl -sS 'imap://bob:" SANDBOX_PASSWORD "@%s/INBOX;MAILINDEX=1'\n",
                server_address("imap", 0));
     printf("  build/posthorse calendar agenda alice --dir %s\n", server->dir);
+    printf("  build/posthorse freebusy alice bob room-1 --find 1h --dir %s\n", server->dir);
     printf("  build/posthorse status --dir %s\n\nWhat happens is told below; Ctrl-C ends it.\n",
            server->dir);
     fflush(stdout);

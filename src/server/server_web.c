@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "dav/dav.h"
+#include "ews/ews.h"
 #include "http/http_route.h"
 #include "sys/sys_file.h"
 #include "sys/sys_hash.h"
@@ -16,6 +17,7 @@ struct server_web {
     struct http *http;
     struct http_routes routes;
     struct dav_context dav;
+    struct ews_context ews;
 };
 
 struct server_web *server_web_new(void)
@@ -52,8 +54,12 @@ enum st server_web_tls_use(struct server_web *web, const struct conf *conf, stru
 static void add_routes(struct server_web *web, const struct server_web_context *context)
 {
     web->dav = (struct dav_context){context->store, context->auth, context->calendar};
+    web->ews = (struct ews_context){context->store, context->auth, context->calendar};
     const struct http_service dav = dav_service(&web->dav);
+    const struct http_service ews = ews_service(&web->ews);
 
+    http_routes_add(&web->routes, EWS_PATH, &ews);
+    http_routes_add(&web->routes, EWS_PATH_DISCOVER, &ews);
     http_routes_add(&web->routes, "", &dav);
 }
 

@@ -430,6 +430,7 @@ static void await_end(struct worker *worker, const sigset_t *signals)
 
 static void stop(struct worker *worker)
 {
+    calendar_connector_hurry(calendar_connector(worker->calendar));
     server_web_stop(worker->web, conf_get()->shutdown_timeout_ms);
     server_web_free(&worker->web);
     admin_stop(worker->admin, conf_get()->shutdown_timeout_ms);

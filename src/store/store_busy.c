@@ -31,7 +31,7 @@ static size_t number_of(const struct store_busy_accounts *of, int64_t account_id
         if (of->ids[at] == account_id)
             return at;
     }
-    assert(!"a row of an account that was not asked for");
+    assert(false); /* rows are of those that were asked for */
     return 0;
 }
 

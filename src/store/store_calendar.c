@@ -218,7 +218,8 @@ enum st store_calendar_grant(struct store_tx *tx, const struct store_calendar_gr
     uint64_t modseq;
 
     if (grant->grantee.len == 0 || grant->grantee.len > STORE_NAME_BYTES_MAX ||
-        !store_text_ok(grant->grantee, false) || grant->rights > STORE_RIGHTS_ACT)
+        !store_text_ok(grant->grantee, false) || grant->rights > STORE_RIGHTS_ACT ||
+        (grant->rights > STORE_RIGHTS_BUSY && slice_eq(grant->grantee, SLICE(STORE_ANYONE))))
         return ST_INVALID;
     enum st st = store_account_step(tx, grant->account_id, 0, &modseq);
     if (st != ST_OK)
@@ -280,6 +281,11 @@ enum st store_calendar_account_get(struct store_tx *tx, struct arena *arena, int
         a->oof_outside_text = arena_copy(arena, store_rows_bytes(rows, 9));
     }
     return store_rows_close(&rows);
+}
+
+enum st store_calendar_account_hold(struct store_tx *tx, int64_t account_id)
+{
+    return store_exec(tx, S_CALENDAR_ACCOUNT_HOLD, NULL, SV_I(account_id));
 }
 
 enum st store_calendar_account_set(struct store_tx *tx, const struct store_calendar_account *a)

@@ -52,10 +52,11 @@ enum store_calendar_rights {
     STORE_RIGHTS_WRITE = 3, /* change events */
     STORE_RIGHTS_ACT = 4,   /* invite and answer in the owner's name; of whole accounts alone */
 };
+#define STORE_ANYONE "**" /* those too who did not log in; STORE_RIGHTS_BUSY is all they get */
 struct store_calendar_grant {
     int64_t account_id;   /* whose */
     int64_t calendar_id;  /* 0: every calendar of the account */
-    struct slice grantee; /* a person's or group's name, lower case; "*": everybody who logged in */
+    struct slice grantee; /* a person's or group's name, lower case; "*": all who logged in */
     enum store_calendar_rights rights;
 };
 /* STORE_RIGHTS_NONE takes it back. Takes a number of the change sequence. ST_INVALID. */
@@ -86,6 +87,8 @@ struct store_calendar_account {
 MUST_USE enum st store_calendar_account_get(struct store_tx *tx, struct arena *arena,
                                             int64_t account_id,
                                             struct store_calendar_account *account_r);
+/* Until the transaction ends nobody changes what is read of it from here on. */
+MUST_USE enum st store_calendar_account_hold(struct store_tx *tx, int64_t account_id);
 /* Takes a number of the change sequence. ST_INVALID, ST_TOO_BIG. */
 MUST_USE enum st store_calendar_account_set(struct store_tx *tx,
                                             const struct store_calendar_account *account);

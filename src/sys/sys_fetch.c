@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
@@ -27,6 +28,7 @@ struct line {
 };
 
 struct sys_fetcher {
+    atomic_bool stopping;
     pthread_mutex_t lock;
     struct line idle[IDLE_MAX]; /* the last used at the end */
     size_t idle_count;
@@ -34,6 +36,7 @@ struct sys_fetcher {
 
 /* One request under way. */
 struct fetching {
+    struct sys_fetcher *fetcher;
     const struct sys_fetch_request *request;
     CURL *curl;
     CURLU *url;
@@ -58,6 +61,11 @@ struct sys_fetcher *sys_fetcher_new(void)
     pthread_once(&begun, begin);
     pthread_mutex_init(&fetcher->lock, NULL);
     return fetcher;
+}
+
+void sys_fetcher_stop(struct sys_fetcher *fetcher)
+{
+    atomic_store(&fetcher->stopping, true);
 }
 
 static void line_end(struct line *line)
@@ -200,6 +208,15 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     return fetching->too_big ? 0 : size * count;
 }
 
+/* libcurl calls it once a second at least, however silent the other side is. */
+static int on_progress(void *arg, curl_off_t down_max, curl_off_t down, curl_off_t up_max,
+                       curl_off_t up)
+{
+    const struct fetching *fetching = arg;
+
+    return atomic_load(&fetching->fetcher->stopping);
+}
+
 static void prepare_login(CURL *curl, const struct sys_fetch_request *request)
 {
     static const unsigned long auths[SYS_FETCH_AUTH_MAX] = {
@@ -241,6 +258,9 @@ static void prepare(struct fetching *fetching)
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, fetching);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, fetching);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, fetching);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     prepare_tls(curl, request->trust_file);
     prepare_login(curl, request);
     if (strcmp(request->method, "GET") != 0) {
@@ -269,7 +289,9 @@ static enum st st_of(const struct fetching *fetching, CURLcode code)
 
 static void explain(const struct fetching *fetching, enum st st, CURLcode code)
 {
-    if (st == ST_AGAIN)
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        buf_put(fetching->why, SLICE("this server is stopping"));
+    else if (st == ST_AGAIN)
         buf_put(fetching->why, SLICE("no answer in time"));
     else if (st == ST_TOO_BIG &&
              (fetching->header_bytes > HEADER_BYTES_MAX || code == CURLE_OUT_OF_MEMORY))
@@ -355,7 +377,7 @@ enum st sys_fetch(struct sys_fetcher *fetcher, const struct sys_fetch_request *r
                   unsigned *status_r, struct buf *answer, struct buf *why)
 {
     struct fetching fetching = {
-        .request = request, .url = curl_url(), .answer = answer, .why = why};
+        .fetcher = fetcher, .request = request, .url = curl_url(), .answer = answer, .why = why};
     AUTO(buf) struct buf key = BUF(KEY_BYTES_MAX);
     enum st st = ST_INVALID;
 
@@ -365,6 +387,9 @@ enum st sys_fetch(struct sys_fetcher *fetcher, const struct sys_fetch_request *r
     } else if (logs_in(request) && !is_secure(fetching.url) && !is_loopback(fetching.url)) {
         buf_put(why, SLICE("a log-in is not sent without TLS; write https"));
         st = ST_DENIED;
+    } else if (atomic_load(&fetcher->stopping)) {
+        buf_put(why, SLICE("this server is stopping"));
+        st = ST_IO;
     } else {
         key_write(&fetching, &key);
         struct line line = line_take(fetcher, key.ptr);

@@ -29,12 +29,14 @@ struct sys_fetch_request {
 };
 
 struct sys_fetcher *sys_fetcher_new(void);
+/* Calls under way end within a second, later ones at once: ST_IO. Does not wait. */
+void sys_fetcher_stop(struct sys_fetcher *fetcher);
 void sys_fetcher_free(struct sys_fetcher **fetcher); /* no call is under way; NULL is fine */
 
 /* ST_OK: an answer with *status_r and its body in answer, whose ceiling is the answer's. Redirects
  * (301, 302, 307, 308) are followed thrice at most and within the same host, never out of TLS.
  * Otherwise why gets a phrase:
- *   ST_IO       not reached, or the connection broke
+ *   ST_IO       not reached, the connection broke, or sys_fetcher_stop()
  *   ST_AGAIN    the time was over
  *   ST_DENIED   its certificate is not to be trusted (RFC 9525), or a log-in in the clear to an
  *               address that is not loopback: nothing was sent

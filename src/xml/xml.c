@@ -54,7 +54,7 @@ const struct xml_limits xml_limits_default = {
 };
 
 static const char *const ns_uris[] = {
-#define XML_NS(id, prefix, uri) uri,
+#define XML_NS(id, family, prefix, uri) uri,
 #include "xml/xml_ns.def"
     "",
 };

@@ -11,7 +11,7 @@ struct buf;
 
 /* Namespaces that have a name here; XML_OTHER is any that is not in the table, or none. */
 enum xml_ns {
-#define XML_NS(id, prefix, uri) XML_##id,
+#define XML_NS(id, family, prefix, uri) XML_##id,
 #include "xml/xml_ns.def"
     XML_OTHER,
 };

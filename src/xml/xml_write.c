@@ -10,10 +10,17 @@
 #define XML_URI "http://www.w3.org/XML/1998/namespace"
 
 static const char *const prefixes[] = {
-#define XML_NS(id, prefix, uri) prefix,
+#define XML_NS(id, family, prefix, uri) prefix,
 #include "xml/xml_ns.def"
 };
 static_assert(COUNT(prefixes) == XML_OTHER, "a prefix for each");
+
+/* What one document declares. */
+enum family { FAMILY_DAV, FAMILY_SOAP };
+static const enum family families[] = {
+#define XML_NS(id, family, prefix, uri) FAMILY_##family,
+#include "xml/xml_ns.def"
+};
 
 /* --- characters --- */
 
@@ -96,7 +103,8 @@ void xml_write_begin(struct buf *out, enum xml_ns ns, const char *name)
 {
     buf_putf(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<%s:%s", prefixes[ns], name);
     for (size_t i = 0; i < COUNT(prefixes); i++)
-        buf_putf(out, " xmlns:%s=\"%s\"", prefixes[i], xml_ns_uri((enum xml_ns)i));
+        if (families[i] == families[ns])
+            buf_putf(out, " xmlns:%s=\"%s\"", prefixes[i], xml_ns_uri((enum xml_ns)i));
     buf_put(out, SLICE(">"));
 }
 
@@ -133,11 +141,18 @@ void xml_write_text_in(struct buf *out, enum xml_ns ns, const char *name, struct
     xml_write_close(out, ns, name);
 }
 
-/* --- names of any namespace --- */
+/* --- names of any namespace, in a document of WebDAV --- */
+
+static enum xml_ns declared(struct slice uri)
+{
+    enum xml_ns ns = xml_ns_find(uri);
+
+    return ns != XML_OTHER && families[ns] == FAMILY_DAV ? ns : XML_OTHER;
+}
 
 static void put_name(struct buf *out, struct slice uri, struct slice name)
 {
-    enum xml_ns ns = xml_ns_find(uri);
+    enum xml_ns ns = declared(uri);
 
     if (ns != XML_OTHER)
         buf_putf(out, "%s:", prefixes[ns]);
@@ -151,7 +166,7 @@ static void begin_tag(struct buf *out, struct slice uri, struct slice name)
 {
     buf_put(out, SLICE("<"));
     put_name(out, uri, name);
-    if (xml_ns_find(uri) != XML_OTHER || uri.len == 0)
+    if (declared(uri) != XML_OTHER || uri.len == 0)
         return;
     buf_put(out, SLICE(" xmlns:X=\""));
     xml_write_value(out, uri);
@@ -167,7 +182,7 @@ void xml_write_empty_name(struct buf *out, struct slice uri, struct slice name)
 /* An attribute's namespace has a prefix of its own: the element's may be another. */
 static void put_attr(struct buf *out, const struct xml_attr *attr, unsigned number)
 {
-    enum xml_ns ns = xml_ns_find(attr->uri);
+    enum xml_ns ns = declared(attr->uri);
 
     buf_put(out, SLICE(" "));
     if (slice_eq(attr->uri, SLICE(XML_URI)))

@@ -3,7 +3,7 @@ import datetime, os, re, subprocess, warnings
 
 import pytest
 
-from server import PASSWORD, make_dir
+from server import BINARY, PASSWORD, make_dir
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 import caldav
@@ -278,3 +278,25 @@ def test_cadaver_as_plain_webdav(shared, people):
     assert re.search(r"Uploading one\.ics.*succeeded", out, re.S) and re.search(r"^ +one\.ics +\d+", out, re.M), out
     assert (place / "back.ics").read_bytes().decode() == event("one", "One")
     assert re.search(r"Uploading two\.txt.*failed.*403", out, re.S) and "is empty" in out.split("Deleting")[1], out
+
+
+# --- curl ---
+
+@sqlite_only
+def test_curl_reads_when_somebody_is_busy(shared, people):
+    """With a log-in; without one only once the owner has granted it to anyone."""
+    owner, other = people[:2]
+    address = url(shared, f"/freebusy/{owner}.ifb")
+    curl(shared, owner, "PUT", f"/dav/calendars/{owner}/calendar/1.ics", event("1", "secret"))
+    mine = run("curl", "-sSf", "-u", f"{other}:{PASSWORD}", address)
+    busy = f"FREEBUSY;FBTYPE=BUSY:{DAY:%Y%m%d}T100000Z/{DAY:%Y%m%d}T110000Z"
+    assert busy in mine.replace("\r\n ", "") and "secret" not in mine
+    unknown = url(shared, "/freebusy/no-such-person.ifb")
+    body = run("curl", "-sS", "-w", "%{http_code}", address)
+    assert body.endswith("401") and body == run("curl", "-sS", "-w", "%{http_code}", unknown)
+    run(BINARY, "calendar", "delegate", "--dir", shared.dir, owner, "**", "busy")
+    assert busy in run("curl", "-sSf", address).replace("\r\n ", "")
+    run(BINARY, "calendar", "delegate", "--dir", shared.dir, owner, "**", "none")
+    assert body == run("curl", "-sS", "-w", "%{http_code}", address)
+    refused = run(BINARY, "calendar", "delegate", "--dir", shared.dir, owner, "**", "read", check=False)
+    assert "can be given busy alone" in refused

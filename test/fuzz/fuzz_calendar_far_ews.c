@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                  persons[i].rows[j].kind < STORE_BUSY_KIND_MAX);
     }
     persons[0].address = slice_sub(text, 0, 1000);
-    calendar_far_ews_write(&part, FROM_S, UNTIL_S, &request);
+    calendar_far_ews_write(&part, FROM_S, UNTIL_S, size % 2 == 0 ? "" : "a@b.example", &request);
     must(!request.over);
     arena_free(&arena);
     return 0;

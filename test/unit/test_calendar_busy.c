@@ -3,8 +3,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "calendar/calendar_busy.h"
+#include "calendar/calendar_freebusy.h"
 #include "ical/ical.h"
 #include "ical/ical_recur.h"
+#include "ical/ical_time.h"
 #include "ical/ical_zone.h"
 
 #include <stdlib.h>
@@ -382,12 +384,74 @@ static void test_windows_side_by_side_give_the_rows_of_one(void **state)
     }
 }
 
+static int some(uint32_t *seed, unsigned below)
+{
+    *seed = *seed * 1664525U + 1013904223U;
+    return (int)((*seed >> 16) % below);
+}
+
+/* Rows of one kind are merged without a sort; a row outside the window, of another kind, makes them
+ * take the long way. */
+static void test_one_kind_is_merged_as_several_are(void **state)
+{
+    uint32_t seed = 6;
+
+    for (int round = 0; round < 3000; round++) {
+        struct arena *arena = arena_new("t", MIB);
+        struct calendar_busy_row rows[13];
+        const size_t count = (size_t)(some(&seed, 12));
+        int64_t start_s = 0;
+        size_t shorts, longs;
+
+        for (size_t i = 0; i < count; i++) {
+            start_s += some(&seed, 4);
+            rows[i] =
+                (struct calendar_busy_row){start_s, start_s + some(&seed, 6), STORE_BUSY_BUSY, 1};
+        }
+        rows[count] = (struct calendar_busy_row){900, 901, STORE_BUSY_TENTATIVE, 1};
+        const struct calendar_busy_row *a =
+            calendar_freebusy_merge(arena, rows, count, 5, 20, &shorts);
+        const struct calendar_busy_row *b =
+            calendar_freebusy_merge(arena, rows, count + 1, 5, 20, &longs);
+        assert_int_equal(shorts, longs);
+        for (size_t i = 0; i < shorts; i++) {
+            assert_int_equal(a[i].start_s, b[i].start_s);
+            assert_int_equal(a[i].end_s, b[i].end_s);
+            assert_int_equal(a[i].kind, b[i].kind);
+        }
+        arena_free(&arena);
+    }
+}
+
+static void test_periods_are_written(void **state)
+{
+    static const struct {
+        int64_t start_s, end_s;
+        const char *text;
+    } periods[] = {
+        {0, 3600, "19700101T000000Z/19700101T010000Z"},
+        {1803891599, 1803891600, "20270301T085959Z/20270301T090000Z"},
+        {1830297599, 1830297600, "20271231T235959Z/20280101T000000Z"},
+        {-1, 0, "19691231T235959Z/19700101T000000Z"},
+        {ICAL_LOCAL_MIN, ICAL_LOCAL_MAX, "00000101T000000Z/99991231T235959Z"},
+    };
+
+    for (size_t i = 0; i < COUNT(periods); i++) {
+        AUTO(buf) struct buf out = BUF(KIB);
+
+        ical_period_write(periods[i].start_s, periods[i].end_s, &out);
+        assert_string_equal(out.ptr, periods[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_reach),
         cmocka_unit_test(test_broken_is_refused),
+        cmocka_unit_test(test_one_kind_is_merged_as_several_are),
+        cmocka_unit_test(test_periods_are_written),
         cmocka_unit_test(test_windows_side_by_side_give_the_rows_of_one),
     };
 

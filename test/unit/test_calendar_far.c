@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "calendar/calendar.h"
 #include "calendar/calendar_far_data.h"
+#include "calendar/calendar_far_lack.h"
 #include "directory/directory.h"
 #include "ical/ical.h"
 #include "router_peer.h"
@@ -15,16 +16,28 @@
 #define UNTIL_S (FROM_S + DAY_S)
 #define HOUR(n) (FROM_S + (n)*INT64_C(3600))
 
-/* What is known of persons, as "g 10-11/3 12-13/2; u; " in hours of the day. */
+/* What is known of persons, as "g 10-11/3 12-13/2; u; " in hours of the day; "g[6-8]" where it is
+ * not of the whole day, "~60" old by so many seconds. */
+static void show_known(const struct calendar_far_person *person, struct buf *out)
+{
+    if (person->answer == CALENDAR_HEDGE_GOOD &&
+        (person->from_s > FROM_S || person->until_s < UNTIL_S))
+        buf_putf(out, "[%g-%g]", (double)(person->from_s - FROM_S) / 3600,
+                 (double)(person->until_s - FROM_S) / 3600);
+    if (person->age_ms > 0)
+        buf_putf(out, "~%u", (unsigned)(person->age_ms / 1000));
+}
+
 static void show(const struct calendar_far_part *part, struct buf *out)
 {
-    static const char answers[] = "gb!ua";
+    static const char answers[] = "gpb!ua";
 
     for (size_t i = 0; i < part->count; i++) {
         const struct calendar_far_person *person = &part->persons[i];
 
         buf_putf(out, "%c", answers[person->answer]);
-        for (size_t j = 0; j < person->count && person->answer == CALENDAR_HEDGE_GOOD; j++)
+        show_known(person, out);
+        for (size_t j = 0; j < person->count && person->answer <= CALENDAR_HEDGE_PART; j++)
             buf_putf(out, " %g-%g/%d", (double)(person->rows[j].start_s - FROM_S) / 3600,
                      (double)(person->rows[j].end_s - FROM_S) / 3600, (int)person->rows[j].kind);
         buf_put(out, SLICE("; "));
@@ -86,6 +99,32 @@ static const struct row ifb_rows[] = {
      "g 10-11/3 11-12/3; ", "", 1, 0},
     {"it ends before", CAL(FB("DTSTART:20260101T000000Z\nDTEND:20260201T000000Z\n")), "b; ",
      "other times", 1, 0},
+    {"it knows until noon",
+     CAL(FB("DTSTART:20261101T000000Z\nDTEND:20261201T120000Z\nFREEBUSY:20261201T100000Z/PT3H\n")),
+     "g[-720-12] 10-13/3; ", "", 1, 0},
+    {"it knows from noon on", CAL(FB("DTSTART:20261201T120000Z\n")), "g[12-24]; ", "", 1, 0},
+    {"bounds in no zone know less", CAL(FB("DTSTART;VALUE=DATE:20261130\nDTEND:20261202T000000\n")),
+     "g[-10-10]; ", "", 1, 0},
+    {"two that touch, in any order",
+     CAL(FB("DTSTART:20261201T120000Z\nDTEND:20261202T000000Z\n")
+             FB("DTSTART:20261201T000000Z\nDTEND:20261201T120000Z\n")),
+     "g; ", "", 1, 0},
+    {"of two that do not touch the longer",
+     CAL(FB("DTSTART:20261201T000000Z\nDTEND:20261201T010000Z\n")
+             FB("DTSTART:20261201T020000Z\nDTEND:20261201T120000Z\n")),
+     "g[2-12]; ", "", 1, 0},
+    {"a bound that cannot be read", CAL(FB("DTEND:bald\n")), "!; ", "DTEND is no time", 1, 0},
+    {"it ends before it begins", CAL(FB("DTSTART:20261201T120000Z\nDTEND:20261201T110000Z\n")),
+     "b; ", "other times", 1, 0},
+    {"one like us says what it does not know, and how old it is",
+     CAL(FB("DTSTART:20261201T000000Z\nDTEND:20261202T000000Z\n"
+            "COMMENT;X-POSTHORSE-AGE=PT5M:so\n"
+            "FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20261201T000000Z/PT2H\n"
+            "FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20261201T200000Z/PT4H\n")),
+     "g[2-20]~300 0-2/3 20-24/3; ", "", 1, 0},
+    {"one like us knows nothing",
+     CAL(FB("FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20261201T000000Z/P1D\n")), "b; ", "other times", 1,
+     0},
     {"an event is none", CAL("BEGIN:VEVENT\nUID:1\nEND:VEVENT\n"), "!; ", "no VFREEBUSY", 1, 0},
     {"a bad period", CAL(FB("FREEBUSY:gestern\n")), "!; ", "cannot be read", 1, 0},
     {"no iCalendar", "<html>", "!; ", "line 1", 1, 0},
@@ -186,7 +225,18 @@ static const struct row ews_rows[] = {
     {"digits where more is not allowed",
      ANSWER(ONE(VIEW("MergedOnly") DIGITS("22" FREE24 FREE24 FREE24 "00000000000000000000"
                                           "34"))),
-     "g 0-0.25/3 0.25-0.5/3 23.5-23.75/4; ", "", 1, 200},
+     "g[0-23.75] 0-0.25/3 0.25-0.5/3 23.5-23.75/4; ", "", 1, 200},
+    {"digits that begin and end without data",
+     ANSWER(ONE(VIEW("MergedOnly") DIGITS("44" FREE24 FREE24 FREE24 "00000000000000000200"
+                                          "44"))),
+     "g[0.5-23.5] 22.75-23/3; ", "", 1, 200},
+    {"digits without data in between: the longer side",
+     ANSWER(ONE(VIEW("MergedOnly") DIGITS("0004" FREE24 FREE24 FREE24 "00000000000000000200"))),
+     "g[1-24] 23.25-23.5/3; ", "", 1, 200},
+    {"events, and digits that say of what there is no data",
+     ANSWER(ONE(VIEW("FreeBusyMerged") DIGITS("4444" FREE24 FREE24 FREE24 "00000000000000000200")
+                    EVENTS(EVENT("2026-12-01T23:15:00", "2026-12-01T23:30:00", "Busy")))),
+     "g[1-24] 23.25-23.5/3; ", "", 1, 200},
     {"too few digits", ANSWER(ONE(VIEW("MergedOnly") DIGITS("22"))), "!; ", "as long as", 1, 200},
     {"no data", ANSWER(ONE(VIEW("None"))), "b; ", "no data", 1, 200},
     {"an error of one", ANSWER(NOT("ErrorMailRecipientNotFound") ONE(VIEW("FreeBusy"))), "u; g; ",
@@ -227,7 +277,7 @@ static void an_answer_to_get_user_availability_is_read(void **state)
 struct asked {
     const char *name, *script, *want, *why; /* script: what the server wants and says */
     enum directory_calendar_way way;
-    const char *path, *user;
+    const char *path, *user; /* an address: EWS impersonates it */
     size_t count, days;
     bool hangs;
 };
@@ -257,7 +307,7 @@ static const struct asked asked[] = {
      "request:REPORT /a/ HTTP\nhas:free-busy-query\n" STATUS(
          "207 Multi-Status") "request:REPORT /a/ "
                              "HTTP\nhas:calendar-query\nhas:start="
-                             "\"20261201T000000Z\"\n" EVENTS_OF(OBJECT(
+                             "\"20261130T000000Z\"\n" EVENTS_OF(OBJECT(
                                  "DTSTART:"
                                  "20261130T100000Z\\nDURA"
                                  "TION:PT1H\\nRRULE:FREQ="
@@ -304,12 +354,17 @@ static const struct asked asked[] = {
      "S:HTTP/1.1 403 No\nS:Content-Length: 0\nS:\n",
      "b; ", "status 403", OUTBOX, "desk", 1, 1, false},
     {"EWS",
-     "request:POST /EWS/Exchange.asmx\nhas:Content-Type: "
+     "request:POST /EWS/Exchange.asmx\nhasnt:Impersonation\nhasnt:X-Anchor\nhas:Content-Type: "
      "text/xml\nhas:<t:Address>a@far.example<\n"
      "has:<t:StartTime>2026-12-01T00:00:00</t:StartTime><t:EndTime>2026-12-02T00:00:00<\n" HTTP
      "R:" ANSWER(ONE(VIEW("FreeBusy")
                          EVENTS(EVENT("2026-11-01T00:00:00", "2026-12-01T04:00:00", "Busy")))) "\n",
      "g 0-4/3; ", "", EWS, "", 1, 1, false},
+    {"EWS, as somebody",
+     "request:POST\nhas:X-AnchorMailbox: desk&co@far.example\nhas:<t:PrimarySmtpAddress>"
+     "desk&amp;co@far.example</t:PrimarySmtpAddress></t:ConnectingSID></t:ExchangeImpersonation>\n"
+     "has:Exchange2010_SP2\n" HTTP "R:" ANSWER(ONE(VIEW("FreeBusy"))) "\n",
+     "g; ", "", EWS, "desk&co@far.example", 1, 1, false},
     {"EWS, 100 days: three pieces",
      "request:POST\nhas:2026-12-01T00:00:00<\nhas:2027-01-12T00:00:00<\n" HTTP "R:" ANSWER(ONE(VIEW(
          "FreeBusy"))) "\n" NEXT
@@ -337,6 +392,19 @@ static const struct asked asked[] = {
      "request:GET\n" HTTP "fill:900000\n" NEXT "request:GET\n" HTTP "fill:900000\n", "!; !; ", "",
      IFB, "", 2, 1, false},
     {"hung", "request:POST\nhang\n", "a; a; ", "no answer in time", EWS, "", 2, 1, true},
+    {"ifb that ends at noon: a part",
+     "request:GET\n" HTTP "R:BEGIN:VFREEBUSY\\nDTSTART:20261101T000000Z\\nDTEND:20261201T120000Z\\n"
+     "FREEBUSY:20261201T100000Z/PT3H,20261201T150000Z/PT1H\\nEND:VFREEBUSY\\n\n",
+     "p 10-12/3; ", "a part of these times", IFB, "", 1, 1, false},
+    {"ifb that another server remembers: it cannot answer",
+     "request:GET\n" HTTP "R:BEGIN:VFREEBUSY\\nCOMMENT;X-POSTHORSE-AGE=PT1M:x\\nEND:VFREEBUSY\\n\n",
+     "b~60; ", "what it remembers", IFB, "", 1, 1, false},
+    {"EWS, without any data",
+     "request:POST\n" HTTP
+     "R:" ANSWER(ONE(VIEW("MergedOnly") DIGITS("444444444444444444444444444444444444444444444444444"
+                                               "444444444444444444444444444444444444444"
+                                               "444444"))) "\n",
+     "b; ", "knows nothing", EWS, "", 1, 1, false},
     {"a trickle", "request:GET\n" HTTP "drip\n", "a; ", "no answer in time", IFB, "", 1, 1, true},
     {"gone", "request:POST\n", "a; ", "", OUTBOX, "u", 1, 1, false},
 };
@@ -350,8 +418,12 @@ static void ask_one(struct calendar *calendar, const struct asked *row)
     struct calendar_far_answer answers[2];
 
     buf_putf(&url, "http://127.0.0.1:%u%s", port, row->path);
-    const struct directory_calendar way = {
-        .way = row->way, .url = url.ptr, .user = row->user, .password = "p"};
+    const struct directory_calendar way = {.way = row->way,
+                                           .url = url.ptr,
+                                           .user = row->user,
+                                           .password = "p",
+                                           .impersonate =
+                                               strchr(row->user, '@') != NULL ? row->user : ""};
     const struct calendar_far_ask ask = {
         .calendar = &way,
         .asker = SLICE("me@home.example"),
@@ -365,8 +437,12 @@ static void ask_one(struct calendar *calendar, const struct asked *row)
     struct arena *arena = arena_new("t", calendar_far_arena_bytes(&ask));
     calendar_far_ask(calendar, arena, &ask, answers);
     for (size_t i = 0; i < row->count; i++) {
-        struct calendar_far_person person = {
-            .answer = answers[i].answer, .rows = answers[i].rows, .count = answers[i].count};
+        struct calendar_far_person person = {.answer = answers[i].answer,
+                                             .rows = answers[i].rows,
+                                             .count = answers[i].count,
+                                             .from_s = answers[i].from_s,
+                                             .until_s = answers[i].until_s,
+                                             .age_ms = answers[i].age_ms};
 
         show(&(struct calendar_far_part){&person, 1}, &got);
     }
@@ -388,6 +464,71 @@ static void each_person_has_an_answer_whatever_the_foreign_system_does(void **st
     }
 }
 
+static const char no_query[] =
+    "request:REPORT /a/ HTTP\nhas:free-busy-query\n" STATUS("501 No") "request:REPORT /a/ HTTP\n"
+    "has:calendar-query\n" EVENTS_OF("") NEXT
+    "request:REPORT /a/ HTTP\nhas:calendar-query\n" STATUS("501 No")
+    "request:REPORT /a/ HTTP\nhas:free-busy-query\n" HTTP VFREEBUSY;
+
+static void a_server_without_free_busy_query_is_not_asked_for_one_each_time(void **state)
+{
+    static const struct asked row = {"", no_query, "g; b; g 0-4/3; ", "", EACH, "", 1, 1, false};
+    static const struct slice address = {"a@far.example", 13};
+    struct calendar *calendar = calendar_new(&(struct calendar_context){.server_name = "t"});
+    AUTO(buf) struct buf url = BUF(KIB), got = BUF(KIB);
+    uint16_t port;
+    struct router_peer_server *peer = router_peer_start(row.script, NULL, &port);
+
+    buf_putf(&url, "http://127.0.0.1:%u%s", port, row.path);
+    const struct directory_calendar way = {
+        .way = row.way, .url = url.ptr, .user = "", .password = "", .impersonate = ""};
+    const struct calendar_far_ask ask = {.calendar = &way,
+                                         .addresses = &address,
+                                         .count = 1,
+                                         .from_s = FROM_S,
+                                         .until_s = UNTIL_S,
+                                         .deadline_ms = sys_mono_ms() + 20000,
+                                         .bytes_max = MIB};
+    for (int i = 0; i < 3; i++) {
+        struct arena *arena = arena_new("t", calendar_far_arena_bytes(&ask));
+        struct calendar_far_answer answer;
+
+        calendar_far_ask(calendar, arena, &ask, &answer);
+        show(&(struct calendar_far_part){&(struct calendar_far_person){.answer = answer.answer,
+                                                                       .rows = answer.rows,
+                                                                       .count = answer.count,
+                                                                       .from_s = answer.from_s,
+                                                                       .until_s = answer.until_s},
+                                         1},
+             &got);
+        arena_free(&arena);
+    }
+    T_EQ_SLICE(buf_slice(&got), slice_str(row.want));
+    router_peer_end(&peer);
+    calendar_free(&calendar);
+}
+
+static void what_a_system_lacks_is_known_for_a_while_and_of_so_many(void **state)
+{
+    struct calendar_far_lacks *lacks = calendar_far_lacks_new();
+    char url[40];
+
+    assert_false(calendar_far_lacks_query(lacks, "http://a/", 0));
+    for (unsigned i = 0; i <= CALENDAR_FAR_LACK_MAX; i++) {
+        snprintf(url, sizeof(url), "http://%u/", i);
+        calendar_far_lack_note(lacks, url, true, i);
+        calendar_far_lack_note(lacks, url, true, i);
+    }
+    assert_false(calendar_far_lacks_query(lacks, "http://0/", 100));
+    assert_true(calendar_far_lacks_query(lacks, "http://1/", 100));
+    assert_true(calendar_far_lacks_query(lacks, url, 100));
+    assert_true(calendar_far_lacks_query(lacks, "http://1/", CALENDAR_FAR_LACK_MS));
+    assert_false(calendar_far_lacks_query(lacks, "http://1/", CALENDAR_FAR_LACK_MS + 1));
+    calendar_far_lack_note(lacks, url, false, 100);
+    assert_false(calendar_far_lacks_query(lacks, url, 100));
+    calendar_far_lacks_free(&lacks);
+}
+
 static void an_address_that_is_hostile_stays_inside_its_element(void **state)
 {
     struct arena *arena = arena_new("t", MIB);
@@ -397,7 +538,7 @@ static void an_address_that_is_hostile_stays_inside_its_element(void **state)
         .organizer = SLICE("o@x"), .uid = "1", .from_s = FROM_S, .until_s = UNTIL_S};
 
     part.persons[0].address = SLICE("a</t:Address>&\r\nX-EVIL:1\r\n@far.example");
-    calendar_far_ews_write(&part, FROM_S, UNTIL_S, &ews);
+    calendar_far_ews_write(&part, FROM_S, UNTIL_S, "", &ews);
     calendar_far_caldav_write(arena, &request, &part, &caldav);
     assert_non_null(strstr(ews.ptr, "a&lt;/t:Address&gt;&amp;"));
     assert_null(strstr(caldav.ptr, "\r\nX-EVIL"));
@@ -411,6 +552,8 @@ int main(void)
         cmocka_unit_test(a_schedule_response_is_read),
         cmocka_unit_test(an_answer_to_get_user_availability_is_read),
         cmocka_unit_test(each_person_has_an_answer_whatever_the_foreign_system_does),
+        cmocka_unit_test(a_server_without_free_busy_query_is_not_asked_for_one_each_time),
+        cmocka_unit_test(what_a_system_lacks_is_known_for_a_while_and_of_so_many),
         cmocka_unit_test(an_address_that_is_hostile_stays_inside_its_element),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,8 @@
 #define DEADLINE_MS 5000
 
 /* Sources "d100 r50=1": kind (own, direct, round), usual time, twin; what is heard, "120:0+" as
- * time:step and + good, - bad, ? garbage, x unknown, ! away; and what is done, "0:0 100:1 won
- * 1@120". */
+ * time:step and + good, / a part, - bad, ? garbage, x unknown, ! away; and what is done, "0:0 100:1
+ * won 1@120". */
 struct row {
     const char *what;
     const char *sources;
@@ -57,6 +57,14 @@ static const struct row rows[] = {
      "0:0 100:1 over@160"},
     {"one that does not know of the attendee goes on, and others are asked", "d100 r100 r100=1",
      "10:0x 20:1- 60:2+", "0:0 10:1 20:2 won 2@60"},
+    {"a part: the others are asked at once, and one that knows all wins", "d100 d100 d100",
+     "10:0/ 50:1+", "0:0 10:1 won 1@50"},
+    {"a part is enough where the others are no better", "d100 d100", "10:0/ 50:1-",
+     "0:0 10:1 over@50"},
+    {"... or silent for longer than they usually are", "d100 d200 d300", "10:0/",
+     "0:0 10:1 210:2 over@510"},
+    {"a part that comes last ends the waiting", "d100 d200", "400:0/", "0:0 100:1 over@400"},
+    {"a part is no reason to go round", "d100 r100", "10:0/", "0:0 over@10"},
     {"a direct one behind the round ones", "d100 r100 d100", "10:0! 20:1! 30:2+",
      "0:0 10:1 20:2 won 2@30"},
 };
@@ -95,7 +103,7 @@ struct heard {
 /* The next one of the text; false: there is none. */
 static bool read_heard(struct slice *rest, struct heard *heard_r)
 {
-    static const char signs[] = "+-?x!";
+    static const char signs[] = "+/-?x!";
     struct slice one;
 
     if (!slice_split(rest, ' ', &one) || one.len == 0)
@@ -247,10 +255,43 @@ static void test_attendees_of_one_source_travel_together(void **state)
     arena_free(&arena);
 }
 
+static void test_an_answer_covers_all_some_or_nothing_of_what_was_asked_for(void **state)
+{
+    static const struct {
+        int64_t from_s, until_s;
+        enum calendar_hedge_answer want;
+    } covers[] = {
+        {10, 20, CALENDAR_HEDGE_GOOD}, {0, 30, CALENDAR_HEDGE_GOOD},  {11, 30, CALENDAR_HEDGE_PART},
+        {0, 19, CALENDAR_HEDGE_PART},  {12, 15, CALENDAR_HEDGE_PART}, {0, 10, CALENDAR_HEDGE_BAD},
+        {20, 30, CALENDAR_HEDGE_BAD},  {15, 15, CALENDAR_HEDGE_BAD},  {15, 12, CALENDAR_HEDGE_BAD},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(covers); i++) {
+        T_ROW(i, "covers");
+        assert_int_equal(calendar_hedge_covers(covers[i].from_s, covers[i].until_s, 10, 20),
+                         covers[i].want);
+    }
+}
+
+static void test_the_younger_counts_and_of_one_age_the_one_that_covers_more(void **state)
+{
+    const struct calendar_hedge_rest part = {0, 0, 10}, more = {0, 0, 20}, old = {1, 0, 30};
+
+    (void)state;
+    assert_true(calendar_hedge_is_better(&part, &old));
+    assert_true(calendar_hedge_is_better(&more, &part));
+    assert_false(calendar_hedge_is_better(&part, &more));
+    assert_false(calendar_hedge_is_better(&part, &part));
+    assert_false(calendar_hedge_is_better(&old, &part));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_is_asked_when_and_whose_answer_counts),
+        cmocka_unit_test(test_an_answer_covers_all_some_or_nothing_of_what_was_asked_for),
+        cmocka_unit_test(test_the_younger_counts_and_of_one_age_the_one_that_covers_more),
         cmocka_unit_test(test_all_are_asked_in_half_of_the_time_however_many_and_slow),
         cmocka_unit_test(test_what_is_known_is_given_within_the_allowed_age),
         cmocka_unit_test(test_attendees_of_one_source_travel_together),

@@ -11,6 +11,8 @@
 #define BOB "bob@localhost"
 #define MAIL "Message-ID: <1@x.test>\r\nTo: alice@localhost\r\nSubject: s\r\n\r\nHello.\r\n"
 #define IDS_MAX 20
+#define LONGER_BYTES 2000
+#define RACES 100
 
 struct bench {
     struct t_store *t;
@@ -27,6 +29,7 @@ struct bench {
     int64_t ids[IDS_MAX];
     size_t count;
     struct store_task task;
+    struct store_folder_status status;
 };
 
 static enum st add_bob(struct store_tx *tx, void *arg)
@@ -226,6 +229,49 @@ static void many_at_one_task_make_one_reply(struct t_store *t)
     end(&b);
 }
 
+static enum st status_body(struct store_tx *tx, void *arg)
+{
+    struct bench *b = arg;
+    struct store_folder folder = t_folder_now(b->t, b->bob_inbox_id);
+
+    return store_folder_status(tx, &folder, &b->status);
+}
+
+static uint64_t told_bytes(struct bench *b)
+{
+    assert_int_equal(store_read(b->t->store, status_body, b), ST_OK);
+    return b->status.bytes;
+}
+
+/* A text that is set while a reply with the one before is on its way is told to who writes again.
+ */
+static void a_text_that_is_set_meanwhile_is_told(struct t_store *t)
+{
+    struct bench b = begin(t);
+    char longer[LONGER_BYTES + 1] = "";
+
+    memset(longer, 'x', LONGER_BYTES);
+    for (size_t i = 0; i < RACES; i++) {
+        pthread_t thread;
+        void *failed;
+
+        set(&b, STORE_OOF_ON, "short");
+        uint64_t bytes = told_bytes(&b);
+        deliver(&b, BOB);
+        assert_int_equal(due(&b), 1);
+        struct bench other = b;
+        assert_int_equal(pthread_create(&thread, NULL, work_main, &other), 0);
+        set(&b, STORE_OOF_ON, longer);
+        pthread_join(thread, &failed);
+        assert_null(failed);
+        deliver(&b, BOB);
+        assert_int_equal(due(&b), 1);
+        assert_int_equal(calendar_oof_work(b.calendar, &b.task), ST_OK);
+        assert_true(told_bytes(&b) > bytes + LONGER_BYTES);
+    }
+    end(&b);
+}
+
 int main(void)
 {
     const struct t_case cases[] = {
@@ -233,6 +279,7 @@ int main(void)
         T_CASE(a_sender_is_told_once_and_anew_when_the_text_changes),
         T_CASE(a_task_that_was_done_or_whose_account_is_gone_ends),
         T_CASE(many_at_one_task_make_one_reply),
+        T_CASE(a_text_that_is_set_meanwhile_is_told),
     };
 
     return t_run(cases, COUNT(cases));

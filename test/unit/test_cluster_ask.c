@@ -39,11 +39,11 @@ struct side {
 };
 
 enum { A, B, LIAR, HUNG, GONE, SIDES };
-static struct side sides[SIDES] = {[A] = {"a.test"},
-                                   [B] = {"b.test"},
-                                   [LIAR] = {"c.test"},
-                                   [HUNG] = {"d.test"},
-                                   [GONE] = {"e.test"}};
+static struct side sides[SIDES] = {[A] = {.name = "a.test"},
+                                   [B] = {.name = "b.test"},
+                                   [LIAR] = {.name = "c.test"},
+                                   [HUNG] = {.name = "d.test"},
+                                   [GONE] = {.name = "e.test"}};
 static struct conf conf;
 
 static bool await_for(bool (*is)(void *ctx), void *ctx)
