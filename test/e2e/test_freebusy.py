@@ -443,6 +443,24 @@ def test_a_plain_file_of_free_busy(ready):
         files.stop()
 
 
+def test_two_systems_share_one_smtp_domain(ready):
+    """Whom nobody has here the other one has; who is here is asked for here."""
+    text = ("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//file//EN\r\nMETHOD:PUBLISH\r\nBEGIN:VFREEBUSY\r\nUID:f\r\n"
+            "DTSTAMP:20260101T000000Z\r\nORGANIZER:mailto:zoe@example.test\r\n"
+            f"FREEBUSY;FBTYPE=BUSY:{NOON:%Y%m%dT%H%M%SZ}/PT1H\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n").encode()
+    files = Files({"/zoe.ifb": text, "/alice.ifb": b"this is not asked for"})
+    try:
+        everywhere(ready, "foreign-domain", "shared", f"domain = Shared\nshared_domain = example.test\nmail_server = {A}\n"
+                   f"host = 127.0.0.1:25\ncalendar_server = {A}\ncalendar = ifb http://127.0.0.1:{files.port}/{{local}}.ifb\n")
+        for member, way in zip(ready, ("", A, A)):
+            settled(member, way, "zoe@example.test")
+            settled(member, way, "alice@example.test")
+        assert one(ready[1], "nobody-at-all@example.test")["result"] in ("not found", "no data")
+    finally:
+        assert ready[0].run("directory", "remove", "foreign-domain", "shared", check=False).returncode == 0
+        files.stop()
+
+
 def foreign(members, name, calendar, more=""):
     everywhere(members, "foreign-domain", name.lower(), f"domain = {name}\nmail_server = {A}\nhost = 127.0.0.1:25\ncalendar_server = {A}\n"
                f"calendar = caldav {calendar}\ncalendar_user = asker\ncalendar_password = pass\nrewrite = *@{name} *@example.test\n{more}")
