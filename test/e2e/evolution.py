@@ -101,17 +101,18 @@ def program(port, password, says):
         source.get_extension("Security").set_method("none")
         source.get_extension("Offline").set_stay_synchronized(True)
 
-    def add(user, address, path):
-        """A calendar that somebody typed the URL of."""
+    def add(user, address, path, tasks=False, name=None):
+        """A calendar, or what it holds of to-dos, that somebody typed the URL of; to be called name, else user."""
         source = EDataServer.Source.new(None, None)
         source.set_display_name(user)
         source.set_parent("caldav-stub")
-        source.get_extension("Calendar").set_backend_name("caldav")
+        source.get_extension("Task List" if tasks else "Calendar").set_backend_name("caldav")
         locate(source, user, path)
         source.get_extension("WebDAV Backend").set_email_address(address)
         registry.commit_source_sync(source, None)
         source = registry.ref_source(source.get_uid())
-        clients[user] = ECal.Client.connect_sync(source, ECal.ClientSourceType.EVENTS, 30, None)
+        kind = ECal.ClientSourceType.TASKS if tasks else ECal.ClientSourceType.EVENTS
+        clients[name or user] = ECal.Client.connect_sync(source, kind, 30, None)
 
     def state(user):
         client = clients[user]

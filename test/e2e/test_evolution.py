@@ -109,6 +109,18 @@ def test_an_instance_of_a_series_is_changed_and_taken_out(desk):
     assert desk.call("GET", "amy", "calendar/series.ics")[0] == 404
 
 
+def test_to_dos_are_made_done_and_dropped(desk):
+    desk.evolution("add", "ben", "ben@example.test", "/dav/calendars/ben/calendar/", True, "ben's to-dos")
+    wait_until(lambda: desk.evolution("state", "ben's to-dos")["status"] == "connected", 30, "his to-dos")
+    todo = f"BEGIN:VTODO\r\nUID:todo\r\nDTSTAMP:20260101T000000Z\r\nDUE:{at(12)}\r\nSUMMARY:Mow\r\nSTATUS:NEEDS-ACTION\r\nEND:VTODO\r\n"
+    desk.evolution("create", "ben's to-dos", todo)
+    assert "BEGIN:VTODO" in desk.call("GET", "ben", "calendar/todo.ics")[1] and not desk.objects("ben", "todo")
+    desk.put("ben", "todo.ics", todo.replace("NEEDS-ACTION", "COMPLETED"))
+    desk.sees("ben's to-dos", "todo", lambda o: "STATUS:COMPLETED" in o[0])
+    desk.evolution("remove", "ben's to-dos", "todo")
+    assert desk.call("GET", "ben", "calendar/todo.ics")[0] == 404
+
+
 def test_what_the_server_refuses_is_told(desk):
     desk.put("amy", "theirs.ics", event("twice", 9))
     with pytest.raises(Refused):
