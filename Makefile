@@ -39,7 +39,7 @@ fuzz:
 
 # Every round of the crash tests, on both stores.
 soak: all
-	@tools/packages.sh test
+	@tools/packages.sh soak
 	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && ninja -C $(BUILD) test/oracle/rrule_expand test/oracle/rrule_libical
 	@/usr/bin/python3 test/oracle/rrule_dateutil.py $(BUILD)/test/oracle/rrule_expand --rules 100000
 	@/usr/bin/python3 test/oracle/rrule_peer.py libical $(BUILD)/test/oracle/rrule_expand --rules 100000 -- $(BUILD)/test/oracle/rrule_libical
@@ -48,6 +48,7 @@ soak: all
 	@/usr/bin/python3 test/fault/domain_soak.py --rounds 36 --messages 10000
 	@/usr/bin/python3 test/fault/domain_soak.py --rounds 6 --faults cut,cut_in,cut_out --hold 15 --messages 2000
 	@/usr/bin/python3 test/pair/failover.py --rounds 3
+	@/usr/bin/python3 -m pytest -q -p no:cacheprovider test/e2e/test_evolution.py
 	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && meson test -C $(BUILD) --suite relay_postgres
 	@/usr/bin/python3 test/fault/queue_soak.py
 	@for seed in 1 2 3; do /usr/bin/python3 tools/demo.py --seed $$seed || exit 1; done

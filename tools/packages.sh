@@ -1,11 +1,11 @@
 #!/bin/sh
-# packages.sh build|test: installs what is missing of the packages in packages.txt. The test set has
+# packages.sh build|test|soak: installs what is missing of the packages in packages.txt. The test set has
 # the build set in it, and those that exclude one another as packages ("unpack"): they are fetched
 # once, with what they need, and unpacked in build-packages/, where nothing of them is ever run by
-# the system. packages.sh unpack NAME...: these alone.
+# the system. The soak set has both in it. packages.sh unpack NAME...: these alone.
 set -eu
 cd "$(dirname "$0")/.."
-usage() { echo "usage: tools/packages.sh build | test | unpack NAME..." >&2; exit 64; }
+usage() { echo "usage: tools/packages.sh build | test | soak | unpack NAME..." >&2; exit 64; }
 
 listed() { sed -nE "s/^($1) +//p" tools/packages.txt; }
 
@@ -55,8 +55,8 @@ install() { # KINDS
 
 case "${1:-}" in
 build) install build ;;
-test)
-    install 'build|test'
+test | soak)
+    if [ "$1" = test ]; then install 'build|test'; else install 'build|test|soak'; fi
     for package in $(listed unpack); do unpack "$package"; done
     ;;
 unpack)

@@ -84,6 +84,7 @@ struct bounced {
     struct ical_comp *message;
     struct slice status; /* of a report */
     size_t round_count;  /* what it held before */
+    bool noted;          /* somebody is there to be told */
     int64_t now_ms;
     struct ical_error error;
 };
@@ -192,9 +193,14 @@ static enum st work_body(struct store_tx *tx, void *arg)
     return st == ST_OK ? note(b, tx, calendar_bounce_status(b->answer)) : st;
 }
 
+/* Nobody is there to be told, or nothing to be read; or the object cannot take it (a quota), and it
+ * is on record alone. */
 static enum st end_body(struct store_tx *tx, void *arg)
 {
-    return store_task_done(tx, ((struct bounced *)arg)->task);
+    struct bounced *b = arg;
+    enum st st = store_task_done(tx, b->task);
+
+    return st == ST_OK && b->noted ? note(b, tx, calendar_bounce_status(b->answer)) : st;
 }
 
 static enum st work(struct bounced *b)
@@ -207,7 +213,8 @@ static enum st work(struct bounced *b)
     if (st != ST_OK && st != ST_NOT_FOUND)
         return st;
     b->person = st == ST_OK ? directory_login(b->directory, b->account) : NULL;
-    if (b->person != NULL && b->message != NULL) {
+    b->noted = b->person != NULL && b->message != NULL;
+    if (b->noted) {
         st = store_write(store, work_body, b);
         if (st == ST_OK)
             log_event(EV_CALENDAR_UNDELIVERED, 0, LOG_S("account", b->account),
@@ -216,7 +223,6 @@ static enum st work(struct bounced *b)
         if (st == ST_OK || st == ST_IO || st == ST_AGAIN || st == ST_CONFLICT)
             return st;
     }
-    /* Nobody is there to be told, or nothing to be read, or the object cannot take it. */
     return store_write(store, end_body, b);
 }
 

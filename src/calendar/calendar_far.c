@@ -18,6 +18,7 @@
 /* What is read of answers, before it is merged: of the bytes that an answer may have. */
 #define ROOM_OF_BYTE 200
 #define ROOM_OF_PERSON (8 * KIB)
+#define ELEMENT_BYTES 24 /* an element has at least as many, on the average */
 
 static_assert((int)SYS_FETCH_BASIC == (int)DIRECTORY_CALENDAR_BASIC &&
                   (int)SYS_FETCH_NTLM == (int)DIRECTORY_CALENDAR_NTLM &&
@@ -251,4 +252,15 @@ void calendar_far_ask(struct calendar *calendar, struct arena *arena,
     }
     arena_free(&merging);
     arena_free(&scratch);
+}
+
+struct xml_limits calendar_far_limits(struct slice text)
+{
+    return (struct xml_limits){
+        .bytes_max = text.len + 1,
+        .elements_max = text.len / ELEMENT_BYTES + 1000,
+        .attributes_max = text.len / ELEMENT_BYTES + 1000,
+        .depth_max = 32,
+        .namespaces_max = 64,
+    };
 }

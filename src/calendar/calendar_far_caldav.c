@@ -17,7 +17,6 @@
 #define PRODID "-//Posthorse//Posthorse//EN"
 #define BODY_BYTES_MAX (4 * MIB)
 #define ROOM_OF_ATTENDEE (2 * KIB)
-#define ELEMENT_BYTES 32 /* an element of an answer has at least as many, on the average */
 #define TIME_BYTES 20
 
 /* --- the request --- */
@@ -127,13 +126,7 @@ static void take_all(struct arena *arena, const struct xml_element *root, int64_
 void calendar_far_caldav_read(struct arena *arena, struct slice text, int64_t from_s,
                               int64_t until_s, const struct calendar_far_part *part)
 {
-    const struct xml_limits limits = {
-        .bytes_max = text.len + 1,
-        .elements_max = text.len / ELEMENT_BYTES + 1000,
-        .attributes_max = text.len / ELEMENT_BYTES + 1000,
-        .depth_max = 32,
-        .namespaces_max = 32,
-    };
+    const struct xml_limits limits = calendar_far_limits(text);
     struct arena *scratch = arena_new("schedule-response", xml_limits_arena_bytes(&limits));
     struct xml_element *root = NULL;
     struct xml_error error;

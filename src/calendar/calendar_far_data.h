@@ -2,6 +2,7 @@
  * their texts, written and read purely. */
 #pragma once
 #include "calendar/calendar_far.h"
+#include "xml/xml.h"
 
 struct buf;
 struct ical_zone;
@@ -74,6 +75,9 @@ void calendar_far_query(struct calendar_far_run *run, struct calendar_far_person
                         const char *url);
 
 /* --- texts, pure --- */
+
+/* For an answer in XML of that length. */
+struct xml_limits calendar_far_limits(struct slice text);
 
 /* An iCalendar text with a VFREEBUSY or more (RFC 5545 section 3.6.4): GOOD and its rows, and what
  * they are known of: DTSTART and DTEND say it, without them it is what was asked for, and never

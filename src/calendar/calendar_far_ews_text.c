@@ -11,8 +11,6 @@
 #define MESSAGES "http://schemas.microsoft.com/exchange/services/2006/messages"
 #define TYPES "http://schemas.microsoft.com/exchange/services/2006/types"
 
-#define ELEMENT_BYTES 24 /* an element of an answer has at least as many, on the average */
-
 /* --- the request --- */
 
 static void put_time(struct buf *out, const char *name, int64_t at_s)
@@ -371,13 +369,7 @@ static void read_envelope(struct reading *reading, const struct xml_element *roo
 void calendar_far_ews_read(struct arena *arena, struct slice text, int64_t from_s, int64_t until_s,
                            unsigned status, const struct calendar_far_part *part)
 {
-    const struct xml_limits limits = {
-        .bytes_max = text.len + 1,
-        .elements_max = text.len / ELEMENT_BYTES + 1000,
-        .attributes_max = text.len / ELEMENT_BYTES + 1000,
-        .depth_max = 32,
-        .namespaces_max = 32,
-    };
+    const struct xml_limits limits = calendar_far_limits(text);
     struct arena *scratch = arena_new("ews", xml_limits_arena_bytes(&limits));
     struct reading reading = {.arena = arena, .from_s = from_s, .until_s = until_s};
     struct xml_element *root = NULL;

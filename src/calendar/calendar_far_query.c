@@ -12,9 +12,7 @@
 #include "sys/sys_time.h"
 #include "xml/xml.h"
 
-#define ELEMENT_BYTES 24
 #define OBJECT_LINES_MAX 20000
-#define NAMESPACES_MAX 64
 
 /* A day more on both sides: what days and floating times are to that server nobody knows. */
 static void put_query(struct buf *out, int64_t from_s, int64_t until_s)
@@ -112,13 +110,7 @@ static void read_all(struct calendar_far_run *run, const struct xml_element *roo
 static void read_multistatus(struct calendar_far_run *run, struct slice text,
                              struct calendar_far_person *person)
 {
-    const struct xml_limits limits = {
-        .bytes_max = text.len + 1,
-        .elements_max = text.len / ELEMENT_BYTES + 1000,
-        .attributes_max = text.len / ELEMENT_BYTES + 1000,
-        .depth_max = 32,
-        .namespaces_max = NAMESPACES_MAX,
-    };
+    const struct xml_limits limits = calendar_far_limits(text);
     struct arena *scratch = arena_new("multistatus", xml_limits_arena_bytes(&limits));
     struct xml_element *root = NULL;
     struct xml_error error;

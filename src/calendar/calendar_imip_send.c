@@ -21,6 +21,7 @@
 
 #define ARENA_BYTES_MAX GIB
 #define ADDRESS_BYTES_MAX 254 /* RFC 5321 section 4.5.3.1.3 */
+#define ORCPT_BYTES_MAX 1000
 #define LINE_BYTES_MAX (32 * KIB)
 #define LOST_BYTES_MAX (2 * MIB)
 
@@ -72,7 +73,7 @@ static struct slice mail_of(struct arena *arena, struct slice address)
  * 4.2). What is beyond ASCII has no such form that every server passes on. */
 static struct slice orcpt_of(struct arena *arena, struct slice mail)
 {
-    AUTO(buf) struct buf text = BUF(4 * ADDRESS_BYTES_MAX);
+    AUTO(buf) struct buf text = BUF(ORCPT_BYTES_MAX);
 
     for (size_t i = 0; i < mail.len; i++)
         if ((unsigned char)mail.ptr[i] >= 0x80)

@@ -163,7 +163,7 @@ void ical_time_write(struct ical_time time, struct buf *out)
 void ical_period_write(int64_t start_s, int64_t end_s, struct buf *out)
 {
     const bool one_day = ical_day_of(start_s) == ical_day_of(end_s);
-    char text[2 * TIME_BYTES];
+    char text[TIME_BYTES + 1 + TIME_BYTES];
     char *at = put_clock(put_date(text, ical_civil(start_s)), (unsigned)ical_second_of(start_s));
 
     *at++ = 'Z';

@@ -1,7 +1,7 @@
 """Free/busy through a domain, however its servers and a foreign system's doors are: what ../sources tell of, by sentence."""
-import base64, contextlib, datetime, http.client, itertools, json, os, pathlib, random, signal, sys, time, zoneinfo
+import base64, contextlib, datetime, http.client, itertools, json, os, pathlib, random, re, signal, sys, threading, time, zoneinfo
 
-import pytest
+import caldav, pytest
 from dateutil import rrule
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -193,6 +193,23 @@ def test_somebody_whose_calendar_is_on_another_server(ready):
     assert one(c, "nobody@example.test")["result"] == "not found"
 
 
+def test_a_client_that_knows_the_outbox_alone_asks_for_people_anywhere(ready):
+    """python3-caldav; it takes CALDAV:response for DAV:response, so what came is read beside it."""
+    client = caldav.DAVClient(f"http://127.0.0.1:{ready[2].port('http')}/", username="clice", password=servers.PASSWORD)
+    came, post = [], client.post
+    client.post = lambda *args, **more: came.append(post(*args, **more)) or came[-1]
+    client.principal().freebusy_request(NOON - datetime.timedelta(hours=12), NOON + datetime.timedelta(hours=12), [
+        f"mailto:{who}" for who in ("clice@example.test", "alice@example.test", "user@BTEx", "nobody@example.test")])
+    got = {}
+    for response in came[0].tree.findall("{*}response"):
+        who, status, data = (response.findtext(name) for name in ("{*}recipient/{*}href", "{*}request-status", "{*}calendar-data"))
+        got[who] = status, re.findall(r"(?m)^FREEBUSY[^:\n]*:(\S+)", data or "")
+    noon = [f"{NOON:%Y%m%dT%H%M%SZ}/{NOON + datetime.timedelta(hours=1):%Y%m%dT%H%M%SZ}"]
+    fine = "2.0;Success"
+    assert got == {"mailto:clice@example.test": (fine, []), "mailto:alice@example.test": (fine, noon), "mailto:user@BTEx": (fine, noon),
+                   "mailto:nobody@example.test": ("3.7;Invalid calendar user", [])}
+
+
 def test_everybody_in_one_question_and_no_failure_is_anothers(ready, doors):
     a, b, c = ready
     doors.a.mode = doors.b.mode = "refused"
@@ -372,6 +389,22 @@ def test_a_certificate_that_does_not_fit_is_not_asked_further(ready, doors, fold
     finally:
         other.stop()
         documents(ready, doors)
+
+
+def test_a_server_ends_at_once_whoever_hangs_that_it_asked(ready, doors):
+    """Who asks has an answer, or his connection ends; neither waits until the deadline."""
+    a, _, _ = ready
+    doors.a.mode = doors.b.mode = "hung"
+    asked, answers = doors.a.asked, []
+    asking = threading.Thread(target=lambda: answers.extend(ask(a, "user@BTEx", within_ms=60_000)), daemon=True)
+    asking.start()
+    wait_until(lambda: doors.a.asked > asked, 20, "the question at the door")
+    begun = time.monotonic()
+    assert a.stop() == 0
+    took = time.monotonic() - begun
+    asking.join()
+    assert took < 8, took    # shutdown_timeout_ms is 10 s, the question's time a minute
+    assert [x["result"] for x in answers] in (["no data"], ["known"])
 
 
 def test_both_doors_shut_the_last_known_answer_with_its_age_then_none(ready, doors):

@@ -36,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < count; i++) {
         must(persons[i].answer == CALENDAR_HEDGE_GOOD || persons[i].why[0] != '\0');
         must(persons[i].count <= CALENDAR_FAR_ROWS_MAX);
+        must(persons[i].from_s <= persons[i].until_s);
         for (size_t j = 0; j < persons[i].count; j++)
             must(persons[i].rows[j].start_s < persons[i].rows[j].end_s &&
                  persons[i].rows[j].start_s < UNTIL_S && persons[i].rows[j].end_s > FROM_S &&

@@ -27,6 +27,7 @@ static void check(struct arena *arena, const struct calendar_far_person *person)
 
     must(person->answer == CALENDAR_HEDGE_GOOD || person->why[0] != '\0');
     must(person->count <= CALENDAR_FAR_ROWS_MAX);
+    must(person->from_s <= person->until_s);
     for (size_t i = 0; i < person->count; i++)
         must(person->rows[i].start_s < UNTIL_S && person->rows[i].end_s > FROM_S);
     const struct calendar_busy_row *rows =

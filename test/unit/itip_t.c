@@ -46,7 +46,7 @@ static void put_object(const char *text, struct buf *out)
         if (parting != NULL)
             part.len = (size_t)(parting - text);
         buf_putf(out, "BEGIN:VEVENT\n%.*sEND:VEVENT\n", SLICE_ARG(part));
-        text = parting + 3;
+        text = parting != NULL ? parting + 3 : text;
     } while (parting != NULL);
     buf_put(out, SLICE("END:VCALENDAR\n"));
 }

@@ -371,7 +371,8 @@ static void test_windows_side_by_side_give_the_rows_of_one(void **state)
         assert_int_equal(expand(&f, from_s, until_s, &whole), ST_OK);
         f.ask.rows_max = (uint64_t)(round % 2 == 0 ? 20000 : 5000);
         size_t count = union_of_windows(&f, from_s, until_s, rows, COUNT(rows));
-        if (count != whole.count || memcmp(rows, whole.rows, count * sizeof(*rows)) != 0)
+        if (count != whole.count ||
+            (count > 0 && memcmp(rows, whole.rows, count * sizeof(*rows)) != 0))
             printf("# round %d: %zu rows, %zu wanted, of\n%s", round, count, whole.count, text.ptr);
         assert_int_equal(count, whole.count);
         for (size_t i = 0; i < count; i++) {

@@ -567,74 +567,6 @@ static void who_is_over_quota_keeps_it_from_nobody(struct t_store *t)
     t_calendar_end(&b);
 }
 
-/* --- what did not arrive --- */
-
-/* As the router leaves it, but with the message instead of the mail. */
-static void bounces(struct t_calendar *b, const char *rcpt, const char *answer, const char *text)
-{
-    AUTO(buf) struct buf body = BUF(MIB);
-    struct calendar_round round = {.calendar = b->calendar, .count = 1};
-
-    buf_putf(&body, "%s\n%s", answer, text);
-    round.ids[0] = t_task_leave(b, &(struct store_task){.account_id = t_account_of(b, "alice"),
-                                                        .kind = STORE_TASK_BOUNCE,
-                                                        .sender = SLICE("alice@" T_DOMAIN),
-                                                        .rcpt = slice_str(rcpt),
-                                                        .body = buf_slice(&body)});
-    calendar_round_do(&round);
-    assert_int_equal(t_task_count(b), 0);
-}
-
-static void a_bounce_is_a_new_version_under_the_old_schedule_tag(struct t_store *t)
-{
-    struct t_calendar b = t_calendar_begin(t, NULL);
-
-    assert_int_equal(t_meeting_put(&b, "alice", "m", 1, BOTH).st, ST_OK);
-    struct t_object before = t_object(&b, "alice", "m");
-    const char *request = t_inbox_text(&b, "bob");
-    bounces(&b, "Bob@" T_DOMAIN, "550 5.1.1 mx: no such user", request);
-    struct t_object after = t_object(&b, "alice", "m");
-    assert_string_equal(t_attendee(&b, after, "bob", "SCHEDULE-STATUS"), "5.2");
-    assert_string_equal(t_attendee(&b, after, "carol", "SCHEDULE-STATUS"), "1.2");
-    assert_true(after.event.modseq > before.event.modseq);
-    assert_int_equal(after.event.schedule_tag, before.event.schedule_tag);
-    t_record_has(&b, "alice", "REQUEST was not delivered (5.2) to Bob@");
-    bounces(&b, "bob@" T_DOMAIN, "550 5.1.1 mx: no such user", request); /* twice */
-    assert_int_equal(t_object(&b, "alice", "m").event.modseq, after.event.modseq);
-    /* a client that has not seen it writes; then a new time is sent */
-    assert_int_equal(t_put_if(&b, "alice", "m", before.text, before.event.schedule_tag).st, ST_OK);
-    assert_int_equal(t_meeting_put(&b, "alice", "m", 3, BOTH).st, ST_OK);
-    after = t_object(&b, "alice", "m");
-    assert_string_equal(t_attendee(&b, after, "bob", "SCHEDULE-STATUS"), "1.2");
-    t_calendar_end(&b);
-}
-
-static void a_late_bounce_is_not_of_what_was_sent_or_answered_since(struct t_store *t)
-{
-    struct t_calendar b = t_calendar_begin(t, NULL);
-
-    assert_int_equal(t_meeting_put(&b, "alice", "m", 1, BOTH).st, ST_OK);
-    const char *request = t_inbox_text(&b, "bob");
-    assert_int_equal(t_answer(&b, "bob", "m", "ACCEPTED").st, ST_OK);
-    struct t_object before = t_object(&b, "alice", "m");
-    bounces(&b, "bob@" T_DOMAIN, "550 no", request);
-    struct t_object after = t_object(&b, "alice", "m");
-    assert_string_equal(t_attendee(&b, after, "bob", "SCHEDULE-STATUS"), "2.0");
-    assert_int_equal(after.event.modseq, before.event.modseq);
-    assert_int_equal(t_meeting_put(&b, "alice", "m", 3, BOTH).st, ST_OK);
-    bounces(&b, "carol@" T_DOMAIN, "550 no", request);
-    after = t_object(&b, "alice", "m");
-    assert_string_equal(t_attendee(&b, after, "carol", "SCHEDULE-STATUS"), "1.2");
-    /* and where there is nothing any more, it is on record alone */
-    assert_int_equal(t_remove(&b, "alice", "m").st, ST_OK);
-    size_t lines = t_record_count(&b, "alice");
-    bounces(&b, "carol@" T_DOMAIN, "550 no", request);
-    assert_int_equal(t_record_count(&b, "alice"), lines + 1);
-    assert_false(t_object(&b, "alice", "m").there);
-    bounces(&b, "carol@" T_DOMAIN, "550 no", "no iCalendar");
-    t_calendar_end(&b);
-}
-
 /* --- rooms --- */
 
 #define OAK "ATTENDEE;CUTYPE=ROOM;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:oak@" T_DOMAIN "\r\n"
@@ -963,8 +895,6 @@ int main(void)
         T_CASE(what_is_remembered_ends),
         T_CASE(a_memory_stays_while_the_meeting_goes_on),
         T_CASE(who_is_over_quota_keeps_it_from_nobody),
-        T_CASE(a_bounce_is_a_new_version_under_the_old_schedule_tag),
-        T_CASE(a_late_bounce_is_not_of_what_was_sent_or_answered_since),
         T_CASE(a_room_accepts_when_it_is_free),
         T_CASE(a_room_is_taken_by_what_makes_nobody_busy),
         T_CASE(a_move_that_conflicts_gives_the_room_up),
