@@ -120,7 +120,10 @@ static void finish_good(struct calendar_connector_lookup *lookup, struct seat *s
                                                       .until_s = lookup->ask.until_s,
                                                       .source = said->source,
                                                       .way = said->way};
-    if (!said->denied && seat->plan.steps[step].way != CALENDAR_CONNECTOR_HERE)
+    if (said->denied) /* what he was told before, too */
+        calendar_known_drop(lookup->connector->known,
+                            known_key(lookup, (size_t)(seat - lookup->seats)));
+    else if (seat->plan.steps[step].way != CALENDAR_CONNECTOR_HERE)
         remember(lookup, seat, lookup->ask.from_s, lookup->ask.until_s);
     finish(lookup, seat, said->denied ? CALENDAR_CONNECTOR_DENIED : CALENDAR_CONNECTOR_FRESH,
            said->why);

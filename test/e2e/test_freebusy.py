@@ -459,6 +459,22 @@ def test_a_plain_file_of_free_busy(ready):
         files.stop()
 
 
+def test_what_may_not_be_known_any_more_is_forgotten(ready):
+    a, b = ready[0], ready[1]
+    ask_again = lambda: one(b, "alice@example.test", **{"as": "blice"})
+    wait_until(lambda: ask_again()["result"] == "fresh")
+    a.run("calendar", "share", "alice", "inbox", "clice", "busy")
+    try:
+        wait_until(lambda: ask_again()["result"] == "denied")
+        a.kill()
+        assert ask_again()["result"] == "no data"
+    finally:
+        if a.process.poll() is not None:
+            a.start()
+        await_all_up(ready)
+        a.run("calendar", "share", "alice", "inbox", "clice", "none")
+
+
 def test_two_systems_share_one_smtp_domain(ready):
     """Whom nobody has here the other one has; who is here is asked for here."""
     text = ("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//file//EN\r\nMETHOD:PUBLISH\r\nBEGIN:VFREEBUSY\r\nUID:f\r\n"
