@@ -14,7 +14,7 @@ whole server or the database at a random moment, lets the load go on, stops it a
 
 Prints the seed and a line per round; ends with 1 and the entries that differ.
 """
-import argparse, collections, pathlib, random, re, subprocess, sys, threading, time
+import argparse, collections, contextlib, pathlib, random, re, sqlite3, subprocess, sys, threading, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from kills import Kills
@@ -224,7 +224,16 @@ class Soak(Kills):
             if (a, f, v) == (account, folder, validity) and uid not in seen and (account, message) not in ledger.moves:
                 self.bad.append(f"{account} {folder} {uid}: {message} is gone")
 
+    def spooled(self):
+        """Recipients of what was taken while the database was away, and is on its way into it."""
+        if self.store == "sqlite":
+            return 0
+        path = pathlib.Path(self.server.dir) / "data" / "spool" / "posthorse.db"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as spool:
+            return spool.execute("SELECT count(*) FROM rcpt").fetchone()[0]
+
     def check(self):
+        wait_until(lambda: self.spooled() == 0, 90, "the spool to be moved")
         for account in ACCOUNTS:
             found = self.look(account)
             for (rcpt, message), told in self.ledger.mail.items():
