@@ -89,17 +89,6 @@ struct bounced {
     struct ical_error error;
 };
 
-static enum st read_account(struct store_tx *tx, void *arg)
-{
-    struct bounced *b = arg;
-    struct store_account account;
-    enum st st = store_account_get(tx, b->task->account_id, &account);
-
-    if (st == ST_OK)
-        b->account = arena_copy(b->arena, slice_str(account.name));
-    return st;
-}
-
 static enum st read_part(struct bounced *b, const struct mime_part *part)
 {
     size_t bytes_max = conf_get()->calendar_object_bytes_max;
@@ -206,7 +195,7 @@ static enum st end_body(struct store_tx *tx, void *arg)
 static enum st work(struct bounced *b)
 {
     struct store *store = calendar_store(b->round->calendar);
-    enum st st = store_read(store, read_account, b);
+    enum st st = calendar_task_account(store, b->task, b->arena, &b->account);
 
     if (st == ST_OK)
         st = read_message(b);

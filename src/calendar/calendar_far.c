@@ -8,6 +8,7 @@
 #include "calendar/calendar_freebusy.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "directory/directory_name.h"
 #include "sys/sys_fetch.h"
 #include "sys/sys_time.h"
 
@@ -78,11 +79,10 @@ void calendar_far_know(struct calendar_far_person *person, int64_t from_s, int64
 const char *calendar_far_url(const struct calendar_far_run *run,
                              const struct calendar_far_person *person)
 {
-    size_t at = slice_find_last(person->address, '@');
-    struct slice domain = at != SIZE_MAX ? slice_sub(person->address, at + 1, SIZE_MAX) : SLICE("");
+    struct slice local, domain;
 
-    return directory_calendar_url(run->ask->calendar, run->arena, slice_sub(person->address, 0, at),
-                                  domain);
+    directory_name_split(person->address, &local, &domain);
+    return directory_calendar_url(run->ask->calendar, run->arena, local, domain);
 }
 
 /* --- asking --- */

@@ -43,17 +43,6 @@ struct coming {
 
 /* --- what there is --- */
 
-static enum st read_account(struct store_tx *tx, void *arg)
-{
-    struct coming *c = arg;
-    struct store_account account;
-    enum st st = store_account_get(tx, c->task->account_id, &account);
-
-    if (st == ST_OK)
-        c->account = arena_copy(c->arena, slice_str(account.name));
-    return st;
-}
-
 static void find_person(struct coming *c)
 {
     AUTO(buf) struct buf address = BUF(4 * KIB);
@@ -238,7 +227,7 @@ static enum st judge(struct coming *c)
 static enum st work(struct coming *c)
 {
     struct store *store = calendar_store(c->round->calendar);
-    enum st st = store_read(store, read_account, c);
+    enum st st = calendar_task_account(store, c->task, c->arena, &c->account);
 
     if (st == ST_OK)
         st = read_mail(c);

@@ -1,8 +1,10 @@
 #include "calendar/calendar_work.h"
 
 #include "base/arena.h"
+#include "base/slice.h"
 #include "calendar/calendar_oof.h"
 #include "log/log.h"
+#include "store/store_account.h"
 #include "sys/sys_time.h"
 
 #define RETRY_MS_MIN 500
@@ -88,4 +90,29 @@ void calendar_round_do(struct calendar_round *round)
         calendar_work(round, arena, round->ids[i]);
     arena_free(&arena);
     calendar_kick(round->calendar); /* more may have come than a round holds */
+}
+
+/* --- whose it is --- */
+
+struct naming {
+    int64_t account_id;
+    struct store_account account;
+};
+
+static enum st read_account(struct store_tx *tx, void *arg)
+{
+    struct naming *naming = arg;
+
+    return store_account_get(tx, naming->account_id, &naming->account);
+}
+
+enum st calendar_task_account(struct store *store, const struct store_task *task,
+                              struct arena *arena, struct slice *name_r)
+{
+    struct naming naming = {.account_id = task->account_id};
+    const enum st st = store_read(store, read_account, &naming);
+
+    if (st == ST_OK)
+        *name_r = arena_copy(arena, slice_str(naming.account.name));
+    return st;
 }

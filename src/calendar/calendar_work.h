@@ -24,5 +24,8 @@ void calendar_round_do(struct calendar_round *round);
 typedef enum st calendar_work_fn(struct calendar_round *round, const struct store_task *task);
 calendar_work_fn calendar_schedule_work, calendar_imip_work, calendar_oof_task,
     calendar_bounce_work, calendar_report_work;
+/* The name of the account that the task is for; in arena. */
+MUST_USE enum st calendar_task_account(struct store *store, const struct store_task *task,
+                                       struct arena *arena, struct slice *name_r);
 /* Does the task of that id, or has it tried again later. */
 void calendar_work(struct calendar_round *round, struct arena *arena, int64_t task_id);
