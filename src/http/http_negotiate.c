@@ -23,7 +23,6 @@
 #define BINDING_BYTES_MAX 128
 #define WHY_BYTES_MAX 255
 #define HEADER_BYTES_MAX (SYS_GSS_TOKEN_BYTES_MAX * 4 / 3 + 64)
-#define REPLAY_FILE "krb5.rcache"
 
 static atomic_uint exchanges;
 
@@ -138,14 +137,10 @@ static enum st gss_new(bool kerberos, bool ntlm, struct slice end_point, struct 
                        struct sys_gss **gss_r)
 {
     const struct conf *conf = conf_get();
-    AUTO(buf) struct buf replay = BUF(8 * KIB);
-
-    buf_putf(&replay, "%s/" REPLAY_FILE, conf->data_dir);
     const struct sys_gss_options options = {.kerberos = kerberos,
                                             .ntlm = ntlm,
                                             .service = "HTTP",
                                             .keytab = conf->http_keytab,
-                                            .replay_file = replay.ptr,
                                             .end_point = end_point};
     return sys_gss_new(&options, why, gss_r);
 }

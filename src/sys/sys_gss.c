@@ -6,12 +6,15 @@
 
 #include <gssapi/gssapi.h>
 #include <gssapi/gssapi_ext.h>
+#include <gssapi/gssapi_krb5.h>
 #include <krb5.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #define NAME_BYTES_MAX 1024
+#define SERVICE_BYTES_MAX 32
 #define BINDING_BYTES_MAX 256
 /* An acceptance takes a fraction of a millisecond; one that hangs shall not take every thread. */
 #define AT_ONCE_MAX 16
@@ -30,6 +33,7 @@ struct sys_gss {
     gss_ctx_id_t context;
     char binding[BINDING_BYTES_MAX]; /* "tls-server-end-point:" and the hash; RFC 5056 2.1 */
     size_t binding_len;
+    char service[SERVICE_BYTES_MAX]; /* "HTTP/" */
     char name[NAME_BYTES_MAX];
     bool ntlm;
     unsigned steps;
@@ -94,18 +98,20 @@ static void explain(OM_uint32 major, OM_uint32 minor, gss_OID mechanism, struct 
 
 /* --- credentials --- */
 
-static bool acquire(struct sys_gss *gss, gss_OID mechanism, gss_name_t name,
-                    const gss_key_value_set_desc *store, struct buf *why)
+/* Without a name and a store: gss-ntlmssp 1.2, which SPNEGO hands them on to, makes credentials of
+ * them on which it then crashes. So the keytab is the process's, and whose ticket it was is looked
+ * at afterwards. */
+static bool acquire(struct sys_gss *gss, gss_OID mechanism, struct buf *why)
 {
     gss_OID_set_desc mechanisms = {1, mechanism};
     OM_uint32 minor, major;
 
     if (gss->cred == GSS_C_NO_CREDENTIAL)
-        major = gss_acquire_cred_from(&minor, name, GSS_C_INDEFINITE, &mechanisms, GSS_C_ACCEPT,
-                                      store, &gss->cred, NULL, NULL);
+        major = gss_acquire_cred(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE, &mechanisms, GSS_C_ACCEPT,
+                                 &gss->cred, NULL, NULL);
     else
-        major = gss_add_cred_from(&minor, gss->cred, name, mechanism, GSS_C_ACCEPT, 0,
-                                  GSS_C_INDEFINITE, store, NULL, NULL, NULL, NULL);
+        major = gss_add_cred(&minor, gss->cred, GSS_C_NO_NAME, mechanism, GSS_C_ACCEPT, 0,
+                             GSS_C_INDEFINITE, NULL, NULL, NULL, NULL);
     if (GSS_ERROR(major))
         explain(major, minor, mechanism, why);
     return !GSS_ERROR(major);
@@ -113,14 +119,14 @@ static bool acquire(struct sys_gss *gss, gss_OID mechanism, gss_name_t name,
 
 /* SPNEGO would take every mechanism that it finds on the machine. */
 static bool acquire_spnego(struct sys_gss *gss, const struct sys_gss_options *options,
-                           gss_name_t name, const gss_key_value_set_desc *store, struct buf *why)
+                           struct buf *why)
 {
     gss_OID_desc taken[2] = {kerberos_oid, ntlm_oid};
     gss_OID_set_desc mechanisms = {(size_t)options->kerberos + options->ntlm,
                                    options->kerberos ? taken : taken + 1};
     OM_uint32 minor, major;
 
-    if (!acquire(gss, &spnego_oid, name, store, why))
+    if (!acquire(gss, &spnego_oid, why))
         return false;
     major = gss_set_neg_mechs(&minor, gss->cred, &mechanisms);
     if (GSS_ERROR(major))
@@ -128,28 +134,11 @@ static bool acquire_spnego(struct sys_gss *gss, const struct sys_gss_options *op
     return !GSS_ERROR(major);
 }
 
-/* Any host's key of the service in the keytab will do: what the server is called is the clients'
- * business; keys of other services in the same file will not. */
 static bool acquire_all(struct sys_gss *gss, const struct sys_gss_options *options, struct buf *why)
 {
-    AUTO(buf) struct buf replay = BUF(8 * KIB);
-    gss_key_value_element_desc elements[] = {{"rcache", NULL}, {"keytab", options->keytab}};
-    const gss_key_value_set_desc store = {options->keytab[0] != '\0' ? 2 : 1, elements};
-    gss_buffer_desc text = {strlen(options->service), (void *)(uintptr_t)options->service};
-    gss_name_t name = GSS_C_NO_NAME;
-    OM_uint32 minor;
-
-    buf_putf(&replay, "file2:%s", options->replay_file);
-    elements[0].value = replay.ptr;
-    if (GSS_ERROR(gss_import_name(&minor, &text, GSS_C_NT_HOSTBASED_SERVICE, &name))) {
-        buf_put(why, SLICE("the service's name will not do"));
-        return false;
-    }
-    bool done = (!options->kerberos || acquire(gss, &kerberos_oid, name, &store, why)) &&
-                (!options->ntlm || acquire(gss, &ntlm_oid, GSS_C_NO_NAME, NULL, why)) &&
-                acquire_spnego(gss, options, name, &store, why);
-    gss_release_name(&minor, &name);
-    return done;
+    krb5_gss_register_acceptor_identity(options->keytab[0] != '\0' ? options->keytab : NULL);
+    return (!options->kerberos || acquire(gss, &kerberos_oid, why)) &&
+           (!options->ntlm || acquire(gss, &ntlm_oid, why)) && acquire_spnego(gss, options, why);
 }
 
 static void set_binding(struct sys_gss *gss, struct slice end_point)
@@ -169,6 +158,7 @@ enum st sys_gss_new(const struct sys_gss_options *options, struct buf *why, stru
 
     assert(options->kerberos || options->ntlm);
     set_binding(gss, options->end_point);
+    snprintf(gss->service, sizeof(gss->service), "%s/", options->service);
     if (!acquire_all(gss, options, why))
         sys_gss_free(&gss);
     *gss_r = gss;
@@ -218,6 +208,23 @@ static enum st st_of(OM_uint32 major, OM_uint32 minor)
     }
 }
 
+/* A keytab may have the keys of other services, too. */
+static bool is_for_us(const struct sys_gss *gss)
+{
+    gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
+    gss_name_t target = GSS_C_NO_NAME;
+    OM_uint32 minor;
+    bool is = !GSS_ERROR(gss_inquire_context(&minor, gss->context, NULL, &target, NULL, NULL, NULL,
+                                             NULL, NULL)) &&
+              target != GSS_C_NO_NAME &&
+              !GSS_ERROR(gss_display_name(&minor, target, &text, NULL)) &&
+              slice_istarts((struct slice){text.value, text.length}, slice_str(gss->service));
+
+    gss_release_buffer(&minor, &text);
+    gss_release_name(&minor, &target);
+    return is;
+}
+
 static bool take_name(struct sys_gss *gss, gss_name_t name, gss_OID mechanism, OM_uint32 flags)
 {
     gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
@@ -263,6 +270,9 @@ enum st sys_gss_step(struct sys_gss *gss, struct slice token, struct buf *out, s
         explain(major, minor, mechanism, why);
     if (st == ST_OK && !take_name(gss, name, mechanism, flags)) {
         buf_put(why, SLICE("whom it shows is nobody's name, or by another mechanism"));
+        st = ST_DENIED;
+    } else if (st == ST_OK && !gss->ntlm && !is_for_us(gss)) {
+        buf_put(why, SLICE("the ticket is for another service"));
         st = ST_DENIED;
     }
     if (st == ST_OK || st == ST_AGAIN)

@@ -15,10 +15,10 @@ struct sys_gss;
 struct sys_gss_options {
     bool kerberos; /* at least one of the two */
     bool ntlm;
-    const char *service;     /* whose tickets are taken: "HTTP", of any host */
-    const char *keytab;      /* file with the service's keys; "": KRB5_KTNAME, /etc/krb5.keytab */
-    const char *replay_file; /* remembers the tickets that were shown; made where it is not there */
-    struct slice end_point;  /* sys_tls_end_point() of the connection; empty: it has none */
+    const char *service; /* whose tickets are taken: "HTTP", of any host */
+    const char *keytab; /* file with the service's keys; "": KRB5_KTNAME, /etc/krb5.keytab; the same
+                           one for all exchanges at a time */
+    struct slice end_point; /* sys_tls_end_point() of the connection; empty: it has none */
 };
 
 /* Begins an exchange; options need not outlive it. ST_IO with a phrase: the environment lacks

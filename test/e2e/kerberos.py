@@ -12,14 +12,14 @@ KERBEROS = gssapi.OID.from_int_seq("1.2.840.113554.1.2.2")
 
 class Realm:
     def __init__(self, folder, name="EXAMPLE.TEST", others=()):
-        """others: realms whose tickets are taken here, which stand already."""
+        """others: realms that stand already; localhost is in the last one."""
         self.name, self.folder, self.port = name, pathlib.Path(folder), free_port()
         self.config, profile = self.folder / "krb5.conf", self.folder / "kdc.conf"
         self.config.write_text(
             f"[libdefaults]\ndefault_realm = {name}\ndns_lookup_kdc = false\ndns_lookup_realm = false\nrdns = false\n"
             "dns_canonicalize_hostname = false\nudp_preference_limit = 1\n[realms]\n" +
             "".join(f"{r.name} = {{\nkdc = 127.0.0.1:{r.port}\n}}\n" for r in (self, *others)) +
-            f"[domain_realm]\nlocalhost = {name}\n")
+            f"[domain_realm]\nlocalhost = {[name, *(r.name for r in others)][-1]}\n")
         profile.write_text(
             f"[kdcdefaults]\nkdc_listen = \"\"\nkdc_tcp_listen = 127.0.0.1:{self.port}\n[realms]\n{name} = {{\n"
             f"database_name = {self.folder}/principal\nkey_stash_file = {self.folder}/stash\nacl_file = {self.folder}/acl\n"
@@ -66,7 +66,7 @@ class Client:
 
     def __init__(self, cache=None, service="HTTP@localhost", mechanism=SPNEGO, binding=None, mutual=False):
         store = {"ccache": f"FILE:{cache}"} if cache else None
-        credentials = gssapi.Credentials(usage="initiate", store=store, mechs=[KERBEROS]) if cache else None
+        credentials = gssapi.Credentials(usage="initiate", store=store, mechs=[KERBEROS, SPNEGO]) if cache else None
         bound = gssapi.raw.ChannelBindings(application_data=binding) if binding else None
         flags = gssapi.RequirementFlag.mutual_authentication if mutual else 0
         self.context = gssapi.SecurityContext(name=gssapi.Name(service, gssapi.NameType.hostbased_service), creds=credentials,
