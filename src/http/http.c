@@ -188,6 +188,14 @@ void http_request_body_max(struct http_request *request, uint64_t bytes)
     request->body_bytes_max = bytes;
 }
 
+bool http_request_gather(struct http_request *request, struct slice bytes, struct buf *body)
+{
+    buf_put(body, bytes);
+    if (body->over)
+        http_request_body_max(request, 0);
+    return !body->over;
+}
+
 void http_request_hand(struct http_request *request, const struct http_service *service)
 {
     request->service = service;

@@ -79,6 +79,10 @@ void *http_connection_mine(const struct http_request *request);
 void http_connection_mine_set(struct http_request *request, void *mine,
                               void (*release)(void *mine));
 void http_request_body_max(struct http_request *request, uint64_t bytes);
+/* From upload, where begin said http_request_body_max(UINT64_MAX): adds the piece to body. False:
+ * it is over body's ceiling; the caller replies, and a little of the rest is still read. */
+MUST_USE bool http_request_gather(struct http_request *request, struct slice bytes,
+                                  struct buf *body);
 /* From begin: another service, which lives as long as the socket is served, has this request from
  * its begin to its done. */
 void http_request_hand(struct http_request *request, const struct http_service *service);

@@ -64,7 +64,8 @@ bool http_negotiate_person(struct slice name, struct slice realms, struct slice 
     struct slice realm, part;
 
     /* A component of its own, or an escape, is in no person's name. */
-    if ((at == SIZE_MAX) == (back == SIZE_MAX) || slice_find(name, '/') != SIZE_MAX)
+    if ((at == SIZE_MAX) == (back == SIZE_MAX) || slice_find(name, '/') != SIZE_MAX ||
+        slice_find_last(name, '@') != at || slice_find_last(name, '\\') != back)
         return false;
     if (at != SIZE_MAX) {
         *person_r = slice_sub(name, 0, at);
