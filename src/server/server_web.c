@@ -11,7 +11,7 @@
 #include "sys/sys_hash.h"
 
 #define HEADER_BYTES_MAX (32 * KIB)
-/* A ticket of somebody in very many groups: what Windows makes at most (48,000 bytes), as base64. */
+/* Room for the largest ticket that Windows makes (48,000 bytes, somebody in very many groups). */
 #define HEADER_BYTES_MAX_NEGOTIATE (96 * KIB)
 #define PEM_BYTES_MAX (1 * MIB)
 
