@@ -23,7 +23,7 @@ struct week {
     struct calendar_hours hours[CALENDAR_HOURS_MAX];
     size_t count;
     const struct ical_zone *zone;
-    struct ews_zone_year year;
+    struct ical_zone_year year;
 };
 
 /* Whom a mailbox stands for: its attendees in the connector's question. */
@@ -56,7 +56,7 @@ static void find_hours(struct asking *asking, struct week *week,
     week->count = calendar_hours(arena, account->availability,
                                  calendar_zones(asking->call->context->calendar), week->zone,
                                  asking->from_s, week->hours);
-    ews_zone_year(week->zone, asking->from_s, &week->year);
+    ical_zone_year(week->zone, asking->from_s, &week->year);
     arena_free(&arena);
 }
 

@@ -4,7 +4,7 @@
 #include "calendar/calendar_hours.h"
 #include "ews/ews_ask.h"
 
-struct ews_zone_year;
+struct ical_zone_year;
 
 /* Digits: 0 free, 1 tentative, 2 busy, 3 away, 4 nobody knows; the highest counts. */
 #define EWS_DIGIT_NO_DATA '4'
@@ -32,7 +32,7 @@ struct ews_told {
     enum ews_view view; /* at most what was asked for */
     const struct calendar_hours *hours;
     size_t hours_count;
-    const struct ews_zone_year *hours_zone; /* NULL: hours are not told */
+    const struct ical_zone_year *hours_zone; /* NULL: hours are not told */
     bool elsewhere;                         /* the client knows WorkingElsewhere */
 };
 /* <m:FreeBusyResponse> */

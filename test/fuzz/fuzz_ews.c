@@ -64,7 +64,7 @@ static void check_answer(struct arena *arena, const struct ews_ask *ask)
     const struct calendar_detail event = {from_s,         from_s + 1801,      STORE_BUSY_BUSY,
                                           true,           SLICE("a & b <c>"), SLICE(""),
                                           .meeting = true};
-    struct ews_zone_year year;
+    struct ical_zone_year year;
     struct ews_told told = {.times = {&row, 1, from_s, from_s + 86400},
                             .events = &event,
                             .event_count = 1,
@@ -72,7 +72,7 @@ static void check_answer(struct arena *arena, const struct ews_ask *ask)
                             .hours_zone = &year};
     struct ews_attending *attending = arena_many(arena, struct ews_attending, ask->count);
 
-    ews_zone_year(ask->zone, from_s, &year);
+    ical_zone_year(ask->zone, from_s, &year);
     attending[0] = (struct ews_attending){true, told.times};
     const struct xml_element *body = answer_of(arena, ask, &told, attending);
     if (ews_view_is_merged(ask->view))

@@ -163,9 +163,9 @@ static void zones_survive_the_way_there_and_back(void **state)
         const struct ical_zone *zone = ical_zones_find(f->zones, slice_str(names[i]));
         const struct ical_zone *again = NULL;
         AUTO(buf) struct buf text = BUF(4 * KIB);
-        struct ews_zone_year year;
+        struct ical_zone_year year;
 
-        ews_zone_year(zone, MONDAY, &year);
+        ical_zone_year(zone, MONDAY, &year);
         buf_put(&text, SLICE("<x" NS ">"));
         ews_zone_write(&year, &text);
         buf_put(&text, SLICE("</x>"));
