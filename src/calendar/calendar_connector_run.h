@@ -34,7 +34,8 @@ struct calendar_said {
     size_t count;
     struct calendar_detail *events; /* NULL: they are not known */
     size_t event_count;
-    const char *source; /* who knew it */
+    const struct calendar_week *week; /* NULL: it is not known */
+    const char *source;               /* who knew it */
     const char *way;
     const char *why;
 };

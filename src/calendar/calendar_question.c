@@ -153,6 +153,7 @@ static struct calendar_said said_of(const struct calendar_question *question,
     }
     if (answer->source[0] != '\0' && strcmp(answer->source, CALENDAR_SOURCE_HERE) != 0)
         said.source = answer->source;
+    said.week = answer->week;
     said.rows = calendar_freebusy_merge(question->arena, answer->rows, answer->count, said.from_s,
                                         said.until_s, &said.count);
     if (answer->details != NULL) {
@@ -219,6 +220,7 @@ static void ask_server(struct calendar_question *question)
                                                   .who = slice_str(board->who),
                                                   .but_uid = board->ask.but_uid,
                                                   .details = board->ask.details,
+                                                  .week = board->ask.week,
                                                   .pass_busy = true,
                                                   .from_foreign = board->ask.from_foreign};
 

@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "base/utf8.h"
 #include "calendar/calendar_ask.h"
+#include "ical/ical_time.h"
 
 #include <endian.h>
 #include <string.h>
@@ -14,11 +15,18 @@
 #define NUMBER_BYTES 8
 #define ROW_BYTES (3 * NUMBER_BYTES)
 #define DETAIL_BYTES (2 * TEXT_HEAD_BYTES + NUMBER_BYTES) /* at least */
-#define FROM_S_MIN (-INT64_C(62167219200))                /* 0000-01-01 */
-#define UNTIL_S_MAX INT64_C(253402300800)                 /* 10000-01-01 */
+#define HOURS_BYTES (3 * NUMBER_BYTES)
+#define FROM_S_MIN (-INT64_C(62167219200)) /* 0000-01-01 */
+#define UNTIL_S_MAX INT64_C(253402300800)  /* 10000-01-01 */
 
 enum kind { QUESTION = 1, ANSWER = 2 };
-enum { PASS_BUSY = 1 << 0, FROM_FOREIGN = 1 << 1, DETAILS = 1 << 2, QUESTION_FLAGS = (1 << 3) - 1 };
+enum {
+    PASS_BUSY = 1 << 0,
+    FROM_FOREIGN = 1 << 1,
+    DETAILS = 1 << 2,
+    WEEK = 1 << 3,
+    QUESTION_FLAGS = (1 << 4) - 1,
+};
 
 /* --- what is allowed --- */
 
@@ -145,13 +153,36 @@ enum st calendar_relay_question_write(const struct calendar_relay_question *q, s
     put_number(out, (uint64_t)q->until_s);
     put_number(out, q->hops_left);
     put_number(out, (q->pass_busy ? PASS_BUSY : 0u) | (q->from_foreign ? FROM_FOREIGN : 0u) |
-                        (q->details ? DETAILS : 0u));
+                        (q->details ? DETAILS : 0u) | (q->week ? WEEK : 0u));
     put_texts(out, q->visited, q->visited_count);
     put_texts(out, q->attendees, q->attendee_count);
     put_text(out, q->asker);
     put_text(out, q->who);
     put_text(out, q->but_uid);
     return end(out, len);
+}
+
+static void put_change(struct buf *out, const struct ical_zone_change *change)
+{
+    put_number(out, change->month);
+    put_number(out, change->order);
+    put_number(out, change->weekday);
+    put_number(out, (uint64_t)change->second);
+}
+
+static void put_week(struct buf *out, const struct calendar_week *week)
+{
+    put_number(out, week->own);
+    put_number(out, (uint64_t)week->zone.standard_s);
+    put_number(out, (uint64_t)week->zone.daylight_s);
+    put_change(out, &week->zone.to_standard);
+    put_change(out, &week->zone.to_daylight);
+    put_number(out, week->count);
+    for (size_t i = 0; i < week->count; i++) {
+        put_number(out, week->hours[i].days);
+        put_number(out, week->hours[i].from_min);
+        put_number(out, week->hours[i].until_min);
+    }
 }
 
 enum st calendar_relay_answer_write(const struct calendar_relay_answer *a, struct buf *out)
@@ -182,6 +213,8 @@ enum st calendar_relay_answer_write(const struct calendar_relay_answer *a, struc
         put_said(out, a->details[i].place, CALENDAR_RELAY_TEXT_BYTES_MAX);
         put_number(out, a->details[i].flags);
     }
+    if (a->week != NULL && calendar_week_is_sound(a->week))
+        put_week(out, a->week);
     return end(out, len);
 }
 
@@ -273,6 +306,7 @@ enum st calendar_relay_question_read(struct arena *arena, struct slice text,
     q->pass_busy = (flags & PASS_BUSY) != 0;
     q->from_foreign = (flags & FROM_FOREIGN) != 0;
     q->details = (flags & DETAILS) != 0;
+    q->week = (flags & WEEK) != 0;
     q->visited = take_texts(&in, CALENDAR_RELAY_VISITED_MAX, CALENDAR_RELAY_NAME_BYTES_MAX,
                             &q->visited_count);
     q->attendees = take_texts(&in, CALENDAR_RELAY_ATTENDEES_MAX, CALENDAR_RELAY_ADDRESS_BYTES_MAX,
@@ -305,6 +339,43 @@ static void take_rows(struct reader *in, struct calendar_relay_answer *a)
     a->details = details;
 }
 
+static int32_t take_offset(struct reader *in)
+{
+    const int64_t offset_s = take_s(in);
+
+    in->bad = in->bad || offset_s <= -ICAL_DAY_S || offset_s >= ICAL_DAY_S;
+    return in->bad ? 0 : (int32_t)offset_s;
+}
+
+static void take_change(struct reader *in, struct ical_zone_change *change)
+{
+    change->month = (unsigned)take_number(in, UINT8_MAX);
+    change->order = (unsigned)take_number(in, UINT8_MAX);
+    change->weekday = (unsigned)take_number(in, UINT8_MAX);
+    change->second = (int32_t)take_number(in, (uint64_t)ICAL_DAY_S);
+}
+
+/* It is there or not: who was not asked for it leaves it out. */
+static const struct calendar_week *take_week(struct reader *in)
+{
+    if (in->bad || in->rest.len == 0)
+        return NULL;
+    struct calendar_week *week = arena_one(in->arena, struct calendar_week);
+    week->own = take_number(in, 1) == 1;
+    week->zone.standard_s = take_offset(in);
+    week->zone.daylight_s = take_offset(in);
+    take_change(in, &week->zone.to_standard);
+    take_change(in, &week->zone.to_daylight);
+    week->count = take_count(in, CALENDAR_HOURS_MAX, HOURS_BYTES);
+    for (size_t i = 0; i < week->count; i++) {
+        week->hours[i].days = (unsigned)take_number(in, UINT8_MAX);
+        week->hours[i].from_min = (unsigned)take_number(in, UINT16_MAX);
+        week->hours[i].until_min = (unsigned)take_number(in, UINT16_MAX);
+    }
+    in->bad = in->bad || !calendar_week_is_sound(week);
+    return week;
+}
+
 enum st calendar_relay_answer_read(struct arena *arena, struct slice text, size_t attendee_count,
                                    struct calendar_relay_answer *a)
 {
@@ -319,6 +390,7 @@ enum st calendar_relay_answer_read(struct arena *arena, struct slice text, size_
     a->way = take_text(&in, 0, CALENDAR_RELAY_WAY_BYTES_MAX).ptr;
     a->why = take_text(&in, 0, CALENDAR_RELAY_TEXT_BYTES_MAX).ptr;
     take_rows(&in, a);
+    a->week = take_week(&in);
     return !in.bad && in.rest.len == 0 && a->attendee < attendee_count && answer_ok(a) ? ST_OK
                                                                                        : ST_INVALID;
 }

@@ -43,6 +43,7 @@ static void check_answer(struct arena *arena, struct slice in)
         must(answer.rows[i].start_s < answer.until_s && answer.rows[i].end_s > answer.from_s);
         must(answer.rows[i].kind > STORE_BUSY_FREE && answer.rows[i].kind < STORE_BUSY_KIND_MAX);
     }
+    must(answer.week == NULL || calendar_week_is_sound(answer.week));
     must(calendar_relay_answer_write(&answer, &out) == ST_OK);
     must(slice_eq(buf_slice(&out), in));
 }

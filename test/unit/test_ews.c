@@ -374,10 +374,10 @@ static void suggestions_avoid_who_is_busy(void **state)
         {MONDAY + 9 * HOUR, MONDAY + 11 * HOUR, STORE_BUSY_BUSY, 0}};
     const struct ews_attending attending[] = {{true, {rows, 1, MONDAY, MONDAY + 24 * HOUR}},
                                               {true, {NULL, 0, MONDAY, MONDAY + 24 * HOUR}}};
-    const struct calendar_hours hours = {0x1f, 8 * 60, 17 * 60};
+    const struct calendar_week week = {.hours = {{0x1f, 8 * 60, 17 * 60}}, .count = 1};
     AUTO(buf) struct buf out = BUF(MIB);
 
-    ews_suggest_write(&ask, attending, &hours, 1, &out);
+    ews_suggest_write(&ask, attending, &week, &out);
     const char *first = strstr(out.ptr, "<t:MeetingTime>");
     assert_non_null(first);
     assert_memory_equal(first, "<t:MeetingTime>2026-11-23T08:00:00Z", 35);
