@@ -85,3 +85,7 @@ const struct calendar_said *calendar_board_take(struct calendar_board *board, ui
 /* Asks on another thread; the question lives in the board's arena. Each of its seats is answered on
  * the board, once. */
 void calendar_question_ask(struct calendar_board *board, struct calendar_question *question);
+/* Until when an answer of another server is waited for, at most until deadline_ms: of one that is
+ * down little is hoped. */
+uint64_t calendar_question_deadline(struct cluster *cluster, struct slice server,
+                                    uint64_t deadline_ms);
