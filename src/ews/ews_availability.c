@@ -3,6 +3,7 @@
 #include "calendar/calendar_connector.h"
 #include "calendar/calendar_freebusy.h"
 #include "calendar/calendar_hours.h"
+#include "calendar/calendar_principal.h"
 #include "ews/ews_call.h"
 #include "ews/ews_group.h"
 #include "ews/ews_suggest.h"
@@ -39,7 +40,7 @@ struct asking {
 /* However somebody's address is written, it is asked once about him. */
 static struct slice own_address(const struct ews_call *call, struct slice address)
 {
-    const struct directory_person *person = ews_person(call, address);
+    const struct directory_person *person = calendar_principal_of(call->directory, address);
 
     return person != NULL ? ews_address_of(call, person) : address;
 }

@@ -1,5 +1,6 @@
 /* GetUserOofSettings and SetUserOofSettings: out of office. */
 #include "calendar/calendar_oof_ask.h"
+#include "calendar/calendar_principal.h"
 #include "ews/ews_call.h"
 #include "ews/ews_html.h"
 #include "ews/ews_time.h"
@@ -29,7 +30,7 @@ static void run(struct setting *s)
     struct slice address = ews_text(ews_child(call->asked, "Mailbox"), "Address");
     AUTO(buf) struct buf why = BUF(WHY_BYTES_MAX);
 
-    s->person = ews_person(call, address);
+    s->person = calendar_principal_of(call->directory, address);
     if (s->person == NULL)
         fail(s, "ErrorMailRecipientNotFound", "Nobody here has this address");
     else if (call->foreign)
