@@ -1,9 +1,10 @@
-/* Free/busy questions and answers of another server: what is read is within its limits, and written
- * again it is the same bytes. */
+/* Questions of another server about free time and out of office, and its answers: what is read is
+ * within its limits, and written again it is the same bytes. */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_relay.h"
+#include "calendar/calendar_relay_oof.h"
 
 #include <stdlib.h>
 
@@ -48,6 +49,32 @@ static void check_answer(struct arena *arena, struct slice in)
     must(slice_eq(buf_slice(&out), in));
 }
 
+static void check_oof_question(struct arena *arena, struct slice in)
+{
+    AUTO(buf) struct buf out = BUF(2 * MIB);
+    struct calendar_relay_oof_question question;
+
+    if (calendar_relay_oof_question_read(arena, in, &question) != ST_OK)
+        return;
+    must(question.owner.len > 0 && question.who.len > 0);
+    must(question.oof.oof <= STORE_OOF_SCHEDULED);
+    must(calendar_relay_oof_question_write(&question, &out) == ST_OK);
+    must(slice_eq(buf_slice(&out), in));
+}
+
+static void check_oof_answer(struct arena *arena, struct slice in)
+{
+    AUTO(buf) struct buf out = BUF(2 * MIB);
+    struct calendar_relay_oof_answer answer;
+
+    if (calendar_relay_oof_answer_read(arena, in, &answer) != ST_OK)
+        return;
+    must(answer.result < CALENDAR_RELAY_OOF_RESULT_MAX);
+    must(answer.oof.oof_inside_text.len <= STORE_CALENDAR_TEXT_BYTES_MAX);
+    must(calendar_relay_oof_answer_write(&answer, &out) == ST_OK);
+    must(slice_eq(buf_slice(&out), in));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *arena = arena_new("fuzz", 2 * (8 * size + 64 * KIB));
@@ -55,6 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     check_question(arena, in);
     check_answer(arena, in);
+    check_oof_question(arena, in);
+    check_oof_answer(arena, in);
     arena_free(&arena);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "calendar/calendar_relay.h"
+#include "calendar/calendar_relay_oof.h"
 
 #define DAY_S INT64_C(86400)
 #define FROM_S (INT64_C(20000) * DAY_S)
@@ -317,6 +318,104 @@ static void test_long_texts_are_cut_at_a_character_and_a_full_body_is_told(void 
     arena_free(&arena);
 }
 
+/* --- out of office --- */
+
+static struct calendar_relay_oof_question an_oof_question(void)
+{
+    return (struct calendar_relay_oof_question){
+        .owner = SLICE("ann"),
+        .who = SLICE("bj\xc3\xb6rn"),
+        .change = true,
+        .oof = {.oof = STORE_OOF_SCHEDULED,
+                .oof_from_ms = -1,
+                .oof_until_ms = FROM_S * 1000,
+                .oof_external = true,
+                .oof_inside_text = SLICE("Back\r\nsoon"),
+                .oof_outside_text = SLICE("")},
+    };
+}
+
+static void check_oof(const struct store_calendar_account *got,
+                      const struct store_calendar_account *want)
+{
+    assert_int_equal(got->oof, want->oof);
+    assert_int_equal(got->oof_from_ms, want->oof_from_ms);
+    assert_int_equal(got->oof_until_ms, want->oof_until_ms);
+    assert_int_equal(got->oof_external, want->oof_external);
+    T_EQ_SLICE(got->oof_inside_text, want->oof_inside_text);
+    T_EQ_SLICE(got->oof_outside_text, want->oof_outside_text);
+}
+
+static void test_out_of_office_comes_back_as_it_was(void **state)
+{
+    struct arena *arena = arena_new("test", ARENA_BYTES);
+    struct calendar_relay_oof_question question = an_oof_question();
+    struct calendar_relay_oof_question got;
+    struct calendar_relay_oof_answer answer;
+
+    for (unsigned change = 0; change < 2; change++) {
+        AUTO(buf) struct buf out = BUF(MIB);
+
+        question.change = change == 1;
+        assert_int_equal(calendar_relay_oof_question_write(&question, &out), ST_OK);
+        for (size_t len = 0; len < out.len; len++)
+            assert_int_equal(
+                calendar_relay_oof_question_read(arena, slice_sub(buf_slice(&out), 0, len), &got),
+                ST_INVALID);
+        assert_int_equal(calendar_relay_oof_question_read(arena, buf_slice(&out), &got), ST_OK);
+        T_EQ_SLICE(got.owner, question.owner);
+        T_EQ_SLICE(got.who, question.who);
+        assert_int_equal(got.change, question.change);
+        if (got.change)
+            check_oof(&got.oof, &question.oof);
+        assert_int_equal(calendar_relay_oof_answer_read(arena, buf_slice(&out), &answer),
+                         ST_INVALID);
+    }
+    for (unsigned result = 0; result < CALENDAR_RELAY_OOF_RESULT_MAX; result++) {
+        AUTO(buf) struct buf out = BUF(MIB);
+
+        answer = (struct calendar_relay_oof_answer){result, question.oof};
+        assert_int_equal(calendar_relay_oof_answer_write(&answer, &out), ST_OK);
+        assert_int_equal(calendar_relay_oof_answer_read(arena, buf_slice(&out), &answer), ST_OK);
+        assert_int_equal(answer.result, result);
+        if (result == CALENDAR_RELAY_OOF_DONE)
+            check_oof(&answer.oof, &question.oof);
+    }
+    arena_free(&arena);
+}
+
+static void test_out_of_office_that_makes_no_sense_is_not_written(void **state)
+{
+    static char longer[STORE_CALENDAR_TEXT_BYTES_MAX + 1];
+    AUTO(buf) struct buf out = BUF(MIB);
+    AUTO(buf) struct buf little = BUF(50);
+    struct calendar_relay_oof_question q[7];
+    struct calendar_relay_oof_answer a = {.oof = an_oof_question().oof};
+
+    for (size_t i = 0; i < COUNT(q); i++)
+        q[i] = an_oof_question();
+    memset(longer, 'x', sizeof(longer));
+    q[0].owner = SLICE("");
+    q[1].who = SLICE("a\rb");
+    q[2].oof.oof = STORE_OOF_SCHEDULED + 1;
+    q[3].oof.oof_from_ms = INT64_MIN;
+    q[4].oof.oof_until_ms = INT64_MAX;
+    q[5].oof.oof_inside_text = (struct slice){longer, sizeof(longer)};
+    q[6].oof.oof_outside_text = SLICE("\xff");
+    for (size_t i = 0; i < COUNT(q); i++) {
+        T_ROW(i, "question");
+        assert_int_equal(calendar_relay_oof_question_write(&q[i], &out), ST_INVALID);
+        if (i < 2)
+            continue;
+        a.oof = q[i].oof;
+        assert_int_equal(calendar_relay_oof_answer_write(&a, &out), ST_INVALID);
+    }
+    assert_int_equal(out.len, 0);
+    q[0] = an_oof_question();
+    assert_int_equal(calendar_relay_oof_question_write(&q[0], &little), ST_TOO_BIG);
+    assert_int_equal(little.len, 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -327,6 +426,8 @@ int main(void)
         cmocka_unit_test(test_a_week_that_makes_no_sense_is_left_out),
         cmocka_unit_test(test_no_changed_byte_gives_what_is_not_allowed),
         cmocka_unit_test(test_what_no_reader_would_take_is_not_written),
+        cmocka_unit_test(test_out_of_office_comes_back_as_it_was),
+        cmocka_unit_test(test_out_of_office_that_makes_no_sense_is_not_written),
         cmocka_unit_test(test_long_texts_are_cut_at_a_character_and_a_full_body_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
