@@ -5,7 +5,7 @@ import pytest
 from server import PASSWORD, wait_until
 from test_cluster import await_all_up, make_domain
 from test_ews import M, T, ask, at, availability, code, digits, responses
-from test_freebusy import stopped
+from test_freebusy import put_event, stopped
 
 A, B = "a.test", "b.test"
 DEADLINE_S = 3
@@ -44,6 +44,14 @@ def ready(domain):
             member.start()
     await_all_up(domain)
     return domain
+
+
+def test_details_are_told_of_people_on_another_server(ready):
+    put_event(ready[1], "dora", "one", "DTSTART:20261123T100000Z", "DURATION:PT1H")
+    subject = lambda who: [s.text for r in responses(ask(ready[0], who, availability(at("dora")))) for s in r.iter(f"{T}Subject")]
+    assert subject("anna") == []
+    call(ready[1], "/v1/calendar/share", {"name": "dora", "calendar": "calendar", "grantee": "anna", "rights": "read"})
+    assert subject("anna") == ["x"] and subject("carl") == []
 
 
 # --- working hours ---
