@@ -199,8 +199,8 @@ def test_sipe_finds_its_way_and_publishes(shared, user):
     assert found.find(f"{T}CalendarEventDetails/{T}Subject").text == "Budget"
     assert told.find(f"{M}FreeBusyView/{T}WorkingHours/{T}WorkingPeriodArray/{T}WorkingPeriod/{T}DayOfWeek").text == \
         "Monday Tuesday Wednesday Thursday Friday"
-    told = ask(shared, user, f"<m:GetUserOofSettingsRequest><t:Mailbox><t:Address>{at(user)}</t:Address></t:Mailbox>"
-                             "</m:GetUserOofSettingsRequest>")
+    told = ask(shared, user, f'<GetUserOofSettingsRequest xmlns="{M[1:-1]}"><Mailbox xmlns="{T[1:-1]}"><Address>{at(user)}</Address>'
+                             "</Mailbox></GetUserOofSettingsRequest>")
     assert told.find(f"{M}ResponseMessage").get("ResponseClass") == "Success"
     assert told.find(f"{T}OofSettings/{T}OofState").text == "Disabled"
     for name in ("Duration", "InternalReply", "ExternalReply"):  # always, or Outlook ends
