@@ -5,9 +5,11 @@ import pytest
 import server as servers
 from evolution_ews import DOMAIN
 from far import certificate
-from server import PASSWORD
+from server import PASSWORD, wait_until
 from test_calendar import bring, event, file_of
+from test_cluster import make_domain
 from test_ctl import Ctl
+from test_domain_routing import FAST
 
 PEOPLE = ["amy", "ben", "cleo", "dora", "oak"]
 SAYS = pathlib.Path(__file__).with_name("evolution_ews.py")
@@ -109,6 +111,21 @@ def test_what_is_not_served_is_an_error_that_is_told_once(shared):
         assert says(shared, "amy", step, **more) == none, step
         done = [re.search(r"operation=(\w*)", l)[1] for l in shared.lines[since:] if "event=ews_request" in l]
         assert len([o for o in done if o not in ("", "GetFolder")]) == 1, (step, done)
+
+
+def test_free_time_and_names_of_another_server():
+    members = make_domain(("a.test", "b.test"), settings={**FAST, "auth_plain_without_tls": "yes"}, listen=("smtp", "http"))
+    try:
+        for member, name in zip(members, ("amy", "ben")):
+            assert member.api("/v1/account/add", {"name": name, "password": PASSWORD})[0] == 200
+        bring(Ctl(members[0]), "amy", file_of(event("one", "", "20261123T100000Z", "Budget")))
+        wait_until(lambda: '"amy"' in members[1].run("directory", "list", "--json").stdout, what="amy on the second")
+        wait_until(lambda: free_busy(members[1], "ben", "amy") == [[("FBTYPE=BUSY", "20261123T100000Z/20261123T110000Z")]], 20,
+                   "what the first server knows")
+        assert says(members[1], "ben", "names", who="amy")["ok"] == [["amy", at("amy"), "SMTP"]]
+    finally:
+        for member in members:
+            member.remove()
 
 
 class Apart(servers.Server):
