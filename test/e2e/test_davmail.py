@@ -37,11 +37,18 @@ class Desk:
         settings = self.folder / "davmail.properties"
         settings.write_text(SETTINGS.format(url=f"http://127.0.0.1:{self.server.port('http')}/EWS/Exchange.asmx", port=self.port,
                                             folder=self.folder))
-        self.davmail = Process(["java", "-Xmx128m", "-jar", JAR, "-server", str(settings)], self.folder / "out", {"HOME": str(self.folder)})
-        wait_listening(self.davmail, "davmail", [self.port], 60)
+        self.davmail = None
+        try:
+            self.davmail = Process(["java", "-Xmx128m", "-jar", JAR, "-server", str(settings)], self.folder / "out",
+                                   {"HOME": str(self.folder)})
+            wait_listening(self.davmail, "davmail", [self.port], 60)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self):
-        self.davmail.stop()
+        if self.davmail:
+            self.davmail.stop()
         assert self.server.remove() == 0
 
     def url(self, path):

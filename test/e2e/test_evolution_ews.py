@@ -146,9 +146,9 @@ def test_an_address_alone_leads_it_to_the_server():
     server = Apart("sqlite", dir=folder, base_port=443 - servers.KINDS.index("https"), accounts=["amy"],
                    settings={"tls_certificate_file": cert, "tls_key_file": key, "http_url": f"https://autodiscover.{DOMAIN}"})
     (folder / "trusted.pem").write_text(cert.read_text())
-    server.start()
-    inside = ["nsenter", "-t", str(server.process.pid), "-m", "-n"]
     try:
+        server.start()
+        inside = ["nsenter", "-t", str(server.process.pid), "-m", "-n"]
         told, _ = run("", "amy", PASSWORD, "discover", before=inside)
         assert told == {"ok": f"https://autodiscover.{DOMAIN}/EWS/Exchange.asmx"}
         assert run(told["ok"], "amy", PASSWORD, "version", before=inside)[0] == {"ok": "2013"}
