@@ -207,15 +207,24 @@ def test_a_principal_that_is_nobody_here(house, realm, name, why):
     assert told(house, link, f"why={why}")
 
 
+def short(realm):
+    """A token of a ticket that ends soon, and when; on a slow machine that is over too soon."""
+    for seconds in (2, 6, 20):
+        ends = time.time() + seconds + 1
+        try:
+            return Client(realm.ticket("alice", more=("-l", f"{seconds}s"))).token(), ends
+        except gssapi.exceptions.GSSError as why:
+            last = why
+    raise last
+
+
 def test_a_ticket_that_is_shown_after_its_end(house, realm):
     """That it has ended, or that it is shown too late: the library finds the one or the other first."""
     config = house.krb5.read_text()
     house.krb5.write_text(config.replace("[libdefaults]\n", "[libdefaults]\nclockskew = 1\n"))
     try:
-        client, link = Client(realm.ticket("alice", more=("-l", "2s"))), Link(house)
-        token = client.token()
-        ends = time.time() + 2    # after the ticket's end
-        wait_until(lambda: time.time() > ends + 1.2, what="the ticket's end and the skew")
+        (token, ends), link = short(realm), Link(house)
+        wait_until(lambda: time.time() > ends + 1, 60, "the ticket's end and the skew")
         assert link.ask(token).status == 401
     finally:
         house.krb5.write_text(config)
