@@ -2,10 +2,12 @@
 # packages.sh build|test|soak: installs what is missing of the packages in packages.txt. The test set has
 # the build set in it, and those that exclude one another as packages ("unpack"): they are fetched
 # once, with what they need, and unpacked in build-packages/, where nothing of them is ever run by
-# the system. The soak set has both in it. packages.sh unpack NAME...: these alone.
+# the system; and the clients that npm has and Debian does not (test/node), exactly those of its
+# lock, in build-packages/node. The soak set has both in it. packages.sh unpack NAME...: these alone;
+# packages.sh node: the clients of npm alone.
 set -eu
 cd "$(dirname "$0")/.."
-usage() { echo "usage: tools/packages.sh build | test | soak | unpack NAME..." >&2; exit 64; }
+usage() { echo "usage: tools/packages.sh build | test | soak | node | unpack NAME..." >&2; exit 64; }
 
 listed() { sed -nE "s/^($1) +//p" tools/packages.txt; }
 
@@ -53,12 +55,31 @@ install() { # KINDS
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
+# A machine may have its node and npm from elsewhere: Debian's are installed where there is no npm.
+# The copy of the lock is written last: it says what is there, whole.
+node() {
+    folder=build-packages/node
+    ! cmp -s test/node/package-lock.json "$folder/complete" || return 0
+    command -v npm >/dev/null || install node
+    echo "Fetching: the clients of test/node"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp test/node/package.json test/node/package-lock.json "$folder"
+    if ! (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); then
+        echo "npm could not fetch the clients of test/node; it has to reach a registry that has them: tools/packages.sh node tries again." >&2
+        exit 77
+    fi
+    cp test/node/package-lock.json "$folder/complete"
+}
+
 case "${1:-}" in
 build) install build ;;
 test | soak)
     if [ "$1" = test ]; then install 'build|test'; else install 'build|test|soak'; fi
     for package in $(listed unpack); do unpack "$package"; done
+    node
     ;;
+node) node ;;
 unpack)
     shift
     [ $# -gt 0 ] || usage

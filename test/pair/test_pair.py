@@ -1,5 +1,5 @@
 """Two servers on one PostgreSQL are one to their clients: whoever moves to the other one downloads nothing again."""
-import collections, os, re, signal, subprocess, threading, time
+import collections, json, os, pathlib, queue, re, signal, subprocess, threading, time
 
 import pytest
 
@@ -9,6 +9,7 @@ from pairing import fill, message, numbers
 from server import Imap, Smtp, make_dir, wait_until
 
 COUNT = 2000
+IMAPFLOW = pathlib.Path(__file__).resolve().parent.parent / "node" / "imapflow.mjs"
 
 
 def uids_of(commands, count):
@@ -24,7 +25,8 @@ def uids_of(commands, count):
 
 def sync_through_a_kill(pair, proxy, client, count=COUNT, ends=True):
     """The client downloads from A, which is killed in the middle, then from B. ends: it does by itself where its
-    connection is cut; otherwise somebody ends it."""
+    connection is cut; otherwise somebody ends it. Gives the UIDs that the cut commands were for, and those of them
+    that came again."""
     a, b = pair
     due, killed = threading.Event(), threading.Event()
 
@@ -54,6 +56,7 @@ def sync_through_a_kill(pair, proxy, client, count=COUNT, ends=True):
     print(f"{len(first)} of {count} bodies came from A ({proxy.bytes} bytes from both); the commands that were cut were for "
           f"{len(cut)} bodies, downloaded again: {len(again)}")
     assert again <= cut, sorted(again - cut)[:20]
+    return cut, again
 
 
 def end(process):
@@ -201,3 +204,131 @@ unset mark_old
     before = numbers(pair[0].port("imap"), "user5")[0]
     sync_through_a_kill(pair, proxy, mutt, count, ends=False)
     assert numbers(pair[1].port("imap"), "user5")[0][:2] == before[:2]
+
+
+# --- imapflow, of npm ---
+
+def imapflow(what, proxy, user, place, *more, **options):
+    return start("node", IMAPFLOW, what, proxy.port, user, place, *more, **options)
+
+
+def read_mail(place):
+    """What imapflow.mjs has kept: the mailbox's numbers, and each message's flags."""
+    kept = json.loads((place / "list.json").read_text())
+    return ([kept[name] for name in ("uidValidity", "uidNext", "highestModseq")],
+            {int(uid): tuple(flags) for uid, flags in kept["flags"].items()})
+
+
+def flags_of(those):
+    return {uid: flags for uid, _, flags in those}
+
+
+def test_imapflow_moves_to_the_other_server(pair, proxy):
+    count, place, other = 600, make_dir(), make_dir()
+    fill(pair[0].port("imap"), "user6", count, lines=100)
+    before = numbers(pair[0].port("imap"), "user6")
+    cut, twice = sync_through_a_kill(pair, proxy, lambda: imapflow("sync", proxy, "user6", place), count)
+    moved = proxy.bytes
+    assert 0 < len(cut) <= 150
+    assert numbers(pair[1].port("imap"), "user6") == before
+    assert read_mail(place) == (before[0], flags_of(before[1]))
+    assert len(list(place.glob("*.eml"))) == count
+    # beside one that nothing happens to: what came twice, the body that was cut, and being greeted once more for each connection
+    proxy.clear()
+    end(imapflow("sync", proxy, "user6", other))
+    whole = proxy.bytes
+    assert all((place / f"{uid}.eml").read_bytes() == (other / f"{uid}.eml").read_bytes() for uid in range(1, count + 1))
+    proxy.clear()
+    end(imapflow("sync", proxy, "user6", other))
+    again, a_body = proxy.bytes, whole // count
+    print(f"{moved} bytes through the kill, {whole} without it, {again} for nothing new")
+    assert proxy.bodies == [] and again < 4000
+    assert moved <= whole + (len(twice) + 1) * a_body + 3 * again
+
+
+def test_imapflow_learns_at_b_what_was_changed_at_a_and_a_what_it_changed(pair, proxy):
+    """By QRESYNC: nothing comes but the changes; and its STORE is with UNCHANGEDSINCE."""
+    a, b = pair
+    place = make_dir()
+    fill(a.port("imap"), "user7", 300)
+    proxy.target = a.port("imap")
+    end(imapflow("sync", proxy, "user7", place))
+    with Imap(a.port("imap"), "user7") as imap:
+        imap.ok("SELECT INBOX")
+        imap.ok("UID STORE 100,200 +FLAGS (\\Flagged kept)")
+        imap.ok("UID STORE 7,9 +FLAGS (\\Deleted)")
+        imap.ok("EXPUNGE")
+        imap.append("INBOX", message(301))
+    proxy.clear()
+    proxy.target = b.port("imap")
+    end(imapflow("sync", proxy, "user7", place))
+    print(f"4 changes and 1 message: {proxy.bytes} bytes")
+    assert proxy.bodies == [(b.port("imap"), 301)] and proxy.bytes < 4000
+    there = numbers(a.port("imap"), "user7")
+    assert read_mail(place) == (there[0], flags_of(there[1]))
+    assert not {7, 9} & set(read_mail(place)[1]) and {p.name for p in place.glob("[79].eml")} == set()
+    end(imapflow("sync", proxy, "user7", place, 50))
+    assert flags_of(numbers(a.port("imap"), "user7")[1])[50] == ("\\Flagged",)
+
+
+def test_imapflow_idles_at_one_server_and_hears_of_the_other_also_after_a_kill(pair, proxy):
+    a, b = pair
+    fill(a.port("imap"), "user8", 3)
+    proxy.target = a.port("imap")
+    client = Idling(proxy, "user8")
+
+    def deliver(server, subject):
+        begun = time.monotonic()
+        with Smtp(server.port("smtp")) as smtp:
+            assert smtp.mail("", ["user8@example.test"], message(0, subject))[-1] == 250
+        heard = client.next()
+        return heard["count"], heard["uid"], heard["subject"], time.monotonic() - begun
+    try:
+        opened = client.next()["opened"]
+        client.await_idle(a)
+        count, uid, subject, took = deliver(b, "first")
+        assert (count, uid, subject) == (4, 4, "first 0")
+        client.await_idle(a)
+        with Imap(b.port("imap"), "user8") as imap:
+            imap.ok("SELECT INBOX")
+            imap.ok("UID STORE 2 +FLAGS (\\Flagged)")
+        heard = client.next()
+        assert heard["uid"] == 2 and "\\Flagged" in heard["flags"]
+        proxy.target = b.port("imap")
+        a.kill()
+        assert client.next() == {"ended": True}
+        moved = client.next()["opened"]
+        assert moved["uidValidity"] == opened["uidValidity"] and moved["exists"] == 4
+        a.start()
+        client.await_idle(b)
+        count, uid, subject, again = deliver(a, "second")
+        assert (count, uid, subject) == (5, 5, "second 0")
+        print(f"delivered at the other server until imapflow has it: {took * 1000:.0f} and {again * 1000:.0f} ms")
+    finally:
+        client.end()
+
+
+class Idling:
+    """imapflow.mjs idle and what it says."""
+
+    def __init__(self, proxy, user):
+        self.proxy = proxy
+        self.process = subprocess.Popen(["node", str(IMAPFLOW), "idle", str(proxy.port), user, "-"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.lines = queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+
+    def next(self):
+        return json.loads(self.lines.get(timeout=30))
+
+    def await_idle(self, server):
+        wait_until(lambda: any(command.upper() == b"IDLE" for stream in self.proxy.streams if stream.port == server.port("imap")
+                               for command in list(stream.open.values())), what="IDLE")
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.process.wait(30) == 0
