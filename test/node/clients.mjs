@@ -1,4 +1,5 @@
 // clients: need(NAME) is a client of package.json, from where tools/packages.sh puts them.
+import { webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -15,6 +16,7 @@ if (read("complete", here) !== read("package-lock.json", import.meta.url)) {
   console.log("! the clients of test/node are not there, or others: tools/packages.sh node fetches them");
   process.exit(77);
 }
+globalThis.crypto ??= webcrypto; // imapflow wants node 20; this is what it lacks in Debian 12's 18
 const require = createRequire(here);
 
 export const need = (name) => require(name);

@@ -323,7 +323,9 @@ class Idling:
             self.lines.put(line)
 
     def next(self):
-        return json.loads(self.lines.get(timeout=30))
+        line = self.lines.get(timeout=30)
+        assert line.startswith(b"{"), [line, *self.lines.queue]
+        return json.loads(line)
 
     def await_idle(self, server):
         wait_until(lambda: any(command.upper() == b"IDLE" for stream in self.proxy.streams if stream.port == server.port("imap")
