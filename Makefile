@@ -43,6 +43,8 @@ soak: all
 	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && ninja -C $(BUILD) test/oracle/rrule_expand test/oracle/rrule_libical
 	@/usr/bin/python3 test/oracle/rrule_dateutil.py $(BUILD)/test/oracle/rrule_expand --rules 100000
 	@/usr/bin/python3 test/oracle/rrule_peer.py libical $(BUILD)/test/oracle/rrule_expand --rules 100000 -- $(BUILD)/test/oracle/rrule_libical
+	@/usr/bin/python3 test/oracle/rrule_peer.py icaljs $(BUILD)/test/oracle/rrule_expand --rules 100000 --patience 10 -- node test/oracle/rrule_icaljs.mjs 10
+	@SERIES=3000 /usr/bin/python3 -m pytest -q -p no:cacheprovider test/caldav/test_node.py -k ical_js
 	@/usr/bin/python3 test/fault/soak.py --rounds 50
 	@/usr/bin/python3 test/fault/queue_soak.py --rounds 50 --messages 10000
 	@/usr/bin/python3 test/fault/domain_soak.py --rounds 36 --messages 10000

@@ -12,8 +12,8 @@ DAY = datetime.date.today() + datetime.timedelta(days=3)
 sqlite_only = pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
 
 
-def run(*args, check=True, **more):
-    done = subprocess.run([str(a) for a in args], text=True, capture_output=True, timeout=60, **more)
+def run(*args, check=True, seconds=60, **more):
+    done = subprocess.run([str(a) for a in args], text=True, capture_output=True, timeout=seconds, **more)
     assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
