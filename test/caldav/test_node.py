@@ -8,13 +8,19 @@ from test_programs import run, sqlite_only, url
 NODE = pathlib.Path(__file__).resolve().parent.parent / "node"
 
 
-def tsdav(shared, people, scenario):
-    assert run("node", NODE / "tsdav.mjs", scenario, url(shared, ""), *people[:2]).endswith("ok\n")
+def tsdav(shared, people, scenario, scheme="http", **more):
+    assert run("node", NODE / "tsdav.mjs", scenario, url(shared, "", scheme), *people[:2], **more).endswith("ok\n")
 
 
 @sqlite_only
 def test_tsdav_discovers_from_the_origin(shared, people):
     tsdav(shared, people, "discovers")
+
+
+@sqlite_only
+def test_tsdav_over_tls(shared, people):
+    tsdav(shared, people, "discovers", "https", env={**os.environ, "NODE_EXTRA_CA_CERTS": str(shared.dir / "cert.pem")})
+    assert "ok\n" not in run("node", NODE / "tsdav.mjs", "discovers", url(shared, "", "https"), people[0], check=False)
 
 
 @sqlite_only
