@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOKUP_BYTES_MAX GIB
+#define LOOKUP_BYTES_MAX (2 * GIB)
 #define DETAIL_BYTES_MAX (128 * MIB) /* of it */
 #define TOGETHER_MAX 100             /* attendees in one question; Exchange takes no more */
 

@@ -76,9 +76,9 @@ struct row {
     const char *want;
 };
 
-#define A100 \
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define LONG A100 A100 A100 A100 A100 A100 A100 A100 A100 A100 /* 1000 */
+#define A50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A200 A50 A50 A50 A50
+#define LONG A200 A200 A200 A200 A200 /* 1000 */
 
 /* Rows whose hops are 1 leave detours aside. */
 static const struct row rows[] = {
