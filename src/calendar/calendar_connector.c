@@ -155,6 +155,15 @@ static bool is_better(const struct calendar_said *a, const struct calendar_said 
         &(struct calendar_hedge_rest){b->age_ms, b->from_s, b->until_s});
 }
 
+/* Everybody says so: what was known of him is of nobody any more. */
+static void finish_unknown(struct calendar_connector_lookup *lookup, struct seat *seat)
+{
+    calendar_known_drop(lookup->connector->known,
+                        known_key(lookup, (size_t)(seat - lookup->seats)));
+    finish(lookup, seat, CALENDAR_CONNECTOR_NOT_FOUND,
+           seat->failed[0] != '\0' ? seat->failed : seat->plan.why);
+}
+
 /* Nobody answered of all: a part, or what is known, here or where it was asked. */
 static void finish_over(struct calendar_connector_lookup *lookup, struct seat *seat)
 {
@@ -180,8 +189,6 @@ static void finish_over(struct calendar_connector_lookup *lookup, struct seat *s
                                                           .age_ms = known.age_ms,
                                                           .source = "this server's memory"};
         finish(lookup, seat, CALENDAR_CONNECTOR_KNOWN, why);
-    } else if (seat->unknown > 0 && seat->unknown == seat->plan.step_count) {
-        finish(lookup, seat, CALENDAR_CONNECTOR_NOT_FOUND, why);
     } else {
         finish(lookup, seat, CALENDAR_CONNECTOR_NO_DATA, why);
     }
@@ -390,6 +397,8 @@ static void attend(struct calendar_connector_lookup *lookup, struct asks *asks, 
             ask_step(lookup, asks, number, act.step);
         else if (act.act == CALENDAR_HEDGE_WON && seat->good != NULL)
             finish_good(lookup, seat, act.step);
+        else if (seat->unknown > 0 && seat->unknown == seat->plan.step_count)
+            finish_unknown(lookup, seat);
         else
             finish_over(lookup, seat);
     }

@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 
 #define CALENDAR_SOURCE_HERE "this server"
-/* Of all answers of a look-up to which others gave them; nobody may fill the memory by a question. */
+/* Of all that others answer to a look-up: nobody may fill the memory by a question. */
 #define CALENDAR_HEARD_BYTES_MAX (64 * MIB)
 
 struct calendar_connector {

@@ -224,7 +224,11 @@ enum st calendar_detail(struct calendar *calendar, struct arena *arena,
     l.object = arena_new("details", calendar_object_arena_bytes(&limits));
     enum st st = store_read(calendar_store(calendar), body, &l);
     arena_free(&l.object);
+    if (st == ST_OK)
+        l.bytes += ask->count * DETAIL_BYTES; /* what may be left of the rows */
     *bytes_r = l.bytes;
+    if (st == ST_OK && l.bytes > ask->bytes_max)
+        st = ST_TOO_BIG;
     if (st != ST_OK)
         return st;
     calendar_detail_rest(arena, ask->rows, ask->count, &l.details, &l.count);
