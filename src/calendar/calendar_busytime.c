@@ -327,7 +327,11 @@ void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
     many.some.calendar = calendar;
     many.some.arena = arena;
     many.some.ask = ask;
-    enum st st = ask->count > 0 ? store_read(calendar_store(calendar), gather_all, &many) : ST_OK;
+    struct store *store = calendar_store(calendar);
+    enum st st = ST_OK;
+    if (ask->count > 0)
+        st = ask->patience_ms > 0 ? store_read_within(store, gather_all, &many, ask->patience_ms)
+                                  : store_read(store, gather_all, &many);
     for (size_t i = 0; st != ST_OK && i < ask->count; i++)
         found[i] = (struct calendar_busytime_found){.st = st};
 }

@@ -284,6 +284,16 @@ static void note_here(struct calendar_connector_lookup *lookup, struct here *her
     here->said[here->count++] = say(lookup, number, step, CALENDAR_HEDGE_GOOD, "");
 }
 
+/* Half of the time that is left: others, who may have a copy or are asked about somebody else, are
+ * heard in the other half. */
+static uint64_t store_patience_ms(const struct calendar_connector_lookup *lookup)
+{
+    const uint64_t now_ms = sys_mono_ms();
+    const uint64_t deadline_ms = lookup->ask.deadline_ms;
+
+    return deadline_ms > now_ms + 2 ? (deadline_ms - now_ms) / 2 : 1;
+}
+
 static void ask_here(struct calendar_connector_lookup *lookup, const struct here *here)
 {
     const struct calendar_busytime_many ask = {.who = lookup->ask.who,
@@ -291,7 +301,8 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
                                                .count = here->count,
                                                .from_s = lookup->ask.from_s,
                                                .until_s = lookup->ask.until_s,
-                                               .but_uid = lookup->ask.but_uid};
+                                               .but_uid = lookup->ask.but_uid,
+                                               .patience_ms = store_patience_ms(lookup)};
     struct calendar_busytime_found *found =
         arena_many(lookup->arena, struct calendar_busytime_found, here->count);
 

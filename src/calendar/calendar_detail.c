@@ -222,7 +222,7 @@ enum st calendar_detail(struct calendar *calendar, struct arena *arena,
     struct looking l = {.calendar = calendar, .ask = ask, .directory = directory, .arena = arena};
 
     l.object = arena_new("details", calendar_object_arena_bytes(&limits));
-    enum st st = store_read(calendar_store(calendar), body, &l);
+    enum st st = store_read_soon(calendar_store(calendar), body, &l);
     arena_free(&l.object);
     if (st == ST_OK)
         l.bytes += ask->count * DETAIL_BYTES; /* what may be left of the rows */

@@ -1,5 +1,5 @@
 """Free/busy through a domain, however its servers and a foreign system's doors are: what ../sources tell of, by sentence."""
-import base64, contextlib, datetime, http.client, itertools, json, os, pathlib, random, re, signal, sys, threading, time, zoneinfo
+import base64, contextlib, datetime, http.client, itertools, json, os, pathlib, random, re, signal, subprocess, sys, threading, time, zoneinfo
 
 import caldav, pytest
 from dateutil import rrule
@@ -486,6 +486,22 @@ def test_a_plain_file_of_free_busy(ready):
         assert one(ready[2], "nobody@Plain")["result"] in ("not found", "no data")
     finally:
         files.stop()
+
+
+def test_a_store_that_is_away_costs_no_more_than_the_time_there_is():
+    server = servers.Server("postgres", accounts=["alice"], settings={"freebusy_deadline_ms": "2 s"})
+    try:
+        server.start()
+        asked = ["freebusy", "alice", "x@elsewhere.example", "--json", "--dir", str(server.dir)]
+
+        def results():
+            done = subprocess.run([servers.BINARY, *asked], capture_output=True, text=True, timeout=60)
+            return [(x["result"], x["took_ms"] // 10000) for x in json.loads(done.stdout)["attendees"]]
+        assert results() == [("fresh", 0), ("no way", 0)]
+        server.stop_postgres()
+        assert results() == [("no data", 0), ("no way", 0)]
+    finally:
+        server.remove()
 
 
 def test_what_may_not_be_known_any_more_is_forgotten(ready):
