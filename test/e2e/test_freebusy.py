@@ -226,6 +226,11 @@ def test_what_is_no_address_fails_for_itself_alone(ready):
     assert [x["result"] for x in answers] == ["fresh", *["bad question"] * 5, "fresh"]
 
 
+def test_times_beyond_all_years_are_refused(ready):
+    for start in (253402300800, 2 ** 62):
+        assert ready[0].api("/v1/freebusy", {"attendees": ["alice"], "from_s": start, "until_s": start + 86400})[0] == 400
+
+
 def test_answers_that_would_fill_the_memory_are_cut_off(ready):
     """A calendar with 43,200 times in 90 days, asked for under a hundred names."""
     a, b, c = ready
