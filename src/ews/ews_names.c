@@ -8,6 +8,14 @@
 #define ROOMS_NAME "rooms"
 #define ROOMS_TITLE "Rooms"
 
+/* Another organisation asks for times; who there is, is not its business. */
+static bool is_ours(struct ews_call *call)
+{
+    if (call->foreign)
+        ews_fail(call, "ErrorAccessDenied", "Names and rooms are for people of this organisation");
+    return !call->foreign;
+}
+
 /* --- ResolveNames --- */
 
 struct search {
@@ -119,6 +127,8 @@ void ews_run_names(struct ews_call *call)
     const struct xml_element *entry = ews_child(call->asked, "UnresolvedEntry");
     size_t count = 0;
 
+    if (!is_ours(call))
+        return;
     buf_put(&call->out, SLICE("<m:ResolveNamesResponse><m:ResponseMessages>"));
     for (; entry != NULL && count++ < ENTRIES_MAX; entry = ews_again(entry)) {
         struct search search = {.call = call, .text = slice_trim(entry->text)};
@@ -213,6 +223,8 @@ void ews_run_room_lists(struct ews_call *call)
 {
     struct lists lists = {.call = call};
 
+    if (!is_ours(call))
+        return;
     directory_each(call->directory, add_lists, &lists);
     ews_message_open(&call->out, "GetRoomListsResponse", NULL);
     xml_write_open(&call->out, XML_EWS, "RoomLists");
@@ -250,6 +262,8 @@ void ews_run_rooms(struct ews_call *call)
     struct directory_found found = {.group = NULL};
     const bool all = is_all_rooms(call, local);
 
+    if (!is_ours(call))
+        return;
     if (at != SIZE_MAX &&
         !directory_find(call->directory, local, slice_sub(address, at + 1, address.len), &found))
         found.group = NULL;
