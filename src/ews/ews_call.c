@@ -143,18 +143,6 @@ static void reply(struct ews_call *call)
 
 /* --- the header is in --- */
 
-/* "user1 user2": log-ins of other organisations. */
-static bool is_foreign(const char *name)
-{
-    struct slice rest = slice_str(conf_get()->ews_foreign_users);
-    struct slice part;
-
-    while (slice_split(&rest, ' ', &part))
-        if (slice_ieq(part, slice_str(name)))
-            return true;
-    return false;
-}
-
 static bool log_in(struct ews_call *call)
 {
     struct http_login login;
@@ -164,7 +152,7 @@ static bool log_in(struct ews_call *call)
         return false;
     }
     call->me = login.person;
-    call->foreign = is_foreign(call->me->name);
+    call->foreign = http_login_is_foreign(call->me->name);
     calendar_who_init(call->directory, call->arena, call->me, &call->who);
     return true;
 }

@@ -81,6 +81,17 @@ static bool password_allowed(const struct http_request *request)
            conf_get()->auth_plain_without_tls;
 }
 
+bool http_login_is_foreign(const char *name)
+{
+    struct slice rest = slice_str(conf_get()->ews_foreign_users);
+    struct slice part;
+
+    while (slice_split(&rest, ' ', &part))
+        if (slice_ieq(part, slice_str(name)))
+            return true;
+    return false;
+}
+
 bool http_login(struct http_request *request, const struct directory *directory,
                 struct directory_auth *auth, struct http_login *login_r)
 {

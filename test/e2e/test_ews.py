@@ -267,6 +267,8 @@ def test_another_organisation_sees_what_everybody_sees(shared, user, user2):
         assert told.find(f"{M}ResponseMessage/{M}ResponseCode").text == "ErrorAccessDenied"
         for names in ("<m:ResolveNames><m:UnresolvedEntry>a</m:UnresolvedEntry></m:ResolveNames>", "<m:GetRoomLists/>", "<m:GetRooms/>"):
             assert fault(ask(shared, user2, names)) == "ErrorAccessDenied"
+        for path in ("/dav/principals/", f"/freebusy/{user}.ifb"):  # no way round
+            assert request(shared, "", user2, "GET", path)[0].status == 403
     finally:
         shared.set(ews_foreign_users="")
     told = responses(ask(shared, user2, question, header))
