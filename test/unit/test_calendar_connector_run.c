@@ -169,8 +169,8 @@ static void many_are_found_as_each_alone(struct t_store *t)
     for (size_t i = 0; i < PEOPLE; i++)
         owners[i] = calendar_schedule_person(directory, people->addresses[i == 3 ? 9 : i]);
     const struct calendar_busytime_ask one = ask_of(&who, owners[0]);
-    const struct calendar_busytime_many many = {&who,        owners, PEOPLE,    one.from_s,
-                                                one.until_s, 0,      SLICE(""), true};
+    const struct calendar_busytime_many many = {&who, owners,    PEOPLE, one.from_s, one.until_s,
+                                                0,    SLICE(""), true,   0};
 
     calendar_busytime_many(b.calendar, t->arena, &many, found);
     for (size_t i = 0; i < PEOPLE; i++) {
