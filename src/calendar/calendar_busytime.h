@@ -27,7 +27,7 @@ struct calendar_busytime_many {
     int64_t from_s, until_s;
     int64_t calendar_id;
     struct slice but_uid;
-    bool weeks; /* are wanted too, those that from_s is in */
+    bool weeks;           /* are wanted too, those that from_s is in */
     uint64_t patience_ms; /* with a store that is away; 0: as long as others who read */
 };
 struct calendar_busytime_found {
