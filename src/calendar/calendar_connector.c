@@ -358,9 +358,12 @@ static void ask_step(struct calendar_connector_lookup *lookup, struct asks *asks
     const struct calendar_connector_step *of = &seat->plan.steps[step];
     const struct calendar_connector_if *supposed = if_of(lookup, of);
 
-    if (seat->hedge.asked == 2 && !seat->plan.hedge[step].rests)
+    const bool rests = seat->plan.hedge[step].rests;
+
+    if (seat->hedge.asked == 2 && !rests)
         count_add(COUNT_FREEBUSY_HEDGED, 1);
-    tell(lookup, number, seat->sources[step], "is asked", of->why);
+    tell(lookup, number, seat->sources[step], "is asked",
+         rests ? "nobody asked it for a minute, and it is the next" : of->why);
     if (supposed != NULL) {
         if (!supposed->hung)
             hear(lookup, say(lookup, number, step, CALENDAR_HEDGE_AWAY, "supposed to be down"));

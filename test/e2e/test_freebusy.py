@@ -22,7 +22,8 @@ NOON = datetime.datetime.now(UTC).replace(hour=12, minute=0, second=0, microseco
 FROM = int((NOON - datetime.timedelta(hours=12)).timestamp())
 UNTIL = FROM + 86400
 BUSY = [(FROM + 12 * 3600, FROM + 13 * 3600, "busy")]
-SETTINGS = {"auth_plain_without_tls": "yes", "calendar_zone": "Europe/Berlin", "freebusy_deadline_ms": "4 s"}
+SETTINGS = {"auth_plain_without_tls": "yes", "calendar_zone": "Europe/Berlin", "freebusy_deadline_ms": "4 s",
+            "cluster_steady_ms": "100 ms"}
 DEADLINE_S = 4
 
 
@@ -238,6 +239,21 @@ def outbox_text(user, attendees):
                         *(f"ATTENDEE:mailto:{who}" for who in attendees), "END:VFREEBUSY", "END:VCALENDAR", ""])
 
 
+# --- before anything fails ---
+
+def test_the_second_is_known_before_it_is_needed(ready):
+    """Once a minute it is asked with the first, so that its connections are there when that one dies. Some other test, or a late answer,
+    may have had it asked just now."""
+    def look():
+        for member in ready:
+            answer = one(member, explain=True)
+            fresh(answer)
+            if "nobody asked it for a minute" in json.dumps(answer["steps"]):
+                return answer["steps"]
+        return None
+    print(wait_until(look, 90, "a question to the second of the sources"))
+
+
 # --- people of the domain ---
 
 def test_somebody_whose_calendar_is_on_another_server(ready):
@@ -368,8 +384,12 @@ def test_no_warning_for_a_request_and_one_line_for_a_change(ready, doors):
             fresh(one(member))
     for member in ready:
         said = [l for l in member.lines[since[member]:] if "event=admin_call" not in l]
+        late = [l for l in said if "event=foreign_order" in l or "event=directory_loaded" in l]    # of the edits before
+        assert len(late) <= 4, late
+        said = [l for l in said if l not in late]
         assert not [l for l in said if "freebusy" in l or "foreign" in l or "btex" in l.lower() or "level=warn" in l], said
         assert len(said) < 25, said
+    since = {m: len(m.lines) for m in ready}
     edit(ready, B, doors.url(doors.b))
     try:
         for member in ready:
