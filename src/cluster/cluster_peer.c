@@ -321,9 +321,9 @@ static bool connect_once(struct cluster_peer *peer)
     sys_stream_fini(&talk.stream);
     if (!stopped(peer, 0)) {
         set_connected(peer, false, talk.link.why);
+        health_report_failed(peer->cluster->context.health, slice_str(peer->name), sys_mono_ms());
         if (greeted)
             cluster_asks_drop(peer->cluster->asks, peer);
-        health_report_failed(peer->cluster->context.health, slice_str(peer->name), sys_mono_ms());
     }
     buf_fini(&talk.in);
     cluster_link_fini(&talk.link);
