@@ -201,17 +201,15 @@ void ews_call_begin(void *ctx, struct http_request *request)
         http_reply_header(request, "Allow", "GET, HEAD, POST");
         refuse(call, 405, "Only POST means something here");
     }
-    http_request_body_max(request, UINT64_MAX); /* upload() looks */
+    http_request_body_max(request, UINT64_MAX); /* http_request_gather() looks */
 }
 
 void ews_call_upload(void *ctx, struct http_request *request, struct slice bytes)
 {
     struct ews_call *call = http_request_mine(request);
 
-    buf_put(&call->body, bytes);
-    if (!call->body.over)
+    if (http_request_gather(request, bytes, &call->body))
         return;
-    http_request_body_max(request, 0); /* a little of the rest is still read */
     ews_fail(call, "ErrorRequestStreamTooBig", "The request is too long");
     reply(call);
 }
@@ -289,18 +287,6 @@ struct slice ews_address_of(const struct ews_call *call, const struct directory_
 
     buf_putf(&address, "%s@%.*s", person->name, SLICE_ARG(directory_first_domain(call->directory)));
     return arena_copy(call->arena, buf_slice(&address));
-}
-
-const struct directory_person *ews_person(const struct ews_call *call, struct slice address)
-{
-    const size_t at = slice_find_last(address, '@');
-    struct directory_found found;
-
-    if (at == SIZE_MAX || !directory_find(call->directory, slice_sub(address, 0, at),
-                                          slice_sub(address, at + 1, address.len), &found))
-        return NULL;
-    return strcmp(found.via, "direct") == 0 || strcmp(found.via, "alias") == 0 ? found.person
-                                                                               : NULL;
 }
 
 bool ews_client_is_new(const struct ews_call *call)
