@@ -380,9 +380,12 @@ static void ask_step(struct calendar_connector_lookup *lookup, struct asks *asks
     const struct calendar_connector_step *of = &seat->plan.steps[step];
     const struct calendar_connector_if *supposed = if_of(lookup, of);
 
-    if (seat->hedge.asked == 2)
+    const bool rests = seat->plan.hedge[step].rests;
+
+    if (seat->hedge.asked == 2 && !rests)
         count_add(COUNT_FREEBUSY_HEDGED, 1);
-    tell(lookup, number, seat->sources[step], "is asked", of->why);
+    tell(lookup, number, seat->sources[step], "is asked",
+         rests ? "nobody asked it for a minute, and it is the next" : of->why);
     if (supposed != NULL) {
         if (!supposed->hung)
             hear(lookup, say(lookup, number, step, CALENDAR_HEDGE_AWAY, "supposed to be down"));
@@ -491,6 +494,25 @@ static const char *source_name(struct arena *arena, const struct calendar_connec
     return slice_cstr(arena, slice_str(name));
 }
 
+/* What is known of them by now. */
+static void look_at_sources(struct calendar_connector_lookup *lookup, struct seat *seat)
+{
+    struct calendar_usual *usual = lookup->connector->usual;
+    struct calendar_hedge_step *hedge = seat->plan.hedge;
+
+    seat->sources = arena_many(lookup->arena, const char *, seat->plan.step_count + 1);
+    for (size_t i = 0; i < seat->plan.step_count; i++) {
+        seat->sources[i] = source_name(lookup->arena, &seat->plan.steps[i]);
+        if (seat->plan.steps[i].way == CALENDAR_CONNECTOR_HERE)
+            continue;
+        const struct slice source = slice_str(seat->sources[i]);
+        hedge[i].usual_ms = calendar_usual_ms(usual, source);
+        hedge[i].silent_ms = calendar_usual_silent_ms(usual, source, lookup->start_ms);
+        hedge[i].rests = i == 1 && hedge[0].usual_ms > 0 &&
+                         calendar_usual_rests(usual, source, lookup->start_ms);
+    }
+}
+
 static void plan(struct calendar_connector_lookup *lookup, size_t number,
                  const struct health_view *servers)
 {
@@ -526,16 +548,7 @@ static void plan(struct calendar_connector_lookup *lookup, size_t number,
         finish(lookup, seat, ends[seat->plan.end], seat->plan.why);
         return;
     }
-    seat->sources = arena_many(lookup->arena, const char *, seat->plan.step_count + 1);
-    for (size_t i = 0; i < seat->plan.step_count; i++) {
-        seat->sources[i] = source_name(lookup->arena, &seat->plan.steps[i]);
-        if (seat->plan.steps[i].way == CALENDAR_CONNECTOR_HERE)
-            continue;
-        const struct slice source = slice_str(seat->sources[i]);
-        seat->plan.hedge[i].usual_ms = calendar_usual_ms(lookup->connector->usual, source);
-        seat->plan.hedge[i].silent_ms =
-            calendar_usual_silent_ms(lookup->connector->usual, source, lookup->start_ms);
-    }
+    look_at_sources(lookup, seat);
     calendar_hedge_begin(&seat->hedge, seat->plan.hedge, seat->plan.step_count, lookup->start_ms,
                          ask->deadline_ms);
 }

@@ -29,6 +29,8 @@ struct calendar_hedge_step {
     uint64_t usual_ms;  /* 95 of 100 answers come within it; 0: it is not known */
     uint64_t silent_ms; /* so long it has owed an answer, to others too, without a word; 0: it does
                          * not. Later than usual: the next, if direct, is asked with it */
+    bool rests;         /* nobody asked it for long: it is asked with the one before it, so that
+                         * its connections are there and its usual time is known when it counts */
 };
 
 enum calendar_hedge_answer {
@@ -53,7 +55,8 @@ struct calendar_hedge {
     size_t won;                     /* SIZE_MAX: none */
     bool has_part;                  /* somebody answered of a part */
     struct calendar_hedge_mark {
-        uint64_t late_ms; /* from when on the next one is asked beside it */
+        uint64_t late_ms;  /* from when on the next one is asked beside it */
+        uint64_t round_ms; /* ... a detour */
         bool asked, answered, given_up;
         enum calendar_hedge_answer answer;
     } marks[CALENDAR_HEDGE_STEPS_MAX];

@@ -20,7 +20,7 @@
 #define DOWN_MS 500
 
 /* Of a seat, nothing having been said of it yet; *said is copied. */
-static void put(struct calendar_question *question, size_t seat, const struct calendar_said *said)
+static void note(struct calendar_question *question, size_t seat, const struct calendar_said *said)
 {
     struct calendar_said *copy = arena_one(question->arena, struct calendar_said);
 
@@ -41,7 +41,18 @@ static void put(struct calendar_question *question, size_t seat, const struct ca
         calendar_usual_heard(question->board->connector->usual, slice_str(question->source),
                              sys_mono_ms());
     question->seats[seat].told = true;
-    calendar_board_put(question->board, copy);
+    *question->last = copy;
+    question->last = &copy->next;
+}
+
+/* What was noted comes before the board together: those whom a source failed travel on together. */
+static void put(struct calendar_question *question)
+{
+    if (question->first == NULL)
+        return;
+    calendar_board_put(question->board, question->first, question->last);
+    question->first = NULL;
+    question->last = &question->first;
 }
 
 /* Of all seats that nothing was said of. */
@@ -50,7 +61,8 @@ static void put_rest(struct calendar_question *question, enum calendar_hedge_ans
 {
     for (size_t i = 0; i < question->count; i++)
         if (!question->seats[i].told)
-            put(question, i, &(struct calendar_said){.answer = answer, .why = why});
+            note(question, i, &(struct calendar_said){.answer = answer, .why = why});
+    put(question);
 }
 
 /* --- a foreign system --- */
@@ -80,16 +92,17 @@ static void ask_far(struct calendar_question *question)
     calendar_far_ask(question->board->connector->calendar, question->arena, &far, answers);
     for (size_t i = 0; i < count; i++) {
         (void)calendar_board_heard(question->board, answers[i].count * sizeof(*answers[i].rows));
-        put(question, i,
-            &(struct calendar_said){.answer = answers[i].answer,
-                                    .rows = answers[i].rows,
-                                    .count = answers[i].count,
-                                    .is_old = answers[i].age_ms > 0,
-                                    .age_ms = answers[i].age_ms,
-                                    .from_s = answers[i].from_s,
-                                    .until_s = answers[i].until_s,
-                                    .why = answers[i].why});
+        note(question, i,
+             &(struct calendar_said){.answer = answers[i].answer,
+                                     .rows = answers[i].rows,
+                                     .count = answers[i].count,
+                                     .is_old = answers[i].age_ms > 0,
+                                     .age_ms = answers[i].age_ms,
+                                     .from_s = answers[i].from_s,
+                                     .until_s = answers[i].until_s,
+                                     .why = answers[i].why});
     }
+    put(question);
 }
 
 /* --- another server --- */
@@ -184,7 +197,8 @@ static enum st take_answer(void *ctx, struct slice bytes)
     if (st != ST_OK || question->seats[answer.attendee].told)
         return ST_INVALID;
     const struct calendar_said said = said_of(question, &answer);
-    put(question, answer.attendee, &said);
+    note(question, answer.attendee, &said);
+    put(question);
     return ST_OK;
 }
 
@@ -293,6 +307,7 @@ void calendar_question_ask(struct calendar_board *board, struct calendar_questio
     question->board = board;
     question->arena = arena_new("free/busy question", ARENA_BYTES_MAX);
     question->why = "";
+    question->last = &question->first;
     question->next = board->questions;
     board->questions = question;
     pthread_mutex_lock(&board->lock);

@@ -175,6 +175,22 @@ static void test_who_says_nothing_is_silent_until_a_word(void **state)
     calendar_usual_free(&usual);
 }
 
+static void test_who_was_not_asked_for_a_minute_rests(void **state)
+{
+    struct calendar_usual *usual = calendar_usual_new(2);
+    const struct slice a = SLICE("a");
+
+    (void)state;
+    assert_true(calendar_usual_rests(usual, a, 1000));
+    calendar_usual_asked(usual, a, 1000);
+    assert_false(calendar_usual_rests(usual, a, 1000));
+    calendar_usual_ended(usual, a);
+    assert_false(calendar_usual_rests(usual, a, 1000 + CALENDAR_USUAL_REST_MS - 1));
+    assert_true(calendar_usual_rests(usual, a, 1000 + CALENDAR_USUAL_REST_MS));
+    assert_false(calendar_usual_rests(usual, a, 900));
+    calendar_usual_free(&usual);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -182,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_it_stays_in_its_bounds_and_forgets_who_was_not_looked_at),
         cmocka_unit_test(test_the_usual_time_is_what_95_of_100_answers_keep),
         cmocka_unit_test(test_who_says_nothing_is_silent_until_a_word),
+        cmocka_unit_test(test_who_was_not_asked_for_a_minute_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
