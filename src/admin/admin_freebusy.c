@@ -20,7 +20,8 @@
 #define DAY_FROM_S (8 * INT64_C(3600))
 #define DAY_UNTIL_S (18 * INT64_C(3600))
 
-static const char *const kinds[] = {"free", "elsewhere", "tentative", "busy", "unavailable"};
+static const char *const kinds[] = {"free", "elsewhere",   "tentative",
+                                    "busy", "unavailable", "unknown"};
 static_assert(COUNT(kinds) == STORE_BUSY_KIND_MAX, "a word for each kind");
 
 struct looking {

@@ -8,6 +8,7 @@
 #include "calendar/calendar_busytime.h"
 #include "calendar/calendar_connector_run.h"
 #include "calendar/calendar_detail.h"
+#include "calendar/calendar_freebusy.h"
 #include "calendar/calendar_schedule.h"
 #include "conf/conf.h"
 #include "log/log.h"
@@ -148,11 +149,18 @@ static void finish_rest(struct calendar_connector_lookup *lookup, struct seat *s
            fresh ? rest->why : why);
 }
 
+static struct calendar_hedge_rest rest_of(const struct calendar_said *said)
+{
+    return (struct calendar_hedge_rest){
+        said->age_ms,
+        calendar_freebusy_known_s(said->rows, said->count, said->from_s, said->until_s)};
+}
+
 static bool is_better(const struct calendar_said *a, const struct calendar_said *b)
 {
-    return calendar_hedge_is_better(
-        &(struct calendar_hedge_rest){a->age_ms, a->from_s, a->until_s},
-        &(struct calendar_hedge_rest){b->age_ms, b->from_s, b->until_s});
+    const struct calendar_hedge_rest x = rest_of(a), y = rest_of(b);
+
+    return calendar_hedge_is_better(&x, &y);
 }
 
 /* Nobody answered of all: a part, or what is known, here or where it was asked. */
@@ -166,8 +174,11 @@ static void finish_over(struct calendar_connector_lookup *lookup, struct seat *s
         calendar_known_get(lookup->connector->known, known_key(lookup, number), lookup->ask.from_s,
                            lookup->ask.until_s, sys_mono_ms(), age_max_ms, lookup->arena, &known);
     const struct calendar_said *rest = seat->rest;
-    const struct calendar_said mine = {
-        .age_ms = known.age_ms, .from_s = known.from_s, .until_s = known.until_s};
+    const struct calendar_said mine = {.age_ms = known.age_ms,
+                                       .from_s = known.from_s,
+                                       .until_s = known.until_s,
+                                       .rows = known.rows,
+                                       .count = known.count};
     const char *why = seat->failed[0] != '\0' ? seat->failed : seat->plan.why;
 
     if (rest != NULL && rest->age_ms <= age_max_ms && (!here || !is_better(&mine, rest))) {

@@ -78,7 +78,8 @@ struct calendar_connector_answer {
     /* Where details were asked for and may be told: the same as events (calendar_detail.h). */
     const struct calendar_detail *events; /* NULL: they are not known */
     size_t event_count;
-    int64_t from_s, until_s; /* what they are known of: the window, or a part of it */
+    int64_t from_s, until_s; /* what they are known of: the window, or a part of it; where a row is
+                              * STORE_BUSY_UNKNOWN nothing is */
     uint64_t age_ms;         /* 0 unless KNOWN */
     uint64_t took_ms;
     const char *source; /* "this server", "server mail2.example", "document btex-1"; "": none */

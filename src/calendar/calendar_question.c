@@ -120,6 +120,12 @@ static struct calendar_detail *details_of(struct arena *arena,
     return details;
 }
 
+static bool has_gaps(const struct calendar_relay_answer *answer)
+{
+    return calendar_freebusy_known_s(answer->rows, answer->count, answer->from_s, answer->until_s) <
+           answer->until_s - answer->from_s;
+}
+
 static struct calendar_said said_of(const struct calendar_question *question,
                                     const struct calendar_relay_answer *answer)
 {
@@ -146,6 +152,8 @@ static struct calendar_said said_of(const struct calendar_question *question,
     if (answer->result == CALENDAR_CONNECTOR_FRESH)
         said.answer =
             calendar_hedge_covers(answer->from_s, answer->until_s, ask->from_s, ask->until_s);
+    if (said.answer == CALENDAR_HEDGE_GOOD && has_gaps(answer))
+        said.answer = CALENDAR_HEDGE_PART;
     if (answer->result == CALENDAR_CONNECTOR_FRESH && said.answer == CALENDAR_HEDGE_BAD) {
         said.answer = CALENDAR_HEDGE_GARBAGE;
         said.why = "it answers about another time";

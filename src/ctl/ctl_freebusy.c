@@ -111,9 +111,11 @@ static struct ctl_freebusy_row *rows_of(struct ctl *ctl, const json_t *list)
 
     json_array_foreach(list, i, row)
     {
-        rows[i] = (struct ctl_freebusy_row){
-            local_of(seconds_of(row, "start_s")), local_of(seconds_of(row, "end_s")),
-            ctl_agenda_kind_of(ctl_json_text(ctl->arena, row, "kind"))};
+        const char *kind = ctl_json_text(ctl->arena, row, "kind");
+
+        rows[i] = (struct ctl_freebusy_row){local_of(seconds_of(row, "start_s")),
+                                            local_of(seconds_of(row, "end_s")),
+                                            ctl_agenda_kind_of(kind), strcmp(kind, "unknown") == 0};
     }
     return rows;
 }

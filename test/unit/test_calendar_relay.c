@@ -101,11 +101,18 @@ static void check_rows(const struct calendar_relay_answer *got,
 
 static void test_an_answer_comes_back_as_it_was(void **state)
 {
-    struct calendar_relay_answer answers[] = {an_answer(), an_answer(), {.attendee = 1}};
+    static const struct calendar_busy_row gap[] = {
+        {FROM_S + 60, FROM_S + 120, STORE_BUSY_UNKNOWN, 0},
+        {FROM_S + 120, FROM_S + 180, STORE_BUSY_BUSY, 0},
+        {FROM_S + 3600, FROM_S + 7200, STORE_BUSY_UNKNOWN, 0}};
+    struct calendar_relay_answer answers[] = {
+        an_answer(), an_answer(), {.attendee = 1}, an_answer()};
 
     answers[1].rows = events;
     answers[1].details = details;
     answers[2].result = CALENDAR_CONNECTOR_NOT_FOUND;
+    answers[3].rows = gap;
+    answers[3].count = COUNT(gap);
     for (size_t i = 0; i < COUNT(answers); i++) {
         AUTO(buf) struct buf out = BUF(MIB);
         struct arena *arena = arena_new("test", ARENA_BYTES);
