@@ -89,7 +89,10 @@ static void finish(struct calendar_connector_lookup *lookup, struct seat *seat,
 static struct slice known_key(const struct calendar_connector_lookup *lookup, size_t seat)
 {
     const struct calendar_who *who = lookup->ask.who;
-    const char *name = who->person != NULL ? who->person->name : "";
+    const char *name = who->anonymous        ? "\nanyone"
+                       : who->admin          ? "\nadmin"
+                       : who->person != NULL ? who->person->name
+                                             : "";
     struct slice address = lookup->ask.attendees[seat];
     char *key = arena_text(lookup->arena, address.len + 1 + strlen(name));
 
@@ -550,10 +553,13 @@ static void copy_ask(struct calendar_connector_lookup *lookup,
     lookup->ask.but_uid = arena_copy(arena, ask->but_uid);
     if (ask->who == NULL)
         lookup->ask.who = &lookup->outsider;
+    lookup->ask.from_foreign |= lookup->ask.who->anonymous;
     if (ask->deadline_ms == 0)
         lookup->ask.deadline_ms = lookup->start_ms + conf_get()->freebusy_deadline_ms;
     lookup->board->ask = lookup->ask;
     lookup->board->ask.who = NULL;
+    lookup->board->asks.anonymous = lookup->ask.who->anonymous;
+    lookup->board->asks.admin = lookup->ask.who->admin;
     lookup->board->ask.tell = NULL;
     lookup->board->who = slice_cstr(
         arena, slice_str(lookup->ask.who->person != NULL ? lookup->ask.who->person->name : ""));

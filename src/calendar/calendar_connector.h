@@ -37,7 +37,8 @@ typedef void calendar_connector_tell_fn(void *ctx, size_t attendee, uint64_t aft
 
 struct calendar_connector_ask {
     const struct calendar_who *who; /* asks; NULL: somebody from outside, who sees what everybody
-                                     * of the organisation does */
+                                     * of the organisation does. Of one who is anonymous no foreign
+                                     * system is asked: none grants anything to anyone */
     struct slice asker;             /* the address that a foreign system is told; "": none */
     const struct slice *attendees;  /* addresses, with or without mailto: */
     size_t count;

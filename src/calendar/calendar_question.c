@@ -228,7 +228,9 @@ static void ask_server(struct calendar_question *question)
                                                   .but_uid = board->ask.but_uid,
                                                   .details = board->ask.details,
                                                   .pass_busy = true,
-                                                  .from_foreign = board->ask.from_foreign};
+                                                  .from_foreign = board->ask.from_foreign,
+                                                  .anonymous = board->asks.anonymous,
+                                                  .admin = board->asks.admin};
 
     for (size_t i = 0; i < question->count; i++)
         addresses[i] = question->seats[i].address;

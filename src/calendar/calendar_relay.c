@@ -18,7 +18,14 @@
 #define UNTIL_S_MAX INT64_C(253402300800)                 /* 10000-01-01 */
 
 enum kind { QUESTION = 1, ANSWER = 2 };
-enum { PASS_BUSY = 1 << 0, FROM_FOREIGN = 1 << 1, DETAILS = 1 << 2, QUESTION_FLAGS = (1 << 3) - 1 };
+enum {
+    PASS_BUSY = 1 << 0,
+    FROM_FOREIGN = 1 << 1,
+    DETAILS = 1 << 2,
+    ANONYMOUS = 1 << 3,
+    ADMIN = 1 << 4,
+    QUESTION_FLAGS = (1 << 5) - 1
+};
 
 /* --- what is allowed --- */
 
@@ -55,7 +62,8 @@ static bool question_ok(const struct calendar_relay_question *q)
            texts_ok(q->attendees, q->attendee_count, CALENDAR_RELAY_ADDRESS_BYTES_MAX) &&
            text_ok(q->asker, 0, CALENDAR_RELAY_ADDRESS_BYTES_MAX) &&
            text_ok(q->who, 0, CALENDAR_RELAY_NAME_BYTES_MAX) &&
-           text_ok(q->but_uid, 0, STORE_EVENT_UID_BYTES_MAX);
+           text_ok(q->but_uid, 0, STORE_EVENT_UID_BYTES_MAX) &&
+           (q->who.len > 0) + q->anonymous + q->admin <= 1;
 }
 
 /* Merged ones lie in what is known, one behind the other; those with details touch it. */
@@ -145,7 +153,8 @@ enum st calendar_relay_question_write(const struct calendar_relay_question *q, s
     put_number(out, (uint64_t)q->until_s);
     put_number(out, q->hops_left);
     put_number(out, (q->pass_busy ? PASS_BUSY : 0u) | (q->from_foreign ? FROM_FOREIGN : 0u) |
-                        (q->details ? DETAILS : 0u));
+                        (q->details ? DETAILS : 0u) | (q->anonymous ? ANONYMOUS : 0u) |
+                        (q->admin ? ADMIN : 0u));
     put_texts(out, q->visited, q->visited_count);
     put_texts(out, q->attendees, q->attendee_count);
     put_text(out, q->asker);
@@ -273,6 +282,8 @@ enum st calendar_relay_question_read(struct arena *arena, struct slice text,
     q->pass_busy = (flags & PASS_BUSY) != 0;
     q->from_foreign = (flags & FROM_FOREIGN) != 0;
     q->details = (flags & DETAILS) != 0;
+    q->anonymous = (flags & ANONYMOUS) != 0;
+    q->admin = (flags & ADMIN) != 0;
     q->visited = take_texts(&in, CALENDAR_RELAY_VISITED_MAX, CALENDAR_RELAY_NAME_BYTES_MAX,
                             &q->visited_count);
     q->attendees = take_texts(&in, CALENDAR_RELAY_ATTENDEES_MAX, CALENDAR_RELAY_ADDRESS_BYTES_MAX,

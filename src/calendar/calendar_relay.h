@@ -30,7 +30,8 @@ struct calendar_relay_question {
     struct slice but_uid; /* a meeting that does not count; "": all do */
     bool pass_busy;
     bool from_foreign;
-    bool details; /* wanted too */
+    bool details;          /* wanted too */
+    bool anonymous, admin; /* as in calendar_who: there is no person then, and not both */
 };
 
 enum {
