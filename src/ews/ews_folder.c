@@ -1,6 +1,7 @@
 /* ConvertId and GetFolder: what programs ask before anything else, to see that they are logged in
  * and whose mailbox it is. There is no mail here: folders have a name and an id, and are empty. */
 #include "base/text.h"
+#include "calendar/calendar_principal.h"
 #include "ews/ews_call.h"
 
 #define ITEMS_MAX 200
@@ -55,7 +56,7 @@ static const struct folder *find(const struct ews_call *call, const struct xml_e
 {
     struct slice mailbox = ews_text(ews_child(id, "Mailbox"), "EmailAddress");
 
-    if (mailbox.len > 0 && ews_person(call, mailbox) != call->me)
+    if (mailbox.len > 0 && calendar_principal_of(call->directory, mailbox) != call->me)
         return NULL;
     if (slice_eq(id->name, SLICE("FolderId")))
         return folder_of_id(xml_attr(id, "Id"));
