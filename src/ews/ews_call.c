@@ -201,17 +201,15 @@ void ews_call_begin(void *ctx, struct http_request *request)
         http_reply_header(request, "Allow", "GET, HEAD, POST");
         refuse(call, 405, "Only POST means something here");
     }
-    http_request_body_max(request, UINT64_MAX); /* upload() looks */
+    http_request_body_max(request, UINT64_MAX); /* http_request_gather() looks */
 }
 
 void ews_call_upload(void *ctx, struct http_request *request, struct slice bytes)
 {
     struct ews_call *call = http_request_mine(request);
 
-    buf_put(&call->body, bytes);
-    if (!call->body.over)
+    if (http_request_gather(request, bytes, &call->body))
         return;
-    http_request_body_max(request, 0); /* a little of the rest is still read */
     ews_fail(call, "ErrorRequestStreamTooBig", "The request is too long");
     reply(call);
 }
