@@ -69,6 +69,7 @@ struct calendar_board {
     const struct directory *directory; /* plans point into it */
     struct arena *arena;               /* the asking thread's */
     struct calendar_connector_ask ask; /* who and tell are NULL; texts in the arena */
+    struct calendar_who asks;          /* without a person */
     const char *who;                   /* the name of the person who asks; "" */
     pthread_mutex_t lock;
     pthread_cond_t heard;

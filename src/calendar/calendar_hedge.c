@@ -200,7 +200,7 @@ bool calendar_hedge_is_better(const struct calendar_hedge_rest *a,
 {
     if (a->age_ms != b->age_ms)
         return a->age_ms < b->age_ms;
-    return a->until_s - a->from_s > b->until_s - b->from_s;
+    return a->known_s > b->known_s;
 }
 
 uint64_t calendar_hedge_hand_on_ms(uint64_t now_ms, uint64_t deadline_ms)

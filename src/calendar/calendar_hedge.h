@@ -102,7 +102,7 @@ enum calendar_hedge_result calendar_hedge_result(enum calendar_hedge_act act, bo
 /* What there is where no answer is good: a part (age 0), or one that was known. */
 struct calendar_hedge_rest {
     uint64_t age_ms;
-    int64_t from_s, until_s; /* of the window; it covers no more */
+    int64_t known_s; /* so much of the window it covers */
 };
 /* Whether a counts rather than b: it is younger, or of one age and covers more. */
 bool calendar_hedge_is_better(const struct calendar_hedge_rest *a,

@@ -141,6 +141,12 @@ static struct calendar_detail *details_of(struct arena *arena,
     return details;
 }
 
+static bool has_gaps(const struct calendar_relay_answer *answer)
+{
+    return calendar_freebusy_known_s(answer->rows, answer->count, answer->from_s, answer->until_s) <
+           answer->until_s - answer->from_s;
+}
+
 static struct calendar_said said_of(const struct calendar_question *question,
                                     const struct calendar_relay_answer *answer)
 {
@@ -167,6 +173,8 @@ static struct calendar_said said_of(const struct calendar_question *question,
     if (answer->result == CALENDAR_CONNECTOR_FRESH)
         said.answer =
             calendar_hedge_covers(answer->from_s, answer->until_s, ask->from_s, ask->until_s);
+    if (said.answer == CALENDAR_HEDGE_GOOD && has_gaps(answer))
+        said.answer = CALENDAR_HEDGE_PART;
     if (answer->result == CALENDAR_CONNECTOR_FRESH && said.answer == CALENDAR_HEDGE_BAD) {
         said.answer = CALENDAR_HEDGE_GARBAGE;
         said.why = "it answers about another time";
@@ -245,7 +253,9 @@ static void ask_server(struct calendar_question *question)
                                                   .details = board->ask.details,
                                                   .week = board->ask.week,
                                                   .pass_busy = true,
-                                                  .from_foreign = board->ask.from_foreign};
+                                                  .from_foreign = board->ask.from_foreign,
+                                                  .anonymous = board->asks.anonymous,
+                                                  .admin = board->asks.admin};
 
     for (size_t i = 0; i < question->count; i++)
         addresses[i] = question->seats[i].address;

@@ -11,10 +11,11 @@ void calendar_who_init(const struct directory *directory, struct arena *arena,
 }
 
 /* By name: each may be of another snapshot of the directory. */
-static bool is_own(const struct calendar_who *who, const struct directory_person *owner)
+static bool is_as_own(const struct calendar_who *who, const struct directory_person *owner)
 {
-    return owner == who->person ||
-           (who->person != NULL && slice_eq(slice_str(owner->name), slice_str(who->person->name)));
+    return !who->anonymous && (who->admin || owner == who->person ||
+                               (who->person != NULL &&
+                                slice_eq(slice_str(owner->name), slice_str(who->person->name))));
 }
 
 static bool is_for(const struct calendar_who *who, struct slice grantee)
@@ -65,7 +66,7 @@ enum st calendar_rights(struct store_tx *tx, const struct calendar_who *who,
     struct looking looking = {who, calendar_id, rights_r};
 
     *rights_r = (struct calendar_rights){STORE_RIGHTS_ACT, STORE_RIGHTS_ACT, STORE_RIGHTS_ACT};
-    if (!who->anonymous && is_own(who, owner))
+    if (is_as_own(who, owner))
         return ST_OK;
     *rights_r = (struct calendar_rights){STORE_RIGHTS_NONE, STORE_RIGHTS_NONE, STORE_RIGHTS_NONE};
     return store_calendar_grants_of(tx, owner->account_id, look, &looking);
@@ -87,8 +88,8 @@ void calendar_busy_rights_begin(const struct calendar_who *who,
                                 const struct directory_person *owner,
                                 struct calendar_busy_rights *rights_r)
 {
-    *rights_r = (struct calendar_busy_rights){.all = !who->anonymous && is_own(who, owner),
-                                              .restricted = who->anonymous};
+    *rights_r =
+        (struct calendar_busy_rights){.all = is_as_own(who, owner), .restricted = who->anonymous};
 }
 
 void calendar_busy_rights_add(struct calendar_busy_rights *rights, struct arena *arena,

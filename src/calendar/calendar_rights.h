@@ -8,9 +8,8 @@
 struct calendar_who {
     const struct directory_person *person; /* NULL: somebody from outside, no groups */
     struct directory_texts groups;
-    /* Nobody logged in: grants to STORE_ANYONE alone count. Not for the connector: other servers
-     * are not told. */
-    bool anonymous;
+    bool anonymous; /* nobody logged in: grants to STORE_ANYONE alone count */
+    bool admin;     /* reads all that its owner does */
 };
 /* Texts in arena. */
 void calendar_who_init(const struct directory *directory, struct arena *arena,

@@ -420,6 +420,76 @@ def test_times_for_all_are_found_across_servers(ready):
     assert len(answer["found"]) == 20
 
 
+def get(member, path):
+    """Without a log-in: the status, and the body in whole lines."""
+    connection = http.client.HTTPConnection("127.0.0.1", member.port("http"), timeout=20)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode().replace("\r\n ", "")
+    finally:
+        connection.close()
+
+
+def test_without_a_log_in_there_is_what_its_owner_grants_to_anyone_wherever_he_is(ready):
+    a, b, c = ready
+    window = f"?start={NOON - datetime.timedelta(hours=12):%Y%m%dT%H%M%SZ}&period=P1D"
+    alice = lambda: get(c, f"/freebusy/alice.ifb{window}")
+    nobody = get(c, f"/freebusy/no-such-person.ifb{window}")
+    assert nobody[0] == 401
+    fresh(one(c, "alice"))    # what those of the organisation know is kept, and not told
+    assert alice() == nobody
+    a.run("calendar", "delegate", "alice", "**", "busy")
+    try:
+        status, text = wait_until(lambda: alice() if alice()[0] == 200 else None, 20, "what is granted to anyone")
+        assert f"FREEBUSY;FBTYPE=BUSY:{NOON:%Y%m%dT%H%M%SZ}/" in text and "UNKNOWN" not in text
+        assert get(c, f"/freebusy/blice.ifb{window}") == nobody == get(c, f"/freebusy/user@BTEx.ifb{window}")
+        a.kill()
+        status, text = alice()
+        assert status == 200 and "X-POSTHORSE-AGE" in text and f"BUSY:{NOON:%Y%m%dT%H%M%SZ}/" in text, text
+    finally:
+        if a.process.poll() is not None:
+            a.start()
+        await_all_up(ready)
+        a.run("calendar", "delegate", "alice", "**", "none")
+    wait_until(lambda: alice() == nobody, 20, "what is granted no more is not told")
+    a.kill()
+    assert fresh_or_known(one(c, "alice")) and alice() == nobody
+
+
+def fresh_or_known(answer):
+    assert answer["result"] in ("fresh", "known"), answer
+    return rows(answer)
+
+
+def test_an_administrator_sees_what_it_is_about_but_not_what_is_private(ready):
+    a, b, c = ready
+    day = NOON + datetime.timedelta(days=3)
+    put_event(a, "alice", "open", f"DTSTART:{day:%Y%m%dT%H%M%SZ}", "DURATION:PT1H", "LOCATION:Stable", "RRULE:FREQ=DAILY;COUNT=1")
+    put_event(a, "alice", "hidden", f"DTSTART:{day:%Y%m%dT%H%M%SZ}", "DURATION:PT3H", "LOCATION:Hideout", "CLASS:PRIVATE")
+    start, until = int(day.timestamp()) - 3600, int(day.timestamp()) + 4 * 3600
+    told = lambda member, **more: ask(member, "alice", "user@BTEx", start=start, until=until, **more)
+    for member in ready:
+        first, foreign = told(member, details=True)
+        events = sorted(first["events"], key=lambda e: e["end_s"])
+        assert [(e["end_s"] - e["start_s"], e.get("subject"), e.get("place"), e["private"]) for e in events] == [
+            (3600, "x", "Stable", False), (3 * 3600, None, None, True)], first
+        assert events[0]["recurring"] and not events[0]["meeting"]
+        assert "events" not in foreign and foreign["result"] == "fresh"
+        assert "events" not in told(member)[0] and "Stable" not in json.dumps(told(member, details=True, **{"as": "clice"}))
+    a.run("calendar", "share", "alice", "inbox", "clice", "busy")    # others may not even know when
+    try:
+        wait_until(lambda: told(c)[0]["result"] == "denied")
+        assert told(c, details=True)[0]["events"] == first["events"]
+    finally:
+        a.run("calendar", "share", "alice", "inbox", "clice", "none")
+    drawn = c.run("freebusy", "alice", "user@BTEx", "--from", f"{day:%Y-%m-%d}", "--to", f"{day:%Y-%m-%d}", "--details").stdout
+    assert re.search(r"(?m)^alice@example\.test\n(  .*\n)*  .*–.*  busy  x, Stable\n", drawn) and "Hideout" not in drawn, drawn
+    assert re.search(r"(?m)  busy  private$", drawn) and re.search(r"(?m)^user@BTEx\n  no more is known$", drawn), drawn
+    a.kill()    # what is remembered is when alone
+    assert told(c, details=True)[0]["result"] in ("known", "no data") and "Stable" not in json.dumps(told(c, details=True))
+
+
 # --- the sources, sentence by sentence ---
 
 def test_it_connects_directly_to_the_calendar_server_of_the_document_changed_last(ready):
@@ -714,6 +784,37 @@ def test_a_store_that_is_away_costs_no_more_than_the_time_there_is():
         assert results() == [("no data", 0), ("no way", 0)]
     finally:
         server.remove()
+
+
+def test_gaps_in_the_middle_are_unknown_and_they_alone(ready):
+    c = ready[2]
+    gaps = [NOON - datetime.timedelta(hours=6), NOON + datetime.timedelta(hours=3)]
+    periods = [f"{gap:%Y%m%dT%H%M%SZ}/{gap + datetime.timedelta(hours=2):%Y%m%dT%H%M%SZ}" for gap in gaps]
+    text = ("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//file//EN\r\nMETHOD:PUBLISH\r\nBEGIN:VFREEBUSY\r\nUID:f\r\n"
+            f"FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:{','.join(periods)}\r\nFREEBUSY;FBTYPE=BUSY:{NOON:%Y%m%dT%H%M%SZ}/PT1H\r\n"
+            "END:VFREEBUSY\r\nEND:VCALENDAR\r\n").encode()
+    files = Files({"/user.ifb": text})
+    unknown = [(int(gap.timestamp()), int(gap.timestamp()) + 7200, "unknown") for gap in gaps]
+    try:
+        everywhere(ready, "foreign-domain", "gaps", f"domain = Gaps\nmail_server = {A}\nhost = 127.0.0.1:25\ncalendar_server = {A}\n"
+                   f"calendar = ifb http://127.0.0.1:{files.port}/{{local}}.ifb\n")
+        for member in ready:
+            answer = wait_until(lambda: (x := one(member, "user@Gaps"))["result"] == "fresh" and x, 20, "the file")
+            assert rows(answer) == [unknown[0], *BUSY, unknown[1]] and (answer["from_s"], answer["until_s"]) == (FROM, UNTIL), answer
+        asked = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", "METHOD:REQUEST", "BEGIN:VFREEBUSY", "UID:g",
+                 "DTSTAMP:20260101T000000Z", "ORGANIZER:mailto:clice@example.test", "ATTENDEE:mailto:user@Gaps",
+                 f"DTSTART:{NOON - datetime.timedelta(hours=12):%Y%m%dT%H%M%SZ}",
+                 f"DTEND:{NOON + datetime.timedelta(hours=12):%Y%m%dT%H%M%SZ}", "END:VFREEBUSY", "END:VCALENDAR", ""]
+        said = dav(c.port("http"), "POST", "/dav/calendars/clice/outbox/", "\r\n".join(asked), "clice")
+        said = re.sub(r"\r?\n ", "", said.replace("&#13;", ""))
+        assert re.findall(r"FBTYPE=X-POSTHORSE-UNKNOWN:(\S+)", said) == periods and "FBTYPE=BUSY:" in said, said
+        status, found = c.api("/v1/freebusy", {"attendees": ["user@Gaps"], "from_s": FROM, "until_s": UNTIL, "find_ms": 12 * 3600000})
+        assert status == 200 and found["found"] == []    # eight hours at most, between the gaps
+        files.mode = "refused"
+        answer = one(c, "user@Gaps")
+        assert answer["result"] == "known" and rows(answer) == [unknown[0], *BUSY, unknown[1]], answer
+    finally:
+        files.stop()
 
 
 def test_what_may_not_be_known_any_more_is_forgotten(ready):

@@ -305,7 +305,7 @@ static void test_an_answer_covers_all_some_or_nothing_of_what_was_asked_for(void
 
 static void test_the_younger_counts_and_of_one_age_the_one_that_covers_more(void **state)
 {
-    const struct calendar_hedge_rest part = {0, 0, 10}, more = {0, 0, 20}, old = {1, 0, 30};
+    const struct calendar_hedge_rest part = {0, 10}, more = {0, 20}, old = {1, 30};
 
     (void)state;
     assert_true(calendar_hedge_is_better(&part, &old));
