@@ -4,6 +4,7 @@
 #include "base/slice.h"
 #include "calendar/calendar_availability.h"
 #include "calendar/calendar_beyond.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_freebusy.h"
 #include "ical/ical.h"
 #include "ical/ical_zone.h"
@@ -20,6 +21,13 @@ struct ids {
     size_t count, cap;
 };
 
+/* Whose events may be of interest. */
+struct readable {
+    int64_t calendar_id;
+    struct slice zone;
+    bool granted;
+};
+
 /* What is found of one account. */
 struct gathering {
     const struct directory_person *owner;
@@ -31,6 +39,10 @@ struct gathering {
     int64_t but_event_id;
     struct calendar_busy_row *rows;
     size_t count, cap;
+    struct readable *calendars; /* those of which details may be asked for */
+    size_t calendar_count, calendar_cap;
+    struct calendar_detail *events;
+    size_t event_count;
 };
 
 /* Of several, at once. */
@@ -38,9 +50,10 @@ struct some {
     struct calendar *calendar;
     struct arena *arena;
     const struct calendar_busytime_many *ask;
-    struct gathering of[STORE_BUSY_ACCOUNTS_MAX];
-    struct store_busy_accounts accounts;
+    struct gathering of[STORE_BUSY_IDS_MAX];
+    struct store_busy_ids accounts;
     size_t bytes; /* of all so far */
+    struct calendar_detail_ask detail;
 };
 
 struct many {
@@ -92,6 +105,17 @@ static enum st add_row(void *ctx, size_t number, const struct store_busytime *ro
     return ST_OK;
 }
 
+static void note_readable(struct some *some, struct gathering *g,
+                          const struct store_calendar *calendar)
+{
+    if (g->calendar_count == g->calendar_cap)
+        g->calendars = arena_grow(some->arena, g->calendars, g->calendar_count, &g->calendar_cap,
+                                  sizeof(*g->calendars));
+    g->calendars[g->calendar_count++] =
+        (struct readable){calendar->calendar_id, arena_copy(some->arena, calendar->zone),
+                          calendar_is_own(some->ask->who, g->owner)};
+}
+
 static enum st note_calendar(void *ctx, size_t number, const struct store_calendar *calendar)
 {
     struct some *some = ctx;
@@ -100,8 +124,11 @@ static enum st note_calendar(void *ctx, size_t number, const struct store_calend
 
     if (calendar->kind == STORE_CALENDAR_INBOX)
         g->inbox_id = calendar->calendar_id;
-    if (!calendar->transparent)
+    if (!calendar->transparent) {
+        if (some->ask->detail_bytes_max > 0 && calendar->kind == STORE_CALENDAR_PLAIN)
+            note_readable(some, g, calendar);
         return ST_OK;
+    }
     if (ids->count == ids->cap)
         ids->at = arena_grow(some->arena, ids->at, ids->count, &ids->cap, sizeof(*ids->at));
     ids->at[ids->count++] = calendar->calendar_id;
@@ -114,6 +141,9 @@ static enum st note_grant(void *ctx, size_t number, const struct store_calendar_
     struct gathering *g = &some->of[number];
 
     calendar_busy_rights_add(&g->rights, some->arena, some->ask->who, g->inbox_id, grant);
+    for (size_t i = 0; i < g->calendar_count; i++)
+        g->calendars[i].granted |= calendar_is_granted(
+            some->ask->who, grant, g->calendars[i].calendar_id, STORE_RIGHTS_READ);
     return ST_OK;
 }
 
@@ -198,7 +228,8 @@ static enum st gather(struct store_tx *tx, struct some *some)
 {
     struct store_busy_window window = {some->ask->from_s, some->ask->until_s, false};
     const size_t count = some->accounts.count;
-    enum st st = store_busy_calendars(tx, &some->accounts, note_calendar, some);
+    enum st st = store_busy_calendars(tx, &some->accounts, some->ask->detail_bytes_max > 0,
+                                      note_calendar, some);
 
     if (st == ST_OK)
         st = store_busy_grants(tx, &some->accounts, note_grant, some);
@@ -254,7 +285,7 @@ static void add_unavailable(struct some *some, struct gathering *g, struct arena
 /* The one that this account has already, or the next. */
 static struct gathering *seat_of(struct some *some, const struct directory_person *owner)
 {
-    struct store_busy_accounts *accounts = &some->accounts;
+    struct store_busy_ids *accounts = &some->accounts;
 
     for (size_t i = 0; i < accounts->count; i++)
         if (accounts->ids[i] == owner->account_id)
@@ -283,26 +314,82 @@ static void finish(struct some *some, struct gathering *g)
                                           &g->count);
 }
 
+/* --- what they do meanwhile --- */
+
+static size_t count_granted(const struct gathering *g)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; g->st == ST_OK && i < g->calendar_count; i++)
+        count += g->calendars[i].granted;
+    return count;
+}
+
+/* Mostly there are none but one's own. */
+static enum st look(struct store_tx *tx, struct some *some)
+{
+    struct calendar_detail_person persons[STORE_BUSY_IDS_MAX];
+    struct gathering *of[STORE_BUSY_IDS_MAX];
+    struct calendar_detail_calendar *calendars;
+    size_t person_count = 0, count = 0;
+
+    for (size_t i = 0; i < some->accounts.count; i++)
+        count += count_granted(&some->of[i]);
+    if (count == 0)
+        return ST_OK;
+    calendars = arena_many(some->arena, struct calendar_detail_calendar, count);
+    count = 0;
+    for (size_t i = 0; i < some->accounts.count; i++) {
+        struct gathering *g = &some->of[i];
+
+        if (count_granted(g) == 0)
+            continue;
+        for (size_t k = 0; k < g->calendar_count; k++)
+            if (g->calendars[k].granted)
+                calendars[count++] = (struct calendar_detail_calendar){
+                    g->calendars[k].calendar_id,
+                    calendar_zone(some->calendar, some->arena, g->calendars[k].zone,
+                                  g->account.zone),
+                    person_count};
+        persons[person_count] = (struct calendar_detail_person){
+            .owner = g->owner, .rows = g->rows, .row_count = g->count};
+        of[person_count++] = g;
+    }
+    enum st st = calendar_detail_read(tx, &some->detail, persons, person_count, calendars, count);
+    for (size_t i = 0; st == ST_OK && i < person_count; i++) {
+        of[i]->events = persons[i].details;
+        of[i]->event_count = persons[i].count;
+    }
+    return st;
+}
+
+static struct calendar_busytime_found found_of(const struct gathering *g)
+{
+    if (g->st != ST_OK)
+        return (struct calendar_busytime_found){.st = g->st};
+    return (struct calendar_busytime_found){ST_OK, g->rows, g->count, g->events, g->event_count};
+}
+
 /* Those from first on that fit into one; returns where to go on. */
 static enum st gather_some(struct store_tx *tx, struct many *many, size_t first, size_t *next_r)
 {
     struct some *some = &many->some;
     const struct calendar_busytime_many *ask = some->ask;
-    struct gathering *seats[STORE_BUSY_ACCOUNTS_MAX];
+    struct gathering *seats[STORE_BUSY_IDS_MAX];
     size_t count = 0;
 
     some->accounts.count = 0;
-    while (first + count < ask->count && count < STORE_BUSY_ACCOUNTS_MAX) {
+    while (first + count < ask->count && count < STORE_BUSY_IDS_MAX) {
         seats[count] = seat_of(some, ask->owners[first + count]);
         count++;
     }
     enum st st = gather(tx, some);
     for (size_t i = 0; st == ST_OK && i < some->accounts.count; i++)
         finish(some, &some->of[i]);
+    if (st == ST_OK)
+        st = look(tx, some);
     for (size_t i = 0; st == ST_OK && i < count; i++)
-        many->found[first + i] = (struct calendar_busytime_found){
-            seats[i]->st, seats[i]->st == ST_OK ? seats[i]->rows : NULL,
-            seats[i]->st == ST_OK ? seats[i]->count : 0};
+        many->found[first + i] = found_of(seats[i]);
     *next_r = first + count;
     return st;
 }
@@ -313,6 +400,7 @@ static enum st gather_all(struct store_tx *tx, void *arg)
     enum st st = ST_OK;
 
     many->some.bytes = 0;
+    many->some.detail.bytes = 0;
     for (size_t at = 0; st == ST_OK && at < many->some.ask->count;)
         st = gather_some(tx, many, at, &at);
     return st;
@@ -322,11 +410,19 @@ void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
                             const struct calendar_busytime_many *ask,
                             struct calendar_busytime_found *found)
 {
+    AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct many many = {.found = found};
 
     many.some.calendar = calendar;
     many.some.arena = arena;
     many.some.ask = ask;
+    many.some.detail = (struct calendar_detail_ask){.calendar = calendar,
+                                                    .directory = directory,
+                                                    .arena = arena,
+                                                    .from_s = ask->from_s,
+                                                    .until_s = ask->until_s,
+                                                    .but_uid = ask->but_uid,
+                                                    .bytes_max = ask->detail_bytes_max};
     enum st st = ask->count > 0 ? store_read(calendar_store(calendar), gather_all, &many) : ST_OK;
     for (size_t i = 0; st != ST_OK && i < ask->count; i++)
         found[i] = (struct calendar_busytime_found){.st = st};

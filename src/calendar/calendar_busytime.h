@@ -5,6 +5,8 @@
 #include "calendar/calendar_busy.h"
 #include "calendar/calendar_rights.h"
 
+struct calendar_detail;
+
 struct calendar_busytime_ask {
     const struct calendar_who *who;       /* asks */
     const struct directory_person *owner; /* whose account is in this store */
@@ -26,11 +28,15 @@ struct calendar_busytime_many {
     int64_t from_s, until_s;
     int64_t calendar_id;
     struct slice but_uid;
+    size_t detail_bytes_max; /* of the events of all, about; 0: nobody asks for them */
 };
 struct calendar_busytime_found {
     enum st st; /* as calendar_busytime() returns it, of this one alone */
     struct calendar_busy_row *rows;
     size_t count;
+    /* calendar_detail.h. NULL: who asks may read no calendar of his, or there is too much of it. */
+    struct calendar_detail *events;
+    size_t event_count;
 };
 void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
                             const struct calendar_busytime_many *ask,

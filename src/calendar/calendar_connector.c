@@ -39,8 +39,7 @@ struct calendar_connector_lookup {
     struct calendar_connector_ask ask; /* its texts are the board's */
     struct calendar_who outsider;
     uint64_t start_ms;
-    size_t detail_bytes; /* that details took of the arena */
-    uint64_t look_ms;    /* when to look again, without an answer */
+    uint64_t look_ms; /* when to look again, without an answer */
     struct seat *seats;
     const struct seat **over; /* in the order in which they came to an end */
     size_t over_count, given_count;
@@ -236,26 +235,6 @@ static struct calendar_said *say(struct calendar_connector_lookup *lookup, size_
     return said;
 }
 
-/* Without them the times are an answer all the same. */
-static void add_details(struct calendar_connector_lookup *lookup,
-                        const struct directory_person *owner, struct calendar_said *said)
-{
-    const struct calendar_detail_ask ask = {.who = lookup->ask.who,
-                                            .owner = owner,
-                                            .from_s = lookup->ask.from_s,
-                                            .until_s = lookup->ask.until_s,
-                                            .but_uid = lookup->ask.but_uid,
-                                            .bytes_max = DETAIL_BYTES_MAX - lookup->detail_bytes,
-                                            .rows = said->rows,
-                                            .count = said->count};
-    size_t bytes = 0;
-
-    if (calendar_detail(lookup->connector->calendar, lookup->arena, &ask, &said->events,
-                        &said->event_count, &bytes) != ST_OK)
-        said->events = NULL;
-    lookup->detail_bytes += bytes < ask.bytes_max ? bytes : ask.bytes_max;
-}
-
 /* All whose calendars are here, in one transaction. */
 struct here {
     const struct directory_person **owners;
@@ -284,7 +263,9 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
                                                .count = here->count,
                                                .from_s = lookup->ask.from_s,
                                                .until_s = lookup->ask.until_s,
-                                               .but_uid = lookup->ask.but_uid};
+                                               .but_uid = lookup->ask.but_uid,
+                                               .detail_bytes_max =
+                                                   lookup->ask.details ? DETAIL_BYTES_MAX : 0};
     struct calendar_busytime_found *found =
         arena_many(lookup->arena, struct calendar_busytime_found, here->count);
 
@@ -295,13 +276,13 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
 
         said->rows = found[i].rows;
         said->count = found[i].count;
+        said->events = found[i].events;
+        said->event_count = found[i].event_count;
         said->denied = st == ST_DENIED;
         if (st != ST_OK && st != ST_DENIED) {
             said->answer = CALENDAR_HEDGE_BAD;
             said->why = st == ST_TOO_BIG ? "there is too much of it" : "the store failed";
         }
-        if (st == ST_OK && lookup->ask.details)
-            add_details(lookup, here->owners[i], said);
         hear(lookup, said);
     }
 }
