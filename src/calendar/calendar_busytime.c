@@ -12,9 +12,15 @@
 #include "store/store_event.h"
 #include "sys/sys_time.h"
 
+#include <pthread.h>
+#include <string.h>
+
 #define ROWS_MAX 200000           /* of one person in one answer */
-#define SUM_BYTES_MAX (128 * MIB) /* of all rows and availabilities of a question */
+#define SUM_BYTES_MAX (128 * MIB) /* of all rows and availabilities of a question or its half */
 #define AVAILABLE_MAX 10000
+#define SCRATCH_BYTES_MAX GIB
+#define HALF_BYTES_MAX (512 * MIB)
+#define LARGE 200 /* people of whom half are read beside the others */
 
 struct ids {
     int64_t *at;
@@ -48,11 +54,13 @@ struct gathering {
 /* Of several, at once. */
 struct some {
     struct calendar *calendar;
-    struct arena *arena;
+    struct arena *arena;   /* for what is told */
+    struct arena *scratch; /* for what leads there, of these */
     const struct calendar_busytime_many *ask;
     struct gathering of[STORE_BUSY_IDS_MAX];
     struct store_busy_ids accounts;
-    size_t bytes; /* of all so far */
+    size_t bytes;   /* of all so far */
+    bool all_count; /* each row of these */
     struct calendar_detail_ask detail;
 };
 
@@ -68,7 +76,7 @@ static void add(struct some *some, struct gathering *g, struct calendar_busy_row
         return;
     }
     if (g->count == g->cap)
-        g->rows = arena_grow(some->arena, g->rows, g->count, &g->cap, sizeof(*g->rows));
+        g->rows = arena_grow(some->scratch, g->rows, g->count, &g->cap, sizeof(*g->rows));
     g->rows[g->count++] = row;
     some->bytes += sizeof(row);
 }
@@ -98,7 +106,7 @@ static enum st add_row(void *ctx, size_t number, const struct store_busytime *ro
     struct some *some = ctx;
     struct gathering *g = &some->of[number];
 
-    if (counts(some, g, row))
+    if (some->all_count ? g->st == ST_OK : counts(some, g, row))
         add(some, g,
             (struct calendar_busy_row){row->start_s, row->end_s, (enum store_busy_kind)row->kind,
                                        row->id_s});
@@ -109,10 +117,10 @@ static void note_readable(struct some *some, struct gathering *g,
                           const struct store_calendar *calendar)
 {
     if (g->calendar_count == g->calendar_cap)
-        g->calendars = arena_grow(some->arena, g->calendars, g->calendar_count, &g->calendar_cap,
+        g->calendars = arena_grow(some->scratch, g->calendars, g->calendar_count, &g->calendar_cap,
                                   sizeof(*g->calendars));
     g->calendars[g->calendar_count++] =
-        (struct readable){calendar->calendar_id, arena_copy(some->arena, calendar->zone),
+        (struct readable){calendar->calendar_id, arena_copy(some->scratch, calendar->zone),
                           calendar_is_own(some->ask->who, g->owner)};
 }
 
@@ -130,7 +138,7 @@ static enum st note_calendar(void *ctx, size_t number, const struct store_calend
         return ST_OK;
     }
     if (ids->count == ids->cap)
-        ids->at = arena_grow(some->arena, ids->at, ids->count, &ids->cap, sizeof(*ids->at));
+        ids->at = arena_grow(some->scratch, ids->at, ids->count, &ids->cap, sizeof(*ids->at));
     ids->at[ids->count++] = calendar->calendar_id;
     return ST_OK;
 }
@@ -140,7 +148,7 @@ static enum st note_grant(void *ctx, size_t number, const struct store_calendar_
     struct some *some = ctx;
     struct gathering *g = &some->of[number];
 
-    calendar_busy_rights_add(&g->rights, some->arena, some->ask->who, g->inbox_id, grant);
+    calendar_busy_rights_add(&g->rights, some->scratch, some->ask->who, g->inbox_id, grant);
     for (size_t i = 0; i < g->calendar_count; i++)
         g->calendars[i].granted |= calendar_is_granted(
             some->ask->who, grant, g->calendars[i].calendar_id, STORE_RIGHTS_READ);
@@ -158,8 +166,8 @@ static enum st note_account(void *ctx, size_t number, const struct store_calenda
         return ST_OK;
     }
     g->account = *account;
-    g->account.zone = arena_copy(some->arena, account->zone);
-    g->account.availability = arena_copy(some->arena, account->availability);
+    g->account.zone = arena_copy(some->scratch, account->zone);
+    g->account.availability = arena_copy(some->scratch, account->availability);
     return ST_OK;
 }
 
@@ -170,7 +178,7 @@ static enum st find_but(struct store_tx *tx, struct some *some, struct gathering
     if (some->ask->but_uid.len == 0 || g->st != ST_OK)
         return ST_OK;
     enum st st =
-        store_event_find_uid(tx, some->arena, g->owner->account_id, some->ask->but_uid, &event);
+        store_event_find_uid(tx, some->scratch, g->owner->account_id, some->ask->but_uid, &event);
     if (st == ST_OK)
         g->but_event_id = event.event_id;
     return st == ST_NOT_FOUND ? ST_OK : st;
@@ -200,7 +208,7 @@ static enum st add_beyond(struct store_tx *tx, struct some *some, size_t number)
 
     if (g->st != ST_OK || !calendar_beyond_is(beyond.from_s, beyond.until_s, sys_now_ms()))
         return ST_OK;
-    enum st st = store_calendar_list(tx, some->arena, g->owner->account_id, &calendars, &count);
+    enum st st = store_calendar_list(tx, some->scratch, g->owner->account_id, &calendars, &count);
     for (size_t i = 0; st == ST_OK && i < count; i++)
         if (calendars[i].kind == STORE_CALENDAR_PLAIN)
             st = calendar_beyond_each(tx, &beyond, &calendars[i], add_beyond_row, &one);
@@ -240,6 +248,7 @@ static enum st gather(struct store_tx *tx, struct some *some)
     for (size_t i = 0; st == ST_OK && i < count; i++)
         st = find_but(tx, some, &some->of[i]);
     window.with_ids = need_ids(some);
+    some->all_count = !window.with_ids;
     if (st == ST_OK)
         st = store_busy_rows(tx, &some->accounts, &window, add_row, some);
     for (size_t i = 0; st == ST_OK && i < count; i++)
@@ -297,10 +306,17 @@ static struct gathering *seat_of(struct some *some, const struct directory_perso
     return g;
 }
 
+static void merge(struct some *some, struct gathering *g)
+{
+    const struct calendar_busy_row *merged = calendar_freebusy_merge(
+        some->scratch, g->rows, g->count, some->ask->from_s, some->ask->until_s, &g->count);
+
+    g->rows = arena_many(some->arena, struct calendar_busy_row, g->count);
+    memcpy(g->rows, merged, g->count * sizeof(*merged));
+}
+
 static void finish(struct some *some, struct gathering *g)
 {
-    const struct calendar_busytime_many *ask = some->ask;
-
     if (g->st == ST_OK && g->rights.all)
         add_absence(some, g);
     if (g->st == ST_OK && g->rights.all && g->account.availability.len > 0) {
@@ -310,8 +326,7 @@ static void finish(struct some *some, struct gathering *g)
         arena_free(&arena);
     }
     if (g->st == ST_OK)
-        g->rows = calendar_freebusy_merge(some->arena, g->rows, g->count, ask->from_s, ask->until_s,
-                                          &g->count);
+        merge(some, g);
 }
 
 /* --- what they do meanwhile --- */
@@ -337,7 +352,7 @@ static enum st look(struct store_tx *tx, struct some *some)
         count += count_granted(&some->of[i]);
     if (count == 0)
         return ST_OK;
-    calendars = arena_many(some->arena, struct calendar_detail_calendar, count);
+    calendars = arena_many(some->scratch, struct calendar_detail_calendar, count);
     count = 0;
     for (size_t i = 0; i < some->accounts.count; i++) {
         struct gathering *g = &some->of[i];
@@ -348,7 +363,7 @@ static enum st look(struct store_tx *tx, struct some *some)
             if (g->calendars[k].granted)
                 calendars[count++] = (struct calendar_detail_calendar){
                     g->calendars[k].calendar_id,
-                    calendar_zone(some->calendar, some->arena, g->calendars[k].zone,
+                    calendar_zone(some->calendar, some->scratch, g->calendars[k].zone,
                                   g->account.zone),
                     person_count};
         persons[person_count] = (struct calendar_detail_person){
@@ -378,6 +393,7 @@ static enum st gather_some(struct store_tx *tx, struct many *many, size_t first,
     struct gathering *seats[STORE_BUSY_IDS_MAX];
     size_t count = 0;
 
+    arena_reset(some->scratch);
     some->accounts.count = 0;
     while (first + count < ask->count && count < STORE_BUSY_IDS_MAX) {
         seats[count] = seat_of(some, ask->owners[first + count]);
@@ -406,15 +422,15 @@ static enum st gather_all(struct store_tx *tx, void *arg)
     return st;
 }
 
-void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
-                            const struct calendar_busytime_many *ask,
-                            struct calendar_busytime_found *found)
+static void find(struct calendar *calendar, struct arena *arena,
+                 const struct calendar_busytime_many *ask, struct calendar_busytime_found *found)
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     struct many many = {.found = found};
 
     many.some.calendar = calendar;
     many.some.arena = arena;
+    many.some.scratch = arena_new("busytime", SCRATCH_BYTES_MAX);
     many.some.ask = ask;
     many.some.detail = (struct calendar_detail_ask){.calendar = calendar,
                                                     .directory = directory,
@@ -424,8 +440,66 @@ void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
                                                     .but_uid = ask->but_uid,
                                                     .bytes_max = ask->detail_bytes_max};
     enum st st = ask->count > 0 ? store_read(calendar_store(calendar), gather_all, &many) : ST_OK;
+    arena_free(&many.some.scratch);
     for (size_t i = 0; st != ST_OK && i < ask->count; i++)
         found[i] = (struct calendar_busytime_found){.st = st};
+}
+
+/* --- a large question: its second half is read beside the first --- */
+
+struct half {
+    struct calendar *calendar;
+    struct arena *arena;
+    struct calendar_busytime_many ask;
+    struct calendar_busytime_found *found;
+};
+
+static void *find_half(void *arg)
+{
+    struct half *half = arg;
+
+    find(half->calendar, half->arena, &half->ask, half->found);
+    return NULL;
+}
+
+static void copy_half(struct arena *arena, const struct half *half)
+{
+    for (size_t i = 0; i < half->ask.count; i++) {
+        struct calendar_busytime_found *found = &half->found[i];
+        const struct calendar_busy_row *rows = found->rows;
+
+        if (rows == NULL)
+            continue;
+        found->rows = arena_many(arena, struct calendar_busy_row, found->count);
+        memcpy(found->rows, rows, found->count * sizeof(*rows));
+    }
+}
+
+void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
+                            const struct calendar_busytime_many *ask,
+                            struct calendar_busytime_found *found)
+{
+    struct calendar_busytime_many first = *ask;
+    struct half half = {.calendar = calendar, .ask = *ask};
+    pthread_t thread;
+
+    if (ask->count < LARGE || ask->detail_bytes_max > 0) {
+        find(calendar, arena, ask, found);
+        return;
+    }
+    first.count = ask->count / 2;
+    half.ask.owners += first.count;
+    half.ask.count -= first.count;
+    half.found = found + first.count;
+    half.arena = arena_new("busytime of the second half", HALF_BYTES_MAX);
+    const bool beside = pthread_create(&thread, NULL, find_half, &half) == 0;
+    find(calendar, arena, &first, found);
+    if (beside) /* this thread has no reader any more that the other could wait for */
+        pthread_join(thread, NULL);
+    else
+        (void)find_half(&half);
+    copy_half(arena, &half);
+    arena_free(&half.arena);
 }
 
 enum st calendar_busytime(struct calendar *calendar, struct arena *arena,

@@ -20,7 +20,9 @@ MUST_USE enum st calendar_busytime(struct calendar *calendar, struct arena *aren
                                    const struct calendar_busytime_ask *ask,
                                    struct calendar_busy_row **rows_r, size_t *count_r);
 
-/* Several people at once, in one transaction: all are seen as they were at one moment. */
+/* Several people at once, in one transaction: all are seen as they were at one moment. Of a few
+ * hundred and more, without their events, the halves are read beside each other, each as it is at
+ * one moment. */
 struct calendar_busytime_many {
     const struct calendar_who *who;
     const struct directory_person *const *owners;

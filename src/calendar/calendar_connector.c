@@ -569,6 +569,11 @@ bool calendar_connector_ready(const struct calendar_connector_lookup *lookup)
     return lookup->given_count < lookup->over_count || lookup->over_count == lookup->ask.count;
 }
 
+bool calendar_connector_has(const struct calendar_connector_lookup *lookup, size_t attendee)
+{
+    return lookup->seats[attendee].over;
+}
+
 const struct calendar_connector_answer *
 calendar_connector_get(struct calendar_connector_lookup *lookup, size_t attendee)
 {
