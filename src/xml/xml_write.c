@@ -7,8 +7,11 @@
 #include <string.h>
 
 #define REPLACEMENT "\xef\xbf\xbd"
-#define BLOCK 16
+#define BLOCK sizeof(uint64_t)
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 #define XML_URI "http://www.w3.org/XML/1998/namespace"
+
+static_assert(('&' ^ '\'') == 1 && ('<' ^ '>') == 2, "they are looked for together");
 
 static const char *const prefixes[] = {
 #define XML_NS(id, family, prefix, uri) prefix,
@@ -63,15 +66,25 @@ static bool is_plain(unsigned char c)
     return c >= ' ' && c < 0x7f && c != '&' && c != '<' && c != '>' && c != '"' && c != '\'';
 }
 
-/* As is_plain() of each, without a branch, so that the compiler looks at all of them at once. */
+/* Eight bytes at once: the highest bit of those that are 0 (and maybe of ones above them). */
+static uint64_t zeros(uint64_t bytes)
+{
+    return (bytes - EACH(0x01)) & ~bytes & EACH(0x80);
+}
+
+/* As is_plain() of each. */
 static bool is_plain_block(const unsigned char *s)
 {
-    unsigned char other = 0;
+    uint64_t bytes;
 
-    for (size_t i = 0; i < BLOCK; i++)
-        other |= (unsigned char)((s[i] < ' ') | (s[i] >= 0x7f) | (s[i] == '&') | (s[i] == '<') |
-                                 (s[i] == '>') | (s[i] == '"') | (s[i] == '\''));
-    return other == 0;
+    memcpy(&bytes, s, BLOCK);
+    const uint64_t controls = (bytes - EACH(' ')) & ~bytes;
+    const uint64_t beyond = (bytes + EACH(0x01)) | bytes;                      /* 0x7f and more */
+    const uint64_t and_or_quote = zeros((bytes & ~EACH(0x01)) ^ EACH('&'));    /* & and ' */
+    const uint64_t less_or_greater = zeros((bytes & ~EACH(0x02)) ^ EACH('<')); /* < and > */
+
+    return (((controls | beyond) & EACH(0x80)) | and_or_quote | less_or_greater |
+            zeros(bytes ^ EACH('"'))) == 0;
 }
 
 /* Whole runs at a time: most of a text needs nothing. */
