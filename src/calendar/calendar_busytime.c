@@ -49,6 +49,7 @@ struct gathering {
     size_t calendar_count, calendar_cap;
     struct calendar_detail *events;
     size_t event_count;
+    const struct calendar_week *week;
 };
 
 /* Of several, at once. */
@@ -289,6 +290,35 @@ static void add_unavailable(struct some *some, struct gathering *g, struct arena
         add(some, g, rows[i]);
 }
 
+/* Mostly nobody wrote any: then it is that of another in the same zone. NULL: of none. */
+static const struct calendar_week *same_week(const struct some *some, const struct gathering *g)
+{
+    for (size_t i = 0; g->account.availability.len == 0 && i < some->accounts.count; i++) {
+        const struct store_calendar_account *other = &some->of[i].account;
+
+        if (some->of[i].week != NULL && other->availability.len == 0 &&
+            slice_eq(other->zone, g->account.zone))
+            return some->of[i].week;
+    }
+    return NULL;
+}
+
+/* Zones and objects of what somebody wrote may be large: they go before the next one's are read. */
+static const struct calendar_week *week_of(const struct some *some, const struct gathering *g)
+{
+    const struct calendar_week *same = same_week(some, g);
+    if (same != NULL)
+        return same;
+    struct arena *arena = arena_new("working hours", GIB);
+    struct calendar_week *week = arena_one(some->arena, struct calendar_week);
+
+    calendar_week(arena, g->account.availability, calendar_zones(some->calendar),
+                  calendar_zone(some->calendar, arena, SLICE(""), g->account.zone),
+                  some->ask->from_s, week);
+    arena_free(&arena);
+    return week;
+}
+
 /* --- several at once --- */
 
 /* The one that this account has already, or the next. */
@@ -325,6 +355,8 @@ static void finish(struct some *some, struct gathering *g)
         add_unavailable(some, g, arena);
         arena_free(&arena);
     }
+    if (g->st == ST_OK && g->rights.all && some->ask->weeks)
+        g->week = week_of(some, g);
     if (g->st == ST_OK)
         merge(some, g);
 }
@@ -382,7 +414,8 @@ static struct calendar_busytime_found found_of(const struct gathering *g)
 {
     if (g->st != ST_OK)
         return (struct calendar_busytime_found){.st = g->st};
-    return (struct calendar_busytime_found){ST_OK, g->rows, g->count, g->events, g->event_count};
+    return (struct calendar_busytime_found){ST_OK,     g->rows,        g->count,
+                                            g->events, g->event_count, g->week};
 }
 
 /* Those from first on that fit into one; returns where to go on. */
@@ -462,6 +495,17 @@ static void *find_half(void *arg)
     return NULL;
 }
 
+static const struct calendar_week *copy_week(struct arena *arena, const struct calendar_week *week)
+{
+    struct calendar_week *copy = NULL;
+
+    if (week != NULL) {
+        copy = arena_one(arena, struct calendar_week);
+        *copy = *week;
+    }
+    return copy;
+}
+
 static void copy_half(struct arena *arena, const struct half *half)
 {
     for (size_t i = 0; i < half->ask.count; i++) {
@@ -472,6 +516,7 @@ static void copy_half(struct arena *arena, const struct half *half)
             continue;
         found->rows = arena_many(arena, struct calendar_busy_row, found->count);
         memcpy(found->rows, rows, found->count * sizeof(*rows));
+        found->week = copy_week(arena, found->week);
     }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "calendar/calendar.h"
 #include "calendar/calendar_busy.h"
+#include "calendar/calendar_hours.h"
 #include "calendar/calendar_rights.h"
 
 struct calendar_detail;
@@ -31,6 +32,7 @@ struct calendar_busytime_many {
     int64_t calendar_id;
     struct slice but_uid;
     size_t detail_bytes_max; /* of the events of all, about; 0: nobody asks for them */
+    bool weeks;              /* are wanted too, those that from_s is in */
 };
 struct calendar_busytime_found {
     enum st st; /* as calendar_busytime() returns it, of this one alone */
@@ -39,6 +41,7 @@ struct calendar_busytime_found {
     /* calendar_detail.h. NULL: who asks may read no calendar of his, or there is too much of it. */
     struct calendar_detail *events;
     size_t event_count;
+    const struct calendar_week *week; /* NULL: not wanted, or only some calendars may be known of */
 };
 void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
                             const struct calendar_busytime_many *ask,

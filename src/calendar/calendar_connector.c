@@ -115,6 +115,7 @@ static void finish_good(struct calendar_connector_lookup *lookup, struct seat *s
                                                       .count = said->count,
                                                       .events = said->events,
                                                       .event_count = said->event_count,
+                                                      .week = said->week,
                                                       .from_s = lookup->ask.from_s,
                                                       .until_s = lookup->ask.until_s,
                                                       .source = said->source,
@@ -136,6 +137,7 @@ static void finish_rest(struct calendar_connector_lookup *lookup, struct seat *s
 
     seat->answer = (struct calendar_connector_answer){.rows = rest->rows,
                                                       .count = rest->count,
+                                                      .week = rest->week,
                                                       .from_s = rest->from_s,
                                                       .until_s = rest->until_s,
                                                       .age_ms = rest->age_ms,
@@ -265,7 +267,8 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
                                                .until_s = lookup->ask.until_s,
                                                .but_uid = lookup->ask.but_uid,
                                                .detail_bytes_max =
-                                                   lookup->ask.details ? DETAIL_BYTES_MAX : 0};
+                                                   lookup->ask.details ? DETAIL_BYTES_MAX : 0,
+                                               .weeks = lookup->ask.week};
     struct calendar_busytime_found *found =
         arena_many(lookup->arena, struct calendar_busytime_found, here->count);
 
@@ -278,6 +281,7 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
         said->count = found[i].count;
         said->events = found[i].events;
         said->event_count = found[i].event_count;
+        said->week = found[i].week;
         said->denied = st == ST_DENIED;
         if (st != ST_OK && st != ST_DENIED) {
             said->answer = CALENDAR_HEDGE_BAD;

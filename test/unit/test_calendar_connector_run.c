@@ -174,7 +174,8 @@ static void many_are_found_as_each_alone(struct t_store *t)
                                                 .owners = owners,
                                                 .count = PEOPLE,
                                                 .from_s = one.from_s,
-                                                .until_s = one.until_s};
+                                                .until_s = one.until_s,
+                                                .weeks = true};
 
     calendar_busytime_many(b.calendar, t->arena, &many, found);
     for (size_t i = 0; i < PEOPLE; i++) {
@@ -185,6 +186,7 @@ static void many_are_found_as_each_alone(struct t_store *t)
         assert_int_equal(calendar_busytime(b.calendar, t->arena, &alone, &rows, &count),
                          found[i].st);
         assert_int_equal(found[i].st, i == 7 ? ST_DENIED : ST_OK);
+        assert_true((found[i].week == NULL) == (i == 7));
         assert_int_equal(found[i].count, i == 7 ? 0 : i == 3 || i == 9 ? 2 : 1);
         assert_int_equal(count, found[i].count);
         for (size_t k = 0; k < count; k++) {
