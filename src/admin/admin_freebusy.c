@@ -13,6 +13,7 @@
 #define ATTENDEES_MAX 1000
 #define SUPPOSED_MAX 64
 #define WINDOW_MAX_S (366 * INT64_C(86400))
+#define UNTIL_MAX_S INT64_C(253402300800) /* 10000-01-01 */
 #define FIND_MAX 20
 #define FIND_USUAL 5
 #define FIND_STEP_S 1800
@@ -76,9 +77,10 @@ static enum st read_window(struct looking *l)
         st = admin_arg_u64(l->call, "until_s", &until_s);
     if (st != ST_OK)
         return st;
-    if (from_s >= until_s || until_s - from_s > WINDOW_MAX_S)
+    if (from_s >= until_s || until_s - from_s > WINDOW_MAX_S || until_s > UNTIL_MAX_S)
         return admin_refuse(l->call, ST_INVALID,
-                            "until_s must be behind from_s, and not more than 366 days");
+                            "until_s must be behind from_s, not more than 366 days, and before "
+                            "the year 10000");
     l->ask.from_s = (int64_t)from_s;
     l->ask.until_s = (int64_t)until_s;
     return ST_OK;

@@ -50,8 +50,8 @@ struct auth_sasl {
 const char *auth_why_name(enum auth_why why)
 {
     static const char *const names[] = {
-        "none",    "password", "nobody",    "disabled",  "throttled",
-        "authzid", "binding",  "malformed", "directory",
+        "none",    "password",  "nobody",    "disabled", "throttled", "authzid",
+        "binding", "malformed", "directory", "token",    "realm",     "library",
     };
     static_assert(COUNT(names) == AUTH_WHY_MAX, "a word for each");
 
@@ -145,6 +145,7 @@ static enum st st_of(enum auth_why why)
     case AUTH_WHY_MALFORMED:
         return ST_INVALID;
     case AUTH_WHY_DIRECTORY:
+    case AUTH_WHY_LIBRARY:
         return ST_IO;
     case AUTH_WHY_PASSWORD:
     case AUTH_WHY_NOBODY:
@@ -152,6 +153,8 @@ static enum st st_of(enum auth_why why)
     case AUTH_WHY_THROTTLED:
     case AUTH_WHY_AUTHZID:
     case AUTH_WHY_BINDING:
+    case AUTH_WHY_TOKEN:
+    case AUTH_WHY_REALM:
     case AUTH_WHY_MAX:
         break;
     }
@@ -201,6 +204,39 @@ enum st auth_login(const struct auth_options *options, struct slice name, struct
     if (why_r != NULL)
         *why_r = why;
     return st_of(why);
+}
+
+/* ---- whom GSSAPI vouches for ---- */
+
+bool auth_vouched_throttled(const struct auth_options *options)
+{
+    return !throttle_ok(options, SLICE(""));
+}
+
+void auth_vouched_failed(const struct auth_options *options)
+{
+    if (options->throttle != NULL)
+        auth_throttle_fail(options->throttle, options->address, SLICE(""), options->now_ms);
+}
+
+/* Failures of passwords under the name are not asked about: a ticket cannot be guessed. */
+enum st auth_vouched(const struct auth_options *options, struct slice name,
+                     struct auth_person *person, enum auth_why *why_r)
+{
+    AUTO(buf) struct buf prepared = BUF(AUTH_NAME_BYTES_MAX);
+    enum st st = ST_NOT_FOUND;
+
+    *person = (struct auth_person){0};
+    if (auth_saslprep(name, false, &prepared) == ST_OK)
+        st = options->lookup(options->arg, buf_slice(&prepared), person);
+    *why_r = st == ST_NOT_FOUND                                          ? AUTH_WHY_NOBODY
+             : st != ST_OK                                               ? AUTH_WHY_DIRECTORY
+             : !slice_ieq(slice_str(person->name), buf_slice(&prepared)) ? AUTH_WHY_NOBODY
+             : person->disabled                                          ? AUTH_WHY_DISABLED
+                                                                         : AUTH_WHY_NONE;
+    if (*why_r == AUTH_WHY_NOBODY || *why_r == AUTH_WHY_DISABLED)
+        auth_vouched_failed(options);
+    return st_of(*why_r);
 }
 
 /* ---- what libgsasl asks ---- */

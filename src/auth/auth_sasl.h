@@ -51,6 +51,9 @@ enum auth_why {
     AUTH_WHY_BINDING, /* SCRAM without the channel binding that was offered: a man in the middle? */
     AUTH_WHY_MALFORMED, /* also: given up, too long, PLAIN where it is not allowed */
     AUTH_WHY_DIRECTORY, /* the look-up failed */
+    AUTH_WHY_TOKEN,     /* GSSAPI refused it: expired, of another service, shown before ... */
+    AUTH_WHY_REALM,     /* GSSAPI knows who it is, but that is somebody of another realm */
+    AUTH_WHY_LIBRARY,   /* GSSAPI lacks something here, such as a keytab */
     AUTH_WHY_MAX,
 };
 /* "password", "nobody" and so on. */
@@ -88,6 +91,16 @@ enum auth_why auth_sasl_why(const struct auth_sasl *sasl);
 MUST_USE enum st auth_login(const struct auth_options *options, struct slice name,
                             struct slice password, struct auth_person *person,
                             enum auth_why *why_r);
+
+/* Somebody whom GSSAPI vouches for, in three calls. Too many failures at this address? */
+bool auth_vouched_throttled(const struct auth_options *options);
+/* The exchange failed, AUTH_WHY_TOKEN or the like: counts it for the address. */
+void auth_vouched_failed(const struct auth_options *options);
+/* It succeeded: fills *person. The name must be that of the document, no other name of the person:
+ * what somebody's aliases are nobody asks who gives out names in a realm. ST_OK, ST_DENIED, ST_IO.
+ */
+MUST_USE enum st auth_vouched(const struct auth_options *options, struct slice name,
+                              struct auth_person *person, enum auth_why *why_r);
 
 /* SASLprep (RFC 4013), appended. stored: the result is kept (unassigned code points refused).
  * ST_INVALID: not UTF-8, holds a NUL, prohibited, or nothing is left of it. */

@@ -110,3 +110,8 @@ void calendar_board_put(struct calendar_board *board, struct calendar_said *said
     if (waited_for) /* the board has the reference of the question that says it */
         pthread_cond_signal(&board->heard);
 }
+
+bool calendar_board_heard(struct calendar_board *board, size_t bytes)
+{
+    return atomic_fetch_add(&board->heard_bytes, bytes) + bytes <= CALENDAR_HEARD_BYTES_MAX;
+}

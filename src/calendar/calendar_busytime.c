@@ -472,7 +472,11 @@ static void find(struct calendar *calendar, struct arena *arena,
                                                     .until_s = ask->until_s,
                                                     .but_uid = ask->but_uid,
                                                     .bytes_max = ask->detail_bytes_max};
-    enum st st = ask->count > 0 ? store_read(calendar_store(calendar), gather_all, &many) : ST_OK;
+    struct store *store = calendar_store(calendar);
+    enum st st = ST_OK;
+    if (ask->count > 0)
+        st = ask->patience_ms > 0 ? store_read_within(store, gather_all, &many, ask->patience_ms)
+                                  : store_read(store, gather_all, &many);
     arena_free(&many.some.scratch);
     for (size_t i = 0; st != ST_OK && i < ask->count; i++)
         found[i] = (struct calendar_busytime_found){.st = st};

@@ -33,6 +33,7 @@ struct calendar_busytime_many {
     struct slice but_uid;
     size_t detail_bytes_max; /* of the events of all, about; 0: nobody asks for them */
     bool weeks;              /* are wanted too, those that from_s is in */
+    uint64_t patience_ms;    /* with a store that is away; 0: as long as others who read */
 };
 struct calendar_busytime_found {
     enum st st; /* as calendar_busytime() returns it, of this one alone */

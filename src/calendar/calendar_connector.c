@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOKUP_BYTES_MAX GIB
+#define LOOKUP_BYTES_MAX (2 * GIB)
 #define DETAIL_BYTES_MAX (128 * MIB) /* of it */
 #define TOGETHER_MAX 100             /* attendees in one question; Exchange takes no more */
 
@@ -156,6 +156,15 @@ static bool is_better(const struct calendar_said *a, const struct calendar_said 
         &(struct calendar_hedge_rest){b->age_ms, b->from_s, b->until_s});
 }
 
+/* Everybody says so: what was known of him is of nobody any more. */
+static void finish_unknown(struct calendar_connector_lookup *lookup, struct seat *seat)
+{
+    calendar_known_drop(lookup->connector->known,
+                        known_key(lookup, (size_t)(seat - lookup->seats)));
+    finish(lookup, seat, CALENDAR_CONNECTOR_NOT_FOUND,
+           seat->failed[0] != '\0' ? seat->failed : seat->plan.why);
+}
+
 /* Nobody answered of all: a part, or what is known, here or where it was asked. */
 static void finish_over(struct calendar_connector_lookup *lookup, struct seat *seat)
 {
@@ -181,8 +190,6 @@ static void finish_over(struct calendar_connector_lookup *lookup, struct seat *s
                                                           .age_ms = known.age_ms,
                                                           .source = "this server's memory"};
         finish(lookup, seat, CALENDAR_CONNECTOR_KNOWN, why);
-    } else if (seat->unknown > 0 && seat->unknown == seat->plan.step_count) {
-        finish(lookup, seat, CALENDAR_CONNECTOR_NOT_FOUND, why);
     } else {
         finish(lookup, seat, CALENDAR_CONNECTOR_NO_DATA, why);
     }
@@ -258,6 +265,16 @@ static void note_here(struct calendar_connector_lookup *lookup, struct here *her
     here->said[here->count++] = say(lookup, number, step, CALENDAR_HEDGE_GOOD, "");
 }
 
+/* Half of the time that is left: others, who may have a copy or are asked about somebody else, are
+ * heard in the other half. */
+static uint64_t store_patience_ms(const struct calendar_connector_lookup *lookup)
+{
+    const uint64_t now_ms = sys_mono_ms();
+    const uint64_t deadline_ms = lookup->ask.deadline_ms;
+
+    return deadline_ms > now_ms + 2 ? (deadline_ms - now_ms) / 2 : 1;
+}
+
 static void ask_here(struct calendar_connector_lookup *lookup, const struct here *here)
 {
     const struct calendar_busytime_many ask = {.who = lookup->ask.who,
@@ -268,7 +285,8 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
                                                .but_uid = lookup->ask.but_uid,
                                                .detail_bytes_max =
                                                    lookup->ask.details ? DETAIL_BYTES_MAX : 0,
-                                               .weeks = lookup->ask.week};
+                                               .weeks = lookup->ask.week,
+                                               .patience_ms = store_patience_ms(lookup)};
     struct calendar_busytime_found *found =
         arena_many(lookup->arena, struct calendar_busytime_found, here->count);
 
@@ -375,6 +393,8 @@ static void attend(struct calendar_connector_lookup *lookup, struct asks *asks, 
             ask_step(lookup, asks, number, act.step);
         else if (act.act == CALENDAR_HEDGE_WON && seat->good != NULL)
             finish_good(lookup, seat, act.step);
+        else if (seat->unknown > 0 && seat->unknown == seat->plan.step_count)
+            finish_unknown(lookup, seat);
         else
             finish_over(lookup, seat);
     }

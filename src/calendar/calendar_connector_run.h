@@ -10,8 +10,11 @@
 #include "cluster/cluster.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define CALENDAR_SOURCE_HERE "this server"
+/* Of all that others answer to a look-up: nobody may fill the memory by a question. */
+#define CALENDAR_HEARD_BYTES_MAX (64 * MIB)
 
 struct calendar_connector {
     struct calendar *calendar;
@@ -71,6 +74,7 @@ struct calendar_board {
     size_t refs;                               /* lock */
     const struct calendar_said *first, **last; /* lock; what nobody took yet */
     struct calendar_question *questions;       /* of the asking thread */
+    atomic_size_t heard_bytes;                 /* of other servers' and systems' answers */
 };
 
 /* With one reference, the asking thread's; the arena becomes the board's. */
@@ -79,6 +83,8 @@ struct calendar_board *calendar_board_new(struct calendar_connector *connector,
 void calendar_board_unref(struct calendar_board **board); /* sets *board to NULL */
 /* Appended; any thread. */
 void calendar_board_put(struct calendar_board *board, struct calendar_said *said);
+/* So many bytes of answers came; false: more than there may be. Any thread. */
+bool calendar_board_heard(struct calendar_board *board, size_t bytes);
 /* What was heard since, in its order; waits until until_ms of sys_mono_ms() where it is nothing. */
 const struct calendar_said *calendar_board_take(struct calendar_board *board, uint64_t until_ms);
 

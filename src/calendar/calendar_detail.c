@@ -205,6 +205,8 @@ static void finish(struct looking *l, struct seat *seat)
 {
     struct calendar_detail_person *person = seat->person;
 
+    l->ask->bytes += person->row_count * DETAIL_BYTES; /* what may be left of the rows */
+    seat->too_big |= l->ask->bytes > l->ask->bytes_max;
     if (!seat->too_big)
         calendar_detail_rest(l->ask->arena, person->rows, person->row_count, &person->details,
                              &person->count);

@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARENA_BYTES_MAX (512 * MIB)
+#define ROOM_OF_BYTE 8 /* for what is read of an answer */
+#define ARENA_BYTES_MAX (ROOM_OF_BYTE * CALENDAR_HEARD_BYTES_MAX + 64 * MIB)
+#define TOO_MUCH "the answers are too long together"
 #define WHY_BYTES_MAX 1000
 #define DOWN_MS 500
 
@@ -69,10 +71,15 @@ static void ask_far(struct calendar_question *question)
                                          .deadline_ms = ask->deadline_ms,
                                          .bytes_max = CALENDAR_FAR_BYTES_MAX};
 
+    if (!calendar_board_heard(question->board, 0)) {
+        put_rest(question, CALENDAR_HEDGE_BAD, TOO_MUCH);
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         addresses[i] = question->seats[i].address;
     calendar_far_ask(question->board->connector->calendar, question->arena, &far, answers);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        (void)calendar_board_heard(question->board, answers[i].count * sizeof(*answers[i].rows));
         put(question, i,
             &(struct calendar_said){.answer = answers[i].answer,
                                     .rows = answers[i].rows,
@@ -82,6 +89,7 @@ static void ask_far(struct calendar_question *question)
                                     .from_s = answers[i].from_s,
                                     .until_s = answers[i].until_s,
                                     .why = answers[i].why});
+    }
 }
 
 /* --- another server --- */
@@ -167,8 +175,12 @@ static enum st take_answer(void *ctx, struct slice bytes)
 {
     struct calendar_question *question = ctx;
     struct calendar_relay_answer answer;
-    const enum st st = calendar_relay_answer_read(question->arena, bytes, question->count, &answer);
 
+    if (!calendar_board_heard(question->board, bytes.len)) {
+        put_rest(question, CALENDAR_HEDGE_BAD, TOO_MUCH);
+        return ST_TOO_BIG;
+    }
+    const enum st st = calendar_relay_answer_read(question->arena, bytes, question->count, &answer);
     if (st != ST_OK || question->seats[answer.attendee].told)
         return ST_INVALID;
     const struct calendar_said said = said_of(question, &answer);

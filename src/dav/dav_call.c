@@ -230,17 +230,15 @@ void dav_call_begin(void *ctx, struct http_request *request)
         return;
     if (call->method->body == DAV_BODY_DATA)
         call->body.bytes_max = conf_get()->calendar_object_bytes_max;
-    http_request_body_max(request, UINT64_MAX); /* upload() looks */
+    http_request_body_max(request, UINT64_MAX); /* http_request_gather() looks */
 }
 
 void dav_call_upload(void *ctx, struct http_request *request, struct slice bytes)
 {
     struct dav_call *call = http_request_mine(request);
 
-    buf_put(&call->body, bytes);
-    if (!call->body.over)
+    if (http_request_gather(request, bytes, &call->body))
         return;
-    http_request_body_max(request, 0); /* a little of the rest is still read */
     if (call->method->body == DAV_BODY_DATA)
         dav_refuse(call, 403, XML_CALDAV, "max-resource-size", "The object is too long");
     else

@@ -92,11 +92,13 @@ static enum log_id event_of(enum auth_why why)
                                        : EV_AUTH_FAILED;
 }
 
-void directory_auth_log_at(const char *address, bool tls, struct slice name, enum auth_why why)
+void directory_auth_log_at(const struct directory_auth_at *at, struct slice name, enum auth_why why)
 {
-    log_event(event_of(why), 0, LOG_C("proto", "http"), LOG_C("mechanism", "Basic"),
-              LOG_S("name", name), LOG_C("peer", address), LOG_C("tls", tls ? "yes" : "no"),
-              LOG_C("why", auth_why_name(why)));
+    const struct log_field detail = at->detail[0] != '\0' ? LOG_C("detail", at->detail) : LOG_NONE;
+
+    log_event(event_of(why), 0, LOG_C("proto", "http"), LOG_C("mechanism", at->mechanism),
+              LOG_S("name", name), LOG_C("peer", at->address), LOG_C("tls", at->tls ? "yes" : "no"),
+              LOG_C("why", auth_why_name(why)), detail);
 }
 
 bool directory_auth_admits(const struct directory_person *person)

@@ -33,4 +33,11 @@ bool directory_auth_admits(const struct directory_person *person);
 void directory_auth_log(struct conn *conn, const char *proto, struct slice mechanism,
                         struct slice name, enum auth_why why);
 /* The same for such a peer, HTTP's. */
-void directory_auth_log_at(const char *address, bool tls, struct slice name, enum auth_why why);
+struct directory_auth_at {
+    const char *address;
+    bool tls;
+    const char *mechanism; /* "Basic", "Negotiate" ... */
+    const char *detail;    /* what a library says of it; "": nothing */
+};
+void directory_auth_log_at(const struct directory_auth_at *at, struct slice name,
+                           enum auth_why why);

@@ -143,18 +143,6 @@ static void reply(struct ews_call *call)
 
 /* --- the header is in --- */
 
-/* "user1 user2": log-ins of other organisations. */
-static bool is_foreign(const char *name)
-{
-    struct slice rest = slice_str(conf_get()->ews_foreign_users);
-    struct slice part;
-
-    while (slice_split(&rest, ' ', &part))
-        if (slice_ieq(part, slice_str(name)))
-            return true;
-    return false;
-}
-
 static bool log_in(struct ews_call *call)
 {
     struct http_login login;
@@ -164,7 +152,7 @@ static bool log_in(struct ews_call *call)
         return false;
     }
     call->me = login.person;
-    call->foreign = is_foreign(call->me->name);
+    call->foreign = http_login_is_foreign(call->me->name);
     calendar_who_init(call->directory, call->arena, call->me, &call->who);
     return true;
 }
@@ -201,17 +189,15 @@ void ews_call_begin(void *ctx, struct http_request *request)
         http_reply_header(request, "Allow", "GET, HEAD, POST");
         refuse(call, 405, "Only POST means something here");
     }
-    http_request_body_max(request, UINT64_MAX); /* upload() looks */
+    http_request_body_max(request, UINT64_MAX); /* http_request_gather() looks */
 }
 
 void ews_call_upload(void *ctx, struct http_request *request, struct slice bytes)
 {
     struct ews_call *call = http_request_mine(request);
 
-    buf_put(&call->body, bytes);
-    if (!call->body.over)
+    if (http_request_gather(request, bytes, &call->body))
         return;
-    http_request_body_max(request, 0); /* a little of the rest is still read */
     ews_fail(call, "ErrorRequestStreamTooBig", "The request is too long");
     reply(call);
 }

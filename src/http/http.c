@@ -7,6 +7,7 @@
 #include "log/log.h"
 #include "sys/sys_hash.h"
 #include "sys/sys_time.h"
+#include "sys/sys_tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -57,10 +58,18 @@ struct http {
     atomic_uint under_way; /* requests */
 };
 
+/* What lasts as long as a connection. */
+struct kept {
+    bool seen; /* a request of it */
+    void *mine;
+    void (*release)(void *mine);
+};
+
 struct http_request {
     struct socket_served *socket;
     const struct http_service *service; /* that answers it */
     struct MHD_Connection *connection;
+    struct kept *kept;
     const char *method;
     const char *path;
     char peer[PEER_BYTES];
@@ -145,9 +154,46 @@ bool http_request_first(const struct http_request *request)
     return request->first;
 }
 
+enum st http_request_end_point(const struct http_request *request, struct buf *out)
+{
+    const union MHD_ConnectionInfo *info =
+        http_request_tls(request)
+            ? MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+            : NULL;
+
+    return info != NULL ? sys_tls_end_point(info->tls_session, out) : ST_NOT_FOUND;
+}
+
+void *http_connection_mine(const struct http_request *request)
+{
+    return request->kept->mine;
+}
+
+static void kept_release(struct kept *kept)
+{
+    if (kept->mine != NULL && kept->release != NULL)
+        kept->release(kept->mine);
+    kept->mine = NULL;
+}
+
+void http_connection_mine_set(struct http_request *request, void *mine, void (*release)(void *mine))
+{
+    kept_release(request->kept);
+    request->kept->mine = mine;
+    request->kept->release = release;
+}
+
 void http_request_body_max(struct http_request *request, uint64_t bytes)
 {
     request->body_bytes_max = bytes;
+}
+
+bool http_request_gather(struct http_request *request, struct slice bytes, struct buf *body)
+{
+    buf_put(body, bytes);
+    if (body->over)
+        http_request_body_max(request, 0);
+    return !body->over;
 }
 
 void http_request_hand(struct http_request *request, const struct http_service *service)
@@ -343,25 +389,21 @@ enum st http_reply_pieces(struct http_request *request, unsigned status, const c
 
 /* --- a request from its header to its end --- */
 
-/* The library keeps for each connection what this leaves in *mine: whether a request was seen. */
+/* The library keeps for each connection what this leaves in *mine. */
 static void on_connection(void *cls, struct MHD_Connection *connection, void **mine,
                           enum MHD_ConnectionNotificationCode how)
 {
-    if (how == MHD_CONNECTION_NOTIFY_STARTED)
-        *mine = mem_new(bool);
-    else
-        mem_free(*mine);
+    if (how == MHD_CONNECTION_NOTIFY_STARTED) {
+        *mine = mem_new(struct kept);
+        return;
+    }
+    kept_release(*mine);
+    mem_free(*mine);
 }
 
-static bool take_first(struct MHD_Connection *connection)
+static struct kept *kept_of(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    bool *seen = info->socket_context;
-    bool first = !*seen;
-
-    *seen = true;
-    return first;
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
 static unsigned hex_of(char c)
@@ -420,7 +462,9 @@ static struct http_request *request_new(struct socket_served *served,
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, unescape_value, NULL);
     request->path = url;
     request->body_bytes_max = served->service.body_bytes_max;
-    request->first = take_first(connection);
+    request->kept = kept_of(connection);
+    request->first = !request->kept->seen;
+    request->kept->seen = true;
     name_peer(request);
     atomic_fetch_add(&served->http->under_way, 1);
     return request;

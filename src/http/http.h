@@ -70,7 +70,19 @@ bool http_request_tls(const struct http_request *request);
 bool http_request_local(const struct http_request *request);
 /* Whether it is its connection's first. */
 bool http_request_first(const struct http_request *request);
+/* Appends what a log-in may bind to this connection (RFC 5929 section 4, tls-server-end-point).
+ * ST_NOT_FOUND: it is without TLS. */
+MUST_USE enum st http_request_end_point(const struct http_request *request, struct buf *out);
+/* What somebody keeps with the connection, from one request to the next; release is called where it
+ * is set anew (NULL: nothing) and at the connection's end. One keeper only: http_login.h. */
+void *http_connection_mine(const struct http_request *request);
+void http_connection_mine_set(struct http_request *request, void *mine,
+                              void (*release)(void *mine));
 void http_request_body_max(struct http_request *request, uint64_t bytes);
+/* From upload, where begin said http_request_body_max(UINT64_MAX): adds the piece to body. False:
+ * it is over body's ceiling; the caller replies, and a little of the rest is still read. */
+MUST_USE bool http_request_gather(struct http_request *request, struct slice bytes,
+                                  struct buf *body);
 /* From begin: another service, which lives as long as the socket is served, has this request from
  * its begin to its done. */
 void http_request_hand(struct http_request *request, const struct http_service *service);

@@ -1,6 +1,5 @@
-/* http_login.h: who asks: Basic log-in (RFC 7617) against the directory, for all services over
- * HTTP.
- */
+/* http_login.h: who asks: log-in by Basic (RFC 7617), and where the settings say so by Negotiate
+ * (RFC 4559) and NTLM, against the directory, for all services over HTTP. */
 #pragma once
 #include "http/http.h"
 
@@ -14,9 +13,12 @@ struct http_login {
     const char *why;                       /* a sentence */
 };
 /* False: nobody; the headers that belong to the reply are set (WWW-Authenticate, Retry-After), the
- * caller replies. A password is taken over TLS, from this machine, or where auth_plain_without_tls.
- * Failures are logged, counted and throttled. */
+ * caller replies. A password or a ticket is taken over TLS, from this machine, or where
+ * auth_plain_without_tls. May set headers of the reply where it is somebody, too. Failures are
+ * logged, counted and throttled. */
 bool http_login(struct http_request *request, const struct directory *directory,
                 struct directory_auth *auth, struct http_login *login_r);
+/* Whether another organisation asks under this person's name (ews_foreign_users): by EWS alone. */
+bool http_login_is_foreign(const char *name);
 /* The header of a 401 for somebody who did not log in. */
 void http_login_challenge(struct http_request *request);

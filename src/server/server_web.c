@@ -11,6 +11,8 @@
 #include "sys/sys_hash.h"
 
 #define HEADER_BYTES_MAX (32 * KIB)
+/* Room for the largest ticket that Windows makes (48,000 bytes, somebody in very many groups). */
+#define HEADER_BYTES_MAX_NEGOTIATE (96 * KIB)
 #define PEM_BYTES_MAX (1 * MIB)
 
 struct server_web {
@@ -23,9 +25,10 @@ struct server_web {
 struct server_web *server_web_new(void)
 {
     const struct conf *conf = conf_get();
-    const struct http_options options = {.header_bytes_max = HEADER_BYTES_MAX,
-                                         .connections_max = (unsigned)conf->http_connections_max,
-                                         .timeout_ms = conf->http_timeout_ms};
+    const struct http_options options = {
+        .header_bytes_max = conf->http_negotiate ? HEADER_BYTES_MAX_NEGOTIATE : HEADER_BYTES_MAX,
+        .connections_max = (unsigned)conf->http_connections_max,
+        .timeout_ms = conf->http_timeout_ms};
     struct server_web *web = mem_new(struct server_web);
 
     web->http = http_new(&options);

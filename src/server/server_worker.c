@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "directory/directory_auth.h"
 #include "health/health.h"
+#include "http/http_negotiate.h"
 #include "imap/imap.h"
 #include "log/log.h"
 #include "log/log_trace.h"
@@ -311,6 +312,7 @@ static enum st start_web(struct worker *worker, const struct server_listeners *l
 {
     const struct server_web_context context = {worker->store, &worker->auth, worker->calendar};
 
+    http_negotiate_check();
     return server_web_listen(worker->web, &context, listeners, why);
 }
 
@@ -410,6 +412,7 @@ static void reload(struct worker *worker)
     router_queue_look(worker->queue, true);
     if (load_tls(worker, &conf, &why) != ST_OK)
         log_event(EV_TLS_REFUSED, 0, LOG_S("why", buf_slice(&why)));
+    http_negotiate_check();
     log_event(EV_CONFIG_RELOADED, 0, LOG_C("file", worker->options->config_path));
 }
 

@@ -685,6 +685,17 @@ static bool binds_safely(const struct sys_tls *tls)
            gnutls_session_ext_master_secret_status(tls->session) != 0;
 }
 
+static enum st put_binding(gnutls_session_t session, gnutls_channel_binding_t type, struct buf *out)
+{
+    gnutls_datum_t data = {NULL, 0};
+
+    if (gnutls_session_channel_binding(session, type, &data) < 0)
+        return ST_NOT_FOUND;
+    enum st st = buf_add(out, (struct slice){(const char *)data.data, data.size});
+    gnutls_free(data.data);
+    return st;
+}
+
 enum st sys_tls_channel_binding(const struct sys_tls *tls, enum sys_tls_binding type,
                                 struct buf *out)
 {
@@ -694,15 +705,15 @@ enum st sys_tls_channel_binding(const struct sys_tls *tls, enum sys_tls_binding 
         [SYS_TLS_UNIQUE] = GNUTLS_CB_TLS_UNIQUE,
     };
     gnutls_protocol_t version = gnutls_protocol_get_version(tls->session);
-    gnutls_datum_t data = {NULL, 0};
 
     if (type == SYS_TLS_UNIQUE && version >= GNUTLS_TLS1_3) /* RFC 8446 appendix C.5: undefined */
         return ST_NOT_FOUND;
     if (type != SYS_TLS_SERVER_END_POINT && !binds_safely(tls))
         return ST_NOT_FOUND;
-    if (gnutls_session_channel_binding(tls->session, types[type], &data) < 0)
-        return ST_NOT_FOUND;
-    enum st st = buf_add(out, (struct slice){(const char *)data.data, data.size});
-    gnutls_free(data.data);
-    return st;
+    return put_binding(tls->session, types[type], out);
+}
+
+enum st sys_tls_end_point(void *session, struct buf *out)
+{
+    return put_binding(session, GNUTLS_CB_TLS_SERVER_END_POINT, out);
 }

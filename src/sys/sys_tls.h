@@ -101,3 +101,6 @@ enum sys_tls_binding {
 /* Appends the channel binding's bytes. ST_NOT_FOUND where this connection has none that is safe. */
 MUST_USE enum st sys_tls_channel_binding(const struct sys_tls *tls, enum sys_tls_binding type,
                                          struct buf *out);
+/* SYS_TLS_SERVER_END_POINT of a session that another library made with GnuTLS (gnutls_session_t).
+ */
+MUST_USE enum st sys_tls_end_point(void *session, struct buf *out);

@@ -300,6 +300,40 @@ def test_everybody_in_one_question_and_no_failure_is_anothers(ready, doors):
     assert rows(answers[2]) == BUSY
 
 
+def test_what_is_no_address_fails_for_itself_alone(ready):
+    c = ready[2]
+    settled(c, A)
+    answers = ask(c, "user@BTEx", "a\rb@BTEx", "..@BTEx", "@BTEx", "a\nATTENDEE:mailto:gina@BTEx", "x" * 1001 + "@BTEx", "alice")
+    assert [x["result"] for x in answers] == ["fresh", *["bad question"] * 5, "fresh"]
+
+
+def test_times_beyond_all_years_are_refused(ready):
+    for start in (253402300800, 2 ** 62):
+        assert ready[0].api("/v1/freebusy", {"attendees": ["alice"], "from_s": start, "until_s": start + 86400})[0] == 400
+
+
+def test_answers_that_would_fill_the_memory_are_cut_off(ready):
+    """A calendar with 43,200 times in 90 days, asked for under a hundred names."""
+    a, b, c = ready
+    if b.api("/v1/account/add", {"name": "lots", "password": servers.PASSWORD})[0] == 200:
+        wait_until(lambda: a.run("directory", "show", "person", "lots", check=False).returncode == 0, 20, "lots everywhere")
+    start = NOON.replace(hour=0)
+    for n in range(20):
+        put_event(b, "lots", f"e{n}", f"DTSTART:{start + datetime.timedelta(minutes=3 * n):%Y%m%dT%H%M%SZ}", "DURATION:PT3M",
+                  "RRULE:FREQ=HOURLY", f"STATUS:{'TENTATIVE' if n % 2 else 'CONFIRMED'}")
+    a.set_conf(freebusy_deadline_ms="60 s")
+    since = len(a.lines)
+    text = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", "METHOD:REQUEST", "BEGIN:VFREEBUSY", "UID:q",
+                        "DTSTAMP:20260101T000000Z", "ORGANIZER:mailto:alice@example.test", f"DTSTART:{start:%Y%m%dT%H%M%SZ}",
+                        f"DTEND:{start + datetime.timedelta(days=90):%Y%m%dT%H%M%SZ}",
+                        *[f"ATTENDEE:mailto:lots+{n}@example.test" for n in range(100)], "END:VFREEBUSY", "END:VCALENDAR", ""])
+    answer = dav(a.port("http"), "POST", "/dav/calendars/alice/outbox/", text, "alice")
+    assert answer.count("<C:recipient>") == 100 and not a.seen("event=worker_died", since)
+    a.set_conf(freebusy_deadline_ms=SETTINGS["freebusy_deadline_ms"])
+    for n in range(20):
+        dav(b.port("http"), "DELETE", f"/dav/calendars/lots/calendar/e{n}.ics", "", "lots")
+
+
 def test_the_command_draws_and_tells(ready):
     c = ready[2]
     day = f"{NOON:%Y-%m-%d}"
@@ -538,6 +572,22 @@ def test_a_plain_file_of_free_busy(ready):
         assert one(ready[2], "nobody@Plain")["result"] in ("not found", "no data")
     finally:
         files.stop()
+
+
+def test_a_store_that_is_away_costs_no_more_than_the_time_there_is():
+    server = servers.Server("postgres", accounts=["alice"], settings={"freebusy_deadline_ms": "2 s"})
+    try:
+        server.start()
+        asked = ["freebusy", "alice", "x@elsewhere.example", "--json", "--dir", str(server.dir)]
+
+        def results():
+            done = subprocess.run([servers.BINARY, *asked], capture_output=True, text=True, timeout=60)
+            return [(x["result"], x["took_ms"] // 10000) for x in json.loads(done.stdout)["attendees"]]
+        assert results() == [("fresh", 0), ("no way", 0)]
+        server.stop_postgres()
+        assert results() == [("no data", 0), ("no way", 0)]
+    finally:
+        server.remove()
 
 
 def test_what_may_not_be_known_any_more_is_forgotten(ready):

@@ -254,6 +254,25 @@ static void what_was_known_is_given_when_the_far_side_is_dead(void **state)
     no_documents();
 }
 
+static void who_is_gone_is_not_known_any_more(void **state)
+{
+    static const struct slice attendee = {"a@far.test", 10};
+    struct calendar *calendar = calendar_begin();
+    uint16_t port;
+    struct router_peer_server *peer =
+        router_peer_start(GOOD_1 "close\naccept\n" STATUS("404 No"), NULL, &port);
+    const struct calendar_connector_ask ask = ask_of(&attendee, 1, PATIENCE_MS);
+
+    document("one", "far.test", 1, port);
+    directory_reload();
+    expect(calendar, &ask, "fresh 10-11/3 document one;");
+    expect(calendar, &ask, "not found;");
+    router_peer_end(&peer);
+    expect(calendar, &ask, "no data;");
+    calendar_free(&calendar);
+    no_documents();
+}
+
 /* --- several attendees --- */
 
 static void nobodys_failure_is_anothers(void **state)
@@ -440,6 +459,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_fails_the_answer_is_the_best_that_there_is),
         cmocka_unit_test(what_was_known_is_given_when_the_far_side_is_dead),
+        cmocka_unit_test(who_is_gone_is_not_known_any_more),
         cmocka_unit_test(nobodys_failure_is_anothers),
         cmocka_unit_test(eight_threads_ask_at_once),
         cmocka_unit_test(a_look_up_that_ends_early_leaves_its_questions_to_themselves),

@@ -170,6 +170,10 @@ static const struct row caldav_rows[] = {
      SCHED(RESP("mailto:a@far.example", "2.0;Success", "<C:calendar-data>x</C:calendar-data>")
                RESP("mailto:b@far.example", "2.0", DATA)),
      "!; g 10-11/3; ", "line 1", 2, 0},
+    {"twice",
+     SCHED(RESP("mailto:a@far.example", "2.0;Success", DATA)
+               RESP("mailto:a@far.example", "3.8;No authority", "")),
+     "g 10-11/3; ", "", 1, 0},
     {"another document", "<html/>", "!; ", "no schedule-response", 1, 0},
     {"entities", "<!DOCTYPE x [<!ENTITY a \"b\">]><x>&a;</x>", "!; ", "", 1, 0},
     {"cut off", "<C:schedule-resp", "!; !; ", "line 1", 2, 0},
