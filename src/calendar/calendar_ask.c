@@ -160,7 +160,7 @@ static void add_unknown(struct arena *arena, struct ical_comp *comp, int64_t fro
     ical_period_write(from_s, until_s, &out);
     ical_param_set(arena,
                    ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(&out))),
-                   "FBTYPE", SLICE(CALENDAR_ASK_UNKNOWN));
+                   "FBTYPE", SLICE(CALENDAR_FREEBUSY_UNKNOWN));
 }
 
 static struct ical_comp *tell(struct arena *arena, const struct calendar_ask *ask,

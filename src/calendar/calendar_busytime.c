@@ -122,7 +122,7 @@ static void note_readable(struct some *some, struct gathering *g,
                                   sizeof(*g->calendars));
     g->calendars[g->calendar_count++] =
         (struct readable){calendar->calendar_id, arena_copy(some->scratch, calendar->zone),
-                          calendar_is_own(some->ask->who, g->owner)};
+                          calendar_is_as_own(some->ask->who, g->owner)};
 }
 
 static enum st note_calendar(void *ctx, size_t number, const struct store_calendar *calendar)

@@ -8,6 +8,7 @@
 #include "calendar/calendar_busytime.h"
 #include "calendar/calendar_connector_run.h"
 #include "calendar/calendar_detail.h"
+#include "calendar/calendar_freebusy.h"
 #include "calendar/calendar_schedule.h"
 #include "conf/conf.h"
 #include "log/log.h"
@@ -87,7 +88,10 @@ static void finish(struct calendar_connector_lookup *lookup, struct seat *seat,
 static struct slice known_key(const struct calendar_connector_lookup *lookup, size_t seat)
 {
     const struct calendar_who *who = lookup->ask.who;
-    const char *name = who->person != NULL ? who->person->name : "";
+    const char *name = who->anonymous        ? "\nanyone"
+                       : who->admin          ? "\nadmin"
+                       : who->person != NULL ? who->person->name
+                                             : "";
     struct slice address = lookup->ask.attendees[seat];
     char *key = arena_text(lookup->arena, address.len + 1 + strlen(name));
 
@@ -149,11 +153,18 @@ static void finish_rest(struct calendar_connector_lookup *lookup, struct seat *s
            fresh ? rest->why : why);
 }
 
+static struct calendar_hedge_rest rest_of(const struct calendar_said *said)
+{
+    return (struct calendar_hedge_rest){
+        said->age_ms,
+        calendar_freebusy_known_s(said->rows, said->count, said->from_s, said->until_s)};
+}
+
 static bool is_better(const struct calendar_said *a, const struct calendar_said *b)
 {
-    return calendar_hedge_is_better(
-        &(struct calendar_hedge_rest){a->age_ms, a->from_s, a->until_s},
-        &(struct calendar_hedge_rest){b->age_ms, b->from_s, b->until_s});
+    const struct calendar_hedge_rest x = rest_of(a), y = rest_of(b);
+
+    return calendar_hedge_is_better(&x, &y);
 }
 
 /* Everybody says so: what was known of him is of nobody any more. */
@@ -176,8 +187,11 @@ static void finish_over(struct calendar_connector_lookup *lookup, struct seat *s
         calendar_known_get(lookup->connector->known, known_key(lookup, number), lookup->ask.from_s,
                            lookup->ask.until_s, sys_mono_ms(), age_max_ms, lookup->arena, &known);
     const struct calendar_said *rest = seat->rest;
-    const struct calendar_said mine = {
-        .age_ms = known.age_ms, .from_s = known.from_s, .until_s = known.until_s};
+    const struct calendar_said mine = {.age_ms = known.age_ms,
+                                       .from_s = known.from_s,
+                                       .until_s = known.until_s,
+                                       .rows = known.rows,
+                                       .count = known.count};
     const char *why = seat->failed[0] != '\0' ? seat->failed : seat->plan.why;
 
     if (rest != NULL && rest->age_ms <= age_max_ms && (!here || !is_better(&mine, rest))) {
@@ -361,9 +375,12 @@ static void ask_step(struct calendar_connector_lookup *lookup, struct asks *asks
     const struct calendar_connector_step *of = &seat->plan.steps[step];
     const struct calendar_connector_if *supposed = if_of(lookup, of);
 
-    if (seat->hedge.asked == 2)
+    const bool rests = seat->plan.hedge[step].rests;
+
+    if (seat->hedge.asked == 2 && !rests)
         count_add(COUNT_FREEBUSY_HEDGED, 1);
-    tell(lookup, number, seat->sources[step], "is asked", of->why);
+    tell(lookup, number, seat->sources[step], "is asked",
+         rests ? "nobody asked it for a minute, and it is the next" : of->why);
     if (supposed != NULL) {
         if (!supposed->hung)
             hear(lookup, say(lookup, number, step, CALENDAR_HEDGE_AWAY, "supposed to be down"));
@@ -472,6 +489,25 @@ static const char *source_name(struct arena *arena, const struct calendar_connec
     return slice_cstr(arena, slice_str(name));
 }
 
+/* What is known of them by now. */
+static void look_at_sources(struct calendar_connector_lookup *lookup, struct seat *seat)
+{
+    struct calendar_usual *usual = lookup->connector->usual;
+    struct calendar_hedge_step *hedge = seat->plan.hedge;
+
+    seat->sources = arena_many(lookup->arena, const char *, seat->plan.step_count + 1);
+    for (size_t i = 0; i < seat->plan.step_count; i++) {
+        seat->sources[i] = source_name(lookup->arena, &seat->plan.steps[i]);
+        if (seat->plan.steps[i].way == CALENDAR_CONNECTOR_HERE)
+            continue;
+        const struct slice source = slice_str(seat->sources[i]);
+        hedge[i].usual_ms = calendar_usual_ms(usual, source);
+        hedge[i].silent_ms = calendar_usual_silent_ms(usual, source, lookup->start_ms);
+        hedge[i].rests = i == 1 && hedge[0].usual_ms > 0 &&
+                         calendar_usual_rests(usual, source, lookup->start_ms);
+    }
+}
+
 static void plan(struct calendar_connector_lookup *lookup, size_t number,
                  const struct health_view *servers)
 {
@@ -507,16 +543,7 @@ static void plan(struct calendar_connector_lookup *lookup, size_t number,
         finish(lookup, seat, ends[seat->plan.end], seat->plan.why);
         return;
     }
-    seat->sources = arena_many(lookup->arena, const char *, seat->plan.step_count + 1);
-    for (size_t i = 0; i < seat->plan.step_count; i++) {
-        seat->sources[i] = source_name(lookup->arena, &seat->plan.steps[i]);
-        if (seat->plan.steps[i].way == CALENDAR_CONNECTOR_HERE)
-            continue;
-        const struct slice source = slice_str(seat->sources[i]);
-        seat->plan.hedge[i].usual_ms = calendar_usual_ms(lookup->connector->usual, source);
-        seat->plan.hedge[i].silent_ms =
-            calendar_usual_silent_ms(lookup->connector->usual, source, lookup->start_ms);
-    }
+    look_at_sources(lookup, seat);
     calendar_hedge_begin(&seat->hedge, seat->plan.hedge, seat->plan.step_count, lookup->start_ms,
                          ask->deadline_ms);
 }
@@ -544,10 +571,13 @@ static void copy_ask(struct calendar_connector_lookup *lookup,
     lookup->ask.but_uid = arena_copy(arena, ask->but_uid);
     if (ask->who == NULL)
         lookup->ask.who = &lookup->outsider;
+    lookup->ask.from_foreign |= lookup->ask.who->anonymous;
     if (ask->deadline_ms == 0)
         lookup->ask.deadline_ms = lookup->start_ms + conf_get()->freebusy_deadline_ms;
     lookup->board->ask = lookup->ask;
     lookup->board->ask.who = NULL;
+    lookup->board->asks.anonymous = lookup->ask.who->anonymous;
+    lookup->board->asks.admin = lookup->ask.who->admin;
     lookup->board->ask.tell = NULL;
     lookup->board->who = slice_cstr(
         arena, slice_str(lookup->ask.who->person != NULL ? lookup->ask.who->person->name : ""));

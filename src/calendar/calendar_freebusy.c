@@ -16,6 +16,7 @@ static const struct slice fbtypes[STORE_BUSY_KIND_MAX] = {
     [STORE_BUSY_TENTATIVE] = {"BUSY-TENTATIVE", 14},
     [STORE_BUSY_BUSY] = {"BUSY", 4},
     [STORE_BUSY_UNAVAILABLE] = {"BUSY-UNAVAILABLE", 16},
+    [STORE_BUSY_UNKNOWN] = {CALENDAR_FREEBUSY_UNKNOWN, sizeof(CALENDAR_FREEBUSY_UNKNOWN) - 1},
 };
 
 /* Where a row begins or ends. */
@@ -123,6 +124,38 @@ struct calendar_busy_row *calendar_freebusy_merge(struct arena *arena,
     }
     *count_r = made;
     return merged;
+}
+
+int64_t calendar_freebusy_known_s(const struct calendar_busy_row *rows, size_t count,
+                                  int64_t from_s, int64_t until_s)
+{
+    int64_t known_s = until_s > from_s ? until_s - from_s : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const int64_t start_s = rows[i].start_s > from_s ? rows[i].start_s : from_s;
+        const int64_t end_s = rows[i].end_s < until_s ? rows[i].end_s : until_s;
+
+        if (rows[i].kind == STORE_BUSY_UNKNOWN && start_s < end_s)
+            known_s -= end_s - start_s;
+    }
+    return known_s;
+}
+
+void calendar_freebusy_trim(struct calendar_busy_row **rows, size_t *count, int64_t *from_s,
+                            int64_t *until_s)
+{
+    if (*count > 0 && (*rows)[0].kind == STORE_BUSY_UNKNOWN && (*rows)[0].start_s <= *from_s) {
+        *from_s = (*rows)[0].end_s;
+        ++*rows;
+        --*count;
+    }
+    if (*count == 0)
+        return;
+    const struct calendar_busy_row *last = &(*rows)[*count - 1];
+    if (last->kind == STORE_BUSY_UNKNOWN && last->end_s >= *until_s) {
+        *until_s = last->start_s;
+        --*count;
+    }
 }
 
 static void add_time(struct arena *arena, struct ical_comp *comp, enum ical_prop_id id,

@@ -103,8 +103,8 @@ static enum st answer(struct calendar_connector *connector, struct cluster_asked
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     const struct directory_person *person =
         question->who.len > 0 ? directory_login(directory, question->who) : NULL;
-    struct calendar_who who = {0};
-    const struct calendar_connector_ask ask = {.who = person != NULL ? &who : NULL,
+    struct calendar_who who = {.anonymous = question->anonymous, .admin = question->admin};
+    const struct calendar_connector_ask ask = {.who = &who,
                                                .asker = question->asker,
                                                .attendees = question->attendees,
                                                .count = question->attendee_count,

@@ -147,6 +147,8 @@ static void take_group(struct asking *asking, size_t at, struct calendar_connect
         }
         asking->group_rows += answer->count;
         for (size_t k = 0; k < answer->count; k++) {
+            if (answer->rows[k].kind == STORE_BUSY_UNKNOWN)
+                continue;
             if (count == cap)
                 rows = arena_grow(asking->call->arena, rows, count, &cap, sizeof(*rows));
             rows[count++] = answer->rows[k];

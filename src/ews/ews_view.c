@@ -10,9 +10,12 @@ static const struct {
     const char *name;
     char digit;
 } kinds[STORE_BUSY_KIND_MAX] = {
-    [STORE_BUSY_FREE] = {"Free", '0'},           [STORE_BUSY_ELSEWHERE] = {"WorkingElsewhere", '0'},
-    [STORE_BUSY_TENTATIVE] = {"Tentative", '1'}, [STORE_BUSY_BUSY] = {"Busy", '2'},
+    [STORE_BUSY_FREE] = {"Free", '0'},
+    [STORE_BUSY_ELSEWHERE] = {"WorkingElsewhere", '0'},
+    [STORE_BUSY_TENTATIVE] = {"Tentative", '1'},
+    [STORE_BUSY_BUSY] = {"Busy", '2'},
     [STORE_BUSY_UNAVAILABLE] = {"OOF", '3'},
+    [STORE_BUSY_UNKNOWN] = {"NoData", EWS_DIGIT_NO_DATA},
 };
 
 const char *ews_busy_name(enum store_busy_kind kind)

@@ -20,9 +20,9 @@ def at(user):
     return f"{user}@{DOMAIN}"
 
 
-def says(server, user, step, path="/EWS/Exchange.asmx", **more):
+def says(server, user, step, path="/EWS/Exchange.asmx", kind="https", **more):
     """What python3-exchangelib makes of it; a server's error is told as such."""
-    url = f"https://127.0.0.1:{server.port('https')}{path}"
+    url = f"{kind}://127.0.0.1:{server.port(kind)}{path}"
     done = subprocess.run([sys.executable, str(SAYS), url, user, PASSWORD, step, json.dumps(more)], capture_output=True,
                           text=True, timeout=120, cwd="/")
     assert done.returncode == 0, done.stderr

@@ -124,6 +124,11 @@ static void look_up(struct calendar *calendar, const struct calendar_connector_a
 #define GOOD_2 FB(BUSY("11", "BUSY-TENTATIVE"))
 #define HALF_1 FB(UNTIL("12") BUSY("10", "BUSY"))
 #define QUARTER_2 FB(UNTIL("06") BUSY("05", "BUSY"))
+#define UNKNOWN(hours) "FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:" hours "\\n"
+#define GAPS_1 \
+    FB(UNKNOWN("20261201T080000Z/PT2H,20261201T200000Z/PT1H") BUSY("10", "BUSY") BUSY("12", \
+                                                                                      "BUS" \
+                                                                                      "Y"))
 #define OLD_1 FB("COMMENT;X-POSTHORSE-AGE=PT5M:x\\n" BUSY("10", "BUSY"))
 #define STATUS(s) "request:GET /a HTTP\nS:HTTP/1.1 " s "\nS:Content-Length: 0\nS:\n"
 #define HANG "maybe\nrequest:GET /a HTTP\nhang\n"
@@ -155,6 +160,15 @@ static const struct row {
      "fresh [0-12] 10-11/3 document one;",
      0},
     {"of two parts the longer", {HALF_1, QUARTER_2}, "fresh [0-12] 10-11/3 document one;", 0},
+    {"gaps in the middle are unknown, and they alone",
+     {GAPS_1},
+     "fresh 8-10/5 10-11/3 12-13/3 20-21/5 document one;",
+     0},
+    {"gaps, and the second knows all", {GAPS_1, GOOD_2}, "fresh 11-12/2 document two;", 0},
+    {"of two parts the one with more, gaps left out",
+     {HALF_1, FB(UNKNOWN("20261201T020000Z/PT20H"))},
+     "fresh [0-12] 10-11/3 document one;",
+     0},
     {"a part is better than what was known",
      {OLD_1, QUARTER_2},
      "fresh [0-6] 5-6/3 document two;",
