@@ -40,8 +40,7 @@ struct calendar_connector_lookup {
     struct calendar_connector_ask ask; /* its texts are the board's */
     struct calendar_who outsider;
     uint64_t start_ms;
-    size_t detail_bytes; /* that details took of the arena */
-    uint64_t look_ms;    /* when to look again, without an answer */
+    uint64_t look_ms; /* when to look again, without an answer */
     struct seat *seats;
     const struct seat **over; /* in the order in which they came to an end */
     size_t over_count, given_count;
@@ -259,26 +258,6 @@ static struct calendar_said *say(struct calendar_connector_lookup *lookup, size_
     return said;
 }
 
-/* Without them the times are an answer all the same. */
-static void add_details(struct calendar_connector_lookup *lookup,
-                        const struct directory_person *owner, struct calendar_said *said)
-{
-    const struct calendar_detail_ask ask = {.who = lookup->ask.who,
-                                            .owner = owner,
-                                            .from_s = lookup->ask.from_s,
-                                            .until_s = lookup->ask.until_s,
-                                            .but_uid = lookup->ask.but_uid,
-                                            .bytes_max = DETAIL_BYTES_MAX - lookup->detail_bytes,
-                                            .rows = said->rows,
-                                            .count = said->count};
-    size_t bytes = 0;
-
-    if (calendar_detail(lookup->connector->calendar, lookup->arena, &ask, &said->events,
-                        &said->event_count, &bytes) != ST_OK)
-        said->events = NULL;
-    lookup->detail_bytes += bytes < ask.bytes_max ? bytes : ask.bytes_max;
-}
-
 /* All whose calendars are here, in one transaction. */
 struct here {
     const struct directory_person **owners;
@@ -318,6 +297,8 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
                                                .from_s = lookup->ask.from_s,
                                                .until_s = lookup->ask.until_s,
                                                .but_uid = lookup->ask.but_uid,
+                                               .detail_bytes_max =
+                                                   lookup->ask.details ? DETAIL_BYTES_MAX : 0,
                                                .weeks = lookup->ask.week,
                                                .patience_ms = store_patience_ms(lookup)};
     struct calendar_busytime_found *found =
@@ -330,14 +311,14 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
 
         said->rows = found[i].rows;
         said->count = found[i].count;
+        said->events = found[i].events;
+        said->event_count = found[i].event_count;
         said->week = found[i].week;
         said->denied = st == ST_DENIED;
         if (st != ST_OK && st != ST_DENIED) {
             said->answer = CALENDAR_HEDGE_BAD;
             said->why = st == ST_TOO_BIG ? "there is too much of it" : "the store failed";
         }
-        if (st == ST_OK && lookup->ask.details)
-            add_details(lookup, here->owners[i], said);
         hear(lookup, said);
     }
 }
@@ -640,6 +621,11 @@ calendar_connector_next(struct calendar_connector_lookup *lookup)
 bool calendar_connector_ready(const struct calendar_connector_lookup *lookup)
 {
     return lookup->given_count < lookup->over_count || lookup->over_count == lookup->ask.count;
+}
+
+bool calendar_connector_has(const struct calendar_connector_lookup *lookup, size_t attendee)
+{
+    return lookup->seats[attendee].over;
 }
 
 const struct calendar_connector_answer *

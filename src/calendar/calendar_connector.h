@@ -104,6 +104,8 @@ const struct calendar_connector_answer *
 calendar_connector_next(struct calendar_connector_lookup *lookup);
 /* Whether calendar_connector_next() says something at once. */
 bool calendar_connector_ready(const struct calendar_connector_lookup *lookup);
+/* Whether the attendee's is there. */
+bool calendar_connector_has(const struct calendar_connector_lookup *lookup, size_t attendee);
 /* Waits for one attendee's. */
 const struct calendar_connector_answer *
 calendar_connector_get(struct calendar_connector_lookup *lookup, size_t attendee);

@@ -167,16 +167,22 @@ static void add_time(struct arena *arena, struct ical_comp *comp, enum ical_prop
     (void)ical_prop_add(arena, comp, id, arena_copy(arena, buf_slice(&text)));
 }
 
-/* A property for each: of a list Thunderbird reads the first start and the first end alone. */
+/* A property for each: of a list Thunderbird reads the first start and the first end alone. Those
+ * of a kind have one parameter in common. */
 static void add_period(struct arena *arena, struct ical_comp *comp,
-                       const struct calendar_busy_row *row)
+                       const struct calendar_busy_row *row, struct ical_param **params,
+                       struct buf *text)
 {
-    AUTO(buf) struct buf text = BUF(2 * PERIOD_BYTES);
-
-    ical_period_write(row->start_s, row->end_s, &text);
-    ical_param_set(arena,
-                   ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(&text))),
-                   "FBTYPE", fbtypes[row->kind]);
+    buf_clear(text);
+    ical_period_write(row->start_s, row->end_s, text);
+    struct ical_prop *prop =
+        ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(text)));
+    if (params[row->kind] != NULL) {
+        prop->params = params[row->kind];
+        return;
+    }
+    ical_param_set(arena, prop, "FBTYPE", fbtypes[row->kind]);
+    params[row->kind] = prop->params;
 }
 
 struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calendar_busy_row *rows,
@@ -184,6 +190,8 @@ struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calen
                                          int64_t stamp_s)
 {
     struct ical_comp *comp = ical_comp_new(arena, ICAL_VFREEBUSY);
+    struct ical_param *params[STORE_BUSY_KIND_MAX] = {NULL};
+    AUTO(buf) struct buf text = BUF(2 * PERIOD_BYTES);
     size_t merged_count;
     const struct calendar_busy_row *merged =
         calendar_freebusy_merge(arena, rows, count, from_s, until_s, &merged_count);
@@ -193,7 +201,7 @@ struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calen
     add_time(arena, comp, ICAL_DTEND, until_s);
     for (size_t i = 0; i < merged_count; i++)
         if (merged[i].kind >= STORE_BUSY_TENTATIVE)
-            add_period(arena, comp, &merged[i]);
+            add_period(arena, comp, &merged[i], params, &text);
     return comp;
 }
 

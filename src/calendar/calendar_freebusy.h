@@ -22,7 +22,8 @@ void calendar_freebusy_trim(struct calendar_busy_row **rows, size_t *count, int6
                             int64_t *until_s);
 /* A VFREEBUSY with DTSTAMP, DTSTART, DTEND and a FREEBUSY for each period, in their order, all in
  * UTC; that of UNKNOWN is CALENDAR_FREEBUSY_UNKNOWN. Who works elsewhere is free. UID, ORGANIZER
- * and ATTENDEE are the caller's to add. The times must be of the years 0 to 9999. */
+ * and ATTENDEE are the caller's to add, those of a FREEBUSY are not to be changed. The times must
+ * be of the years 0 to 9999. */
 struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calendar_busy_row *rows,
                                          size_t count, int64_t from_s, int64_t until_s,
                                          int64_t stamp_s);

@@ -138,7 +138,7 @@ static void reply(struct ews_call *call)
         ews_fault_write(&call->out, &call->fault);
         refused(call, call->fault.code, call->fault.why);
     }
-    http_reply(call->request, 200, EWS_XML_TYPE, buf_slice(&call->out));
+    http_reply_take(call->request, 200, EWS_XML_TYPE, &call->out);
 }
 
 /* --- the header is in --- */

@@ -172,7 +172,8 @@ static void write_period(const struct calendar_hours *hours, struct buf *out)
     xml_write_open(out, XML_EWST, "DayOfWeek");
     for (unsigned i = 0; i < COUNT(ews_weekdays); i++)
         if ((hours->days & (1u << i)) != 0) {
-            buf_putf(out, "%s%s", blank, ews_weekdays[(i + 1) % 7]);
+            buf_put(out, slice_str(blank));
+            buf_put(out, slice_str(ews_weekdays[(i + 1) % 7]));
             blank = " ";
         }
     xml_write_close(out, XML_EWST, "DayOfWeek");
