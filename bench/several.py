@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -81,7 +82,12 @@ class Several:
             os.kill(pid, number)
 
     def kill(self, name: str) -> None:
+        """Returns when its processes are dead, their connections with them."""
+        ends = [os.pidfd_open(pid) for pid in tree(self.processes[name].pid)]
         self.signal(name, signal.SIGKILL)
+        for end in ends:
+            select.select([end], [], [])
+            os.close(end)
         self.processes[name].popen.wait()
 
     def roots(self) -> list[int]:

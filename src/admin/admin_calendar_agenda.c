@@ -15,7 +15,8 @@
 #define INSTANCES_MAX 5000
 #define DAY_S ICAL_DAY_S
 
-static const char *const kinds[] = {"free", "elsewhere", "tentative", "busy", "unavailable"};
+static const char *const kinds[] = {"free", "elsewhere",   "tentative",
+                                    "busy", "unavailable", "unknown"};
 static_assert(COUNT(kinds) == STORE_BUSY_KIND_MAX, "a word for each kind");
 
 /* Times that are told are those of clocks in the account's zone, in seconds from 1970 on them. */

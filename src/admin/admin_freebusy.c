@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "calendar/calendar.h"
 #include "calendar/calendar_connector.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_find.h"
 #include "calendar/calendar_hours.h"
 #include "conf/conf.h"
@@ -13,13 +14,15 @@
 #define ATTENDEES_MAX 1000
 #define SUPPOSED_MAX 64
 #define WINDOW_MAX_S (366 * INT64_C(86400))
+#define UNTIL_MAX_S INT64_C(253402300800) /* 10000-01-01 */
 #define FIND_MAX 20
 #define FIND_USUAL 5
 #define FIND_STEP_S 1800
 #define DAY_FROM_S (8 * INT64_C(3600))
 #define DAY_UNTIL_S (18 * INT64_C(3600))
 
-static const char *const kinds[] = {"free", "elsewhere", "tentative", "busy", "unavailable"};
+static const char *const kinds[] = {"free", "elsewhere",   "tentative",
+                                    "busy", "unavailable", "unknown"};
 static_assert(COUNT(kinds) == STORE_BUSY_KIND_MAX, "a word for each kind");
 
 struct looking {
@@ -76,22 +79,27 @@ static enum st read_window(struct looking *l)
         st = admin_arg_u64(l->call, "until_s", &until_s);
     if (st != ST_OK)
         return st;
-    if (from_s >= until_s || until_s - from_s > WINDOW_MAX_S)
+    if (from_s >= until_s || until_s - from_s > WINDOW_MAX_S || until_s > UNTIL_MAX_S)
         return admin_refuse(l->call, ST_INVALID,
-                            "until_s must be behind from_s, and not more than 366 days");
+                            "until_s must be behind from_s, not more than 366 days, and before "
+                            "the year 10000");
     l->ask.from_s = (int64_t)from_s;
     l->ask.until_s = (int64_t)until_s;
     return ST_OK;
 }
 
-/* Who asks; without a name, somebody who sees what all of the organisation do. */
+/* Who asks; without a name, somebody who sees what all of the organisation do, or, of details, an
+ * administrator. */
 static enum st read_who(struct looking *l)
 {
     struct slice name = admin_arg_text(l->call, "as");
     char address[1000];
 
-    if (name.len == 0)
+    if (name.len == 0) {
+        l->who.admin = l->ask.details;
+        l->ask.who = &l->who;
         return ST_OK;
+    }
     const struct directory_person *person = directory_login(l->directory, name);
     if (person == NULL)
         return admin_refuse(l->call, ST_NOT_FOUND, "%.*s: there is no such person",
@@ -187,6 +195,8 @@ static enum st read_ask(struct looking *l)
     if (st == ST_OK)
         st = read_window(l);
     if (st == ST_OK)
+        st = admin_arg_bool(l->call, "details", &l->ask.details);
+    if (st == ST_OK)
         st = read_who(l);
     if (st == ST_OK)
         st = read_supposed(l);
@@ -211,6 +221,34 @@ static json_t *rows_json(const struct calendar_connector_answer *answer)
     return list;
 }
 
+static json_t *event_json(const struct calendar_detail *event)
+{
+    json_t *json =
+        json_pack("{s:I, s:I, s:s, s:b}", "start_s", (json_int_t)event->start_s, "end_s",
+                  (json_int_t)event->end_s, "kind", kinds[event->kind], "told", event->told);
+
+    if (!event->told)
+        return json;
+    json_object_set_new(json, "private", json_boolean(event->private));
+    json_object_set_new(json, "meeting", json_boolean(event->meeting));
+    json_object_set_new(json, "recurring", json_boolean(event->recurring));
+    json_object_set_new(json, "exception", json_boolean(event->exception));
+    if (event->subject.len > 0)
+        json_object_set_new(json, "subject", admin_json_text(event->subject));
+    if (event->place.len > 0)
+        json_object_set_new(json, "place", admin_json_text(event->place));
+    return json;
+}
+
+static json_t *events_json(const struct calendar_connector_answer *answer)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < answer->event_count; i++)
+        json_array_append_new(list, event_json(&answer->events[i]));
+    return list;
+}
+
 static bool has_rows(const struct calendar_connector_answer *answer)
 {
     return answer->result == CALENDAR_CONNECTOR_FRESH || answer->result == CALENDAR_CONNECTOR_KNOWN;
@@ -230,6 +268,8 @@ static json_t *answer_json(const struct looking *l, size_t i)
         json_object_set_new(json, "from_s", json_integer((json_int_t)answer->from_s));
         json_object_set_new(json, "until_s", json_integer((json_int_t)answer->until_s));
     }
+    if (answer->events != NULL)
+        json_object_set_new(json, "events", events_json(answer));
     if (l->steps != NULL)
         json_object_set(json, "steps", l->steps[i]);
     return json;

@@ -88,7 +88,7 @@ enum st buf_addf(struct buf *buf, const char *fmt, ...)
     return st;
 }
 
-void buf_put(struct buf *buf, struct slice src)
+void buf_put_more(struct buf *buf, struct slice src)
 {
     if (!buf->over)
         buf->over = buf_add(buf, src) != ST_OK;

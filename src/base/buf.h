@@ -5,6 +5,8 @@
 #pragma once
 #include "base/base.h"
 
+#include <string.h>
+
 struct buf {
     char *ptr;
     size_t len;
@@ -19,7 +21,7 @@ void buf_init(struct buf *buf, size_t bytes_max);
 void buf_fini(struct buf *buf);
 MUST_USE enum st buf_add(struct buf *buf, struct slice src);
 MUST_USE enum st buf_addf(struct buf *buf, const char *fmt, ...) PRINTF(2, 3);
-void buf_put(struct buf *buf, struct slice src); /* nothing more once buf->over */
+void buf_put_more(struct buf *buf, struct slice src); /* buf_put() where there is no room */
 void buf_putf(struct buf *buf, const char *fmt, ...) PRINTF(2, 3);
 void buf_clear(struct buf *buf);            /* keeps the memory */
 void buf_drop(struct buf *buf, size_t len); /* the first len bytes go */
@@ -30,6 +32,19 @@ char *buf_room(struct buf *buf, size_t len);
 void buf_grew(struct buf *buf, size_t len);
 struct slice buf_slice(const struct buf *buf);
 char *buf_take(struct buf *buf); /* the caller owns the result; buf is empty again */
+
+/* Nothing more once buf->over. Answers are made of this: mostly there is room. */
+static inline void buf_put(struct buf *buf, struct slice src)
+{
+    if (buf->over || src.len >= buf->cap - buf->len || src.len > buf->bytes_max - buf->len) {
+        buf_put_more(buf, src);
+        return;
+    }
+    if (src.len > 0)
+        memcpy(buf->ptr + buf->len, src.ptr, src.len);
+    buf->len += src.len;
+    buf->ptr[buf->len] = '\0';
+}
 
 static inline void buf_cleanup(struct buf *buf)
 {

@@ -28,30 +28,52 @@ static enum st read_utc(const struct ical_comp *comp, enum ical_prop_id id, int6
     return ST_OK;
 }
 
+static unsigned hash_of(struct slice address)
+{
+    unsigned hash = 2166136261u; /* FNV-1a of the letters in one case */
+
+    for (size_t i = 0; i < address.len; i++)
+        hash = (hash ^ ((unsigned char)address.ptr[i] | 0x20u)) * 16777619u;
+    return hash;
+}
+
+/* Of a table whose size is a power of two: the seat of the attendee with that address, or the free
+ * one for it. A seat has an attendee's number and 1 more. */
+static size_t *seat_of(const struct calendar_ask *ask, size_t *seats, size_t seats_max,
+                       struct slice address)
+{
+    size_t at = hash_of(address) & (seats_max - 1);
+
+    while (seats[at] != 0 && !slice_ieq(ask->attendees[seats[at] - 1], address))
+        at = (at + 1) & (seats_max - 1);
+    return &seats[at];
+}
+
+/* Each once. */
 static enum st read_attendees(struct arena *arena, const struct ical_comp *comp,
                               size_t attendees_max, struct calendar_ask *ask,
                               struct ical_error *error)
 {
-    struct slice *attendees = NULL;
-    size_t cap = 0;
+    struct slice *attendees = arena_many(arena, struct slice, attendees_max);
+    size_t seats_max = 2;
 
+    while (seats_max < 2 * attendees_max)
+        seats_max *= 2;
+    size_t *seats = arena_many(arena, size_t, seats_max);
+    ask->attendees = attendees;
     for (const struct ical_prop *prop = ical_prop_find(comp, ICAL_ATTENDEE); prop != NULL;
          prop = ical_prop_next(prop)) {
-        bool known = false;
+        size_t *seat = seat_of(ask, seats, seats_max, prop->value);
 
-        for (size_t i = 0; i < ask->attendee_count; i++)
-            known |= slice_ieq(attendees[i], prop->value);
-        if (known)
+        if (*seat != 0)
             continue;
         if (ask->attendee_count == attendees_max) {
             ical_error_set(error, prop->line, "these are more than %zu people", attendees_max);
             return ST_TOO_BIG;
         }
-        if (ask->attendee_count == cap)
-            attendees = arena_grow(arena, attendees, ask->attendee_count, &cap, sizeof(*attendees));
         attendees[ask->attendee_count++] = prop->value;
+        *seat = ask->attendee_count;
     }
-    ask->attendees = attendees;
     return ask->attendee_count > 0 ? ST_OK : REFUSE(error, comp->line, "nobody is asked for");
 }
 
@@ -138,7 +160,7 @@ static void add_unknown(struct arena *arena, struct ical_comp *comp, int64_t fro
     ical_period_write(from_s, until_s, &out);
     ical_param_set(arena,
                    ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(&out))),
-                   "FBTYPE", SLICE(CALENDAR_ASK_UNKNOWN));
+                   "FBTYPE", SLICE(CALENDAR_FREEBUSY_UNKNOWN));
 }
 
 static struct ical_comp *tell(struct arena *arena, const struct calendar_ask *ask,

@@ -10,8 +10,7 @@ struct ical_error;
 
 #define CALENDAR_ASK_S_MAX (INT64_C(5) * 366 * 86400)
 
-#define CALENDAR_ASK_UNKNOWN "X-POSTHORSE-UNKNOWN" /* FBTYPE */
-#define CALENDAR_ASK_AGE "X-POSTHORSE-AGE"         /* parameter of COMMENT, a DURATION */
+#define CALENDAR_ASK_AGE "X-POSTHORSE-AGE" /* parameter of COMMENT, a DURATION */
 
 struct calendar_ask {
     const struct ical_comp *vfreebusy;
@@ -33,13 +32,14 @@ MUST_USE enum st calendar_ask_read(struct arena *arena, struct slice text, size_
 struct calendar_ask_known {
     const struct calendar_busy_row *rows;
     size_t count;
-    int64_t from_s, until_s; /* of this part of what was asked */
+    int64_t from_s, until_s; /* of this part of what was asked, but where rows are UNKNOWN */
     uint64_t age_ms;         /* 0: it was just learnt */
 };
 /* The VCALENDAR with METHOD:REPLY that tells it (RFC 5546 section 3.3.3). It is of the whole window
- * that was asked for; what nothing is known of has the FBTYPE X-POSTHORSE-UNKNOWN, which who does
- * not know it takes for BUSY (RFC 5545 section 3.2.9), so that nobody is said to be free then. What
- * is old has a DTSTAMP of that time, and a COMMENT whose X-POSTHORSE-AGE is the age as a DURATION.
+ * that was asked for; what nothing is known of has the FBTYPE CALENDAR_FREEBUSY_UNKNOWN, which who
+ * does not know it takes for BUSY (RFC 5545 section 3.2.9), so that nobody is said to be free then.
+ * What is old has a DTSTAMP of that time, and a COMMENT whose X-POSTHORSE-AGE is the age as a
+ * DURATION.
  */
 struct ical_comp *calendar_ask_answer(struct arena *arena, const struct calendar_ask *ask,
                                       struct slice attendee, const struct calendar_ask_known *known,

@@ -100,13 +100,19 @@ const struct calendar_said *calendar_board_take(struct calendar_board *board, ui
     return said;
 }
 
-void calendar_board_put(struct calendar_board *board, struct calendar_said *said)
+void calendar_board_put(struct calendar_board *board, const struct calendar_said *first,
+                        const struct calendar_said **last)
 {
     pthread_mutex_lock(&board->lock);
     const bool waited_for = board->first == NULL;
-    *board->last = said;
-    board->last = &said->next;
+    *board->last = first;
+    board->last = last;
     pthread_mutex_unlock(&board->lock);
     if (waited_for) /* the board has the reference of the question that says it */
         pthread_cond_signal(&board->heard);
+}
+
+bool calendar_board_heard(struct calendar_board *board, size_t bytes)
+{
+    return atomic_fetch_add(&board->heard_bytes, bytes) + bytes <= CALENDAR_HEARD_BYTES_MAX;
 }

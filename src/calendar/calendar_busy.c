@@ -195,7 +195,9 @@ static enum st expand_freebusy(struct busy *b)
 
         st = calendar_freebusy_read(b->arena, comp, &rows, &count, b->error);
         for (size_t i = 0; st == ST_OK && i < count; i++)
-            add_pieces(b, rows[i].start_s, rows[i].end_s, rows[i].kind, rows[i].id_s);
+            add_pieces(b, rows[i].start_s, rows[i].end_s,
+                       rows[i].kind == STORE_BUSY_UNKNOWN ? STORE_BUSY_BUSY : rows[i].kind,
+                       rows[i].id_s);
     }
     return st;
 }

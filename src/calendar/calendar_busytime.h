@@ -6,6 +6,8 @@
 #include "calendar/calendar_hours.h"
 #include "calendar/calendar_rights.h"
 
+struct calendar_detail;
+
 struct calendar_busytime_ask {
     const struct calendar_who *who;       /* asks */
     const struct directory_person *owner; /* whose account is in this store */
@@ -19,7 +21,9 @@ MUST_USE enum st calendar_busytime(struct calendar *calendar, struct arena *aren
                                    const struct calendar_busytime_ask *ask,
                                    struct calendar_busy_row **rows_r, size_t *count_r);
 
-/* Several people at once, in one transaction: all are seen as they were at one moment. */
+/* Several people at once, in one transaction: all are seen as they were at one moment. Of a few
+ * hundred and more, without their events, the halves are read beside each other, each as it is at
+ * one moment. */
 struct calendar_busytime_many {
     const struct calendar_who *who;
     const struct directory_person *const *owners;
@@ -27,12 +31,17 @@ struct calendar_busytime_many {
     int64_t from_s, until_s;
     int64_t calendar_id;
     struct slice but_uid;
-    bool weeks; /* are wanted too, those that from_s is in */
+    size_t detail_bytes_max; /* of the events of all, about; 0: nobody asks for them */
+    bool weeks;              /* are wanted too, those that from_s is in */
+    uint64_t patience_ms;    /* with a store that is away; 0: as long as others who read */
 };
 struct calendar_busytime_found {
     enum st st; /* as calendar_busytime() returns it, of this one alone */
     struct calendar_busy_row *rows;
     size_t count;
+    /* calendar_detail.h. NULL: who asks may read no calendar of his, or there is too much of it. */
+    struct calendar_detail *events;
+    size_t event_count;
     const struct calendar_week *week; /* NULL: not wanted, or only some calendars may be known of */
 };
 void calendar_busytime_many(struct calendar *calendar, struct arena *arena,

@@ -8,6 +8,7 @@
 #include "calendar/calendar_busytime.h"
 #include "calendar/calendar_connector_run.h"
 #include "calendar/calendar_detail.h"
+#include "calendar/calendar_freebusy.h"
 #include "calendar/calendar_schedule.h"
 #include "conf/conf.h"
 #include "log/log.h"
@@ -16,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOKUP_BYTES_MAX GIB
+#define LOOKUP_BYTES_MAX (2 * GIB)
 #define DETAIL_BYTES_MAX (128 * MIB) /* of it */
 #define TOGETHER_MAX 100             /* attendees in one question; Exchange takes no more */
 
@@ -39,8 +40,7 @@ struct calendar_connector_lookup {
     struct calendar_connector_ask ask; /* its texts are the board's */
     struct calendar_who outsider;
     uint64_t start_ms;
-    size_t detail_bytes; /* that details took of the arena */
-    uint64_t look_ms;    /* when to look again, without an answer */
+    uint64_t look_ms; /* when to look again, without an answer */
     struct seat *seats;
     const struct seat **over; /* in the order in which they came to an end */
     size_t over_count, given_count;
@@ -88,7 +88,10 @@ static void finish(struct calendar_connector_lookup *lookup, struct seat *seat,
 static struct slice known_key(const struct calendar_connector_lookup *lookup, size_t seat)
 {
     const struct calendar_who *who = lookup->ask.who;
-    const char *name = who->person != NULL ? who->person->name : "";
+    const char *name = who->anonymous        ? "\nanyone"
+                       : who->admin          ? "\nadmin"
+                       : who->person != NULL ? who->person->name
+                                             : "";
     struct slice address = lookup->ask.attendees[seat];
     char *key = arena_text(lookup->arena, address.len + 1 + strlen(name));
 
@@ -150,11 +153,27 @@ static void finish_rest(struct calendar_connector_lookup *lookup, struct seat *s
            fresh ? rest->why : why);
 }
 
+static struct calendar_hedge_rest rest_of(const struct calendar_said *said)
+{
+    return (struct calendar_hedge_rest){
+        said->age_ms,
+        calendar_freebusy_known_s(said->rows, said->count, said->from_s, said->until_s)};
+}
+
 static bool is_better(const struct calendar_said *a, const struct calendar_said *b)
 {
-    return calendar_hedge_is_better(
-        &(struct calendar_hedge_rest){a->age_ms, a->from_s, a->until_s},
-        &(struct calendar_hedge_rest){b->age_ms, b->from_s, b->until_s});
+    const struct calendar_hedge_rest x = rest_of(a), y = rest_of(b);
+
+    return calendar_hedge_is_better(&x, &y);
+}
+
+/* Everybody says so: what was known of him is of nobody any more. */
+static void finish_unknown(struct calendar_connector_lookup *lookup, struct seat *seat)
+{
+    calendar_known_drop(lookup->connector->known,
+                        known_key(lookup, (size_t)(seat - lookup->seats)));
+    finish(lookup, seat, CALENDAR_CONNECTOR_NOT_FOUND,
+           seat->failed[0] != '\0' ? seat->failed : seat->plan.why);
 }
 
 /* Nobody answered of all: a part, or what is known, here or where it was asked. */
@@ -168,8 +187,11 @@ static void finish_over(struct calendar_connector_lookup *lookup, struct seat *s
         calendar_known_get(lookup->connector->known, known_key(lookup, number), lookup->ask.from_s,
                            lookup->ask.until_s, sys_mono_ms(), age_max_ms, lookup->arena, &known);
     const struct calendar_said *rest = seat->rest;
-    const struct calendar_said mine = {
-        .age_ms = known.age_ms, .from_s = known.from_s, .until_s = known.until_s};
+    const struct calendar_said mine = {.age_ms = known.age_ms,
+                                       .from_s = known.from_s,
+                                       .until_s = known.until_s,
+                                       .rows = known.rows,
+                                       .count = known.count};
     const char *why = seat->failed[0] != '\0' ? seat->failed : seat->plan.why;
 
     if (rest != NULL && rest->age_ms <= age_max_ms && (!here || !is_better(&mine, rest))) {
@@ -182,8 +204,6 @@ static void finish_over(struct calendar_connector_lookup *lookup, struct seat *s
                                                           .age_ms = known.age_ms,
                                                           .source = "this server's memory"};
         finish(lookup, seat, CALENDAR_CONNECTOR_KNOWN, why);
-    } else if (seat->unknown > 0 && seat->unknown == seat->plan.step_count) {
-        finish(lookup, seat, CALENDAR_CONNECTOR_NOT_FOUND, why);
     } else {
         finish(lookup, seat, CALENDAR_CONNECTOR_NO_DATA, why);
     }
@@ -238,26 +258,6 @@ static struct calendar_said *say(struct calendar_connector_lookup *lookup, size_
     return said;
 }
 
-/* Without them the times are an answer all the same. */
-static void add_details(struct calendar_connector_lookup *lookup,
-                        const struct directory_person *owner, struct calendar_said *said)
-{
-    const struct calendar_detail_ask ask = {.who = lookup->ask.who,
-                                            .owner = owner,
-                                            .from_s = lookup->ask.from_s,
-                                            .until_s = lookup->ask.until_s,
-                                            .but_uid = lookup->ask.but_uid,
-                                            .bytes_max = DETAIL_BYTES_MAX - lookup->detail_bytes,
-                                            .rows = said->rows,
-                                            .count = said->count};
-    size_t bytes = 0;
-
-    if (calendar_detail(lookup->connector->calendar, lookup->arena, &ask, &said->events,
-                        &said->event_count, &bytes) != ST_OK)
-        said->events = NULL;
-    lookup->detail_bytes += bytes < ask.bytes_max ? bytes : ask.bytes_max;
-}
-
 /* All whose calendars are here, in one transaction. */
 struct here {
     const struct directory_person **owners;
@@ -279,6 +279,16 @@ static void note_here(struct calendar_connector_lookup *lookup, struct here *her
     here->said[here->count++] = say(lookup, number, step, CALENDAR_HEDGE_GOOD, "");
 }
 
+/* Half of the time that is left: others, who may have a copy or are asked about somebody else, are
+ * heard in the other half. */
+static uint64_t store_patience_ms(const struct calendar_connector_lookup *lookup)
+{
+    const uint64_t now_ms = sys_mono_ms();
+    const uint64_t deadline_ms = lookup->ask.deadline_ms;
+
+    return deadline_ms > now_ms + 2 ? (deadline_ms - now_ms) / 2 : 1;
+}
+
 static void ask_here(struct calendar_connector_lookup *lookup, const struct here *here)
 {
     const struct calendar_busytime_many ask = {.who = lookup->ask.who,
@@ -287,7 +297,10 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
                                                .from_s = lookup->ask.from_s,
                                                .until_s = lookup->ask.until_s,
                                                .but_uid = lookup->ask.but_uid,
-                                               .weeks = lookup->ask.week};
+                                               .detail_bytes_max =
+                                                   lookup->ask.details ? DETAIL_BYTES_MAX : 0,
+                                               .weeks = lookup->ask.week,
+                                               .patience_ms = store_patience_ms(lookup)};
     struct calendar_busytime_found *found =
         arena_many(lookup->arena, struct calendar_busytime_found, here->count);
 
@@ -298,14 +311,14 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
 
         said->rows = found[i].rows;
         said->count = found[i].count;
+        said->events = found[i].events;
+        said->event_count = found[i].event_count;
         said->week = found[i].week;
         said->denied = st == ST_DENIED;
         if (st != ST_OK && st != ST_DENIED) {
             said->answer = CALENDAR_HEDGE_BAD;
             said->why = st == ST_TOO_BIG ? "there is too much of it" : "the store failed";
         }
-        if (st == ST_OK && lookup->ask.details)
-            add_details(lookup, here->owners[i], said);
         hear(lookup, said);
     }
 }
@@ -362,9 +375,12 @@ static void ask_step(struct calendar_connector_lookup *lookup, struct asks *asks
     const struct calendar_connector_step *of = &seat->plan.steps[step];
     const struct calendar_connector_if *supposed = if_of(lookup, of);
 
-    if (seat->hedge.asked == 2)
+    const bool rests = seat->plan.hedge[step].rests;
+
+    if (seat->hedge.asked == 2 && !rests)
         count_add(COUNT_FREEBUSY_HEDGED, 1);
-    tell(lookup, number, seat->sources[step], "is asked", of->why);
+    tell(lookup, number, seat->sources[step], "is asked",
+         rests ? "nobody asked it for a minute, and it is the next" : of->why);
     if (supposed != NULL) {
         if (!supposed->hung)
             hear(lookup, say(lookup, number, step, CALENDAR_HEDGE_AWAY, "supposed to be down"));
@@ -394,6 +410,8 @@ static void attend(struct calendar_connector_lookup *lookup, struct asks *asks, 
             ask_step(lookup, asks, number, act.step);
         else if (act.act == CALENDAR_HEDGE_WON && seat->good != NULL)
             finish_good(lookup, seat, act.step);
+        else if (seat->unknown > 0 && seat->unknown == seat->plan.step_count)
+            finish_unknown(lookup, seat);
         else
             finish_over(lookup, seat);
     }
@@ -471,6 +489,25 @@ static const char *source_name(struct arena *arena, const struct calendar_connec
     return slice_cstr(arena, slice_str(name));
 }
 
+/* What is known of them by now. */
+static void look_at_sources(struct calendar_connector_lookup *lookup, struct seat *seat)
+{
+    struct calendar_usual *usual = lookup->connector->usual;
+    struct calendar_hedge_step *hedge = seat->plan.hedge;
+
+    seat->sources = arena_many(lookup->arena, const char *, seat->plan.step_count + 1);
+    for (size_t i = 0; i < seat->plan.step_count; i++) {
+        seat->sources[i] = source_name(lookup->arena, &seat->plan.steps[i]);
+        if (seat->plan.steps[i].way == CALENDAR_CONNECTOR_HERE)
+            continue;
+        const struct slice source = slice_str(seat->sources[i]);
+        hedge[i].usual_ms = calendar_usual_ms(usual, source);
+        hedge[i].silent_ms = calendar_usual_silent_ms(usual, source, lookup->start_ms);
+        hedge[i].rests = i == 1 && hedge[0].usual_ms > 0 &&
+                         calendar_usual_rests(usual, source, lookup->start_ms);
+    }
+}
+
 static void plan(struct calendar_connector_lookup *lookup, size_t number,
                  const struct health_view *servers)
 {
@@ -506,16 +543,7 @@ static void plan(struct calendar_connector_lookup *lookup, size_t number,
         finish(lookup, seat, ends[seat->plan.end], seat->plan.why);
         return;
     }
-    seat->sources = arena_many(lookup->arena, const char *, seat->plan.step_count + 1);
-    for (size_t i = 0; i < seat->plan.step_count; i++) {
-        seat->sources[i] = source_name(lookup->arena, &seat->plan.steps[i]);
-        if (seat->plan.steps[i].way == CALENDAR_CONNECTOR_HERE)
-            continue;
-        const struct slice source = slice_str(seat->sources[i]);
-        seat->plan.hedge[i].usual_ms = calendar_usual_ms(lookup->connector->usual, source);
-        seat->plan.hedge[i].silent_ms =
-            calendar_usual_silent_ms(lookup->connector->usual, source, lookup->start_ms);
-    }
+    look_at_sources(lookup, seat);
     calendar_hedge_begin(&seat->hedge, seat->plan.hedge, seat->plan.step_count, lookup->start_ms,
                          ask->deadline_ms);
 }
@@ -543,10 +571,13 @@ static void copy_ask(struct calendar_connector_lookup *lookup,
     lookup->ask.but_uid = arena_copy(arena, ask->but_uid);
     if (ask->who == NULL)
         lookup->ask.who = &lookup->outsider;
+    lookup->ask.from_foreign |= lookup->ask.who->anonymous;
     if (ask->deadline_ms == 0)
         lookup->ask.deadline_ms = lookup->start_ms + conf_get()->freebusy_deadline_ms;
     lookup->board->ask = lookup->ask;
     lookup->board->ask.who = NULL;
+    lookup->board->asks.anonymous = lookup->ask.who->anonymous;
+    lookup->board->asks.admin = lookup->ask.who->admin;
     lookup->board->ask.tell = NULL;
     lookup->board->who = slice_cstr(
         arena, slice_str(lookup->ask.who->person != NULL ? lookup->ask.who->person->name : ""));
@@ -590,6 +621,11 @@ calendar_connector_next(struct calendar_connector_lookup *lookup)
 bool calendar_connector_ready(const struct calendar_connector_lookup *lookup)
 {
     return lookup->given_count < lookup->over_count || lookup->over_count == lookup->ask.count;
+}
+
+bool calendar_connector_has(const struct calendar_connector_lookup *lookup, size_t attendee)
+{
+    return lookup->seats[attendee].over;
 }
 
 const struct calendar_connector_answer *

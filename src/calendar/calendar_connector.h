@@ -38,7 +38,8 @@ typedef void calendar_connector_tell_fn(void *ctx, size_t attendee, uint64_t aft
 
 struct calendar_connector_ask {
     const struct calendar_who *who; /* asks; NULL: somebody from outside, who sees what everybody
-                                     * of the organisation does */
+                                     * of the organisation does. Of one who is anonymous no foreign
+                                     * system is asked: none grants anything to anyone */
     struct slice asker;             /* the address that a foreign system is told; "": none */
     const struct slice *attendees;  /* addresses, with or without mailto: */
     size_t count;
@@ -81,8 +82,9 @@ struct calendar_connector_answer {
     const struct calendar_detail *events; /* NULL: they are not known */
     size_t event_count;
     const struct calendar_week *week; /* (calendar_hours.h); NULL: not asked for, or not known */
-    int64_t from_s, until_s;          /* what they are known of: the window, or a part of it */
-    uint64_t age_ms;                  /* 0 unless KNOWN */
+    int64_t from_s, until_s; /* what they are known of: the window, or a part of it; where a row is
+                              * STORE_BUSY_UNKNOWN nothing is */
+    uint64_t age_ms;         /* 0 unless KNOWN */
     uint64_t took_ms;
     const char *source; /* "this server", "server mail2.example", "document btex-1"; "": none */
     const char *way;    /* the servers it came by, the nearest first: "mail2 mail3"; "": none */
@@ -102,6 +104,8 @@ const struct calendar_connector_answer *
 calendar_connector_next(struct calendar_connector_lookup *lookup);
 /* Whether calendar_connector_next() says something at once. */
 bool calendar_connector_ready(const struct calendar_connector_lookup *lookup);
+/* Whether the attendee's is there. */
+bool calendar_connector_has(const struct calendar_connector_lookup *lookup, size_t attendee);
 /* Waits for one attendee's. */
 const struct calendar_connector_answer *
 calendar_connector_get(struct calendar_connector_lookup *lookup, size_t attendee);

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/slice.h"
+#include "base/utf8.h"
 #include "directory/directory_name.h"
 
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define TEXT_BYTES_MAX 700
+#define ADDRESS_BYTES_MAX 1000 /* another server takes no longer one */
 
 struct planned {
     struct calendar_connector_step step;
@@ -360,6 +362,13 @@ static enum calendar_connector_end plan_address(struct planning *p)
     return CALENDAR_CONNECTOR_ASK;
 }
 
+/* What is none is sent nowhere: it would be another URL, or a line of its own, or fail the question
+ * for those beside it. */
+static bool is_address(struct slice text)
+{
+    return text.len <= ADDRESS_BYTES_MAX && utf8_valid(text) && directory_name_is_address(text);
+}
+
 void calendar_connector_plan(const struct calendar_connector_question *question,
                              struct arena *arena, struct calendar_connector_plan *plan_r)
 {
@@ -372,11 +381,10 @@ void calendar_connector_plan(const struct calendar_connector_question *question,
     p->plan = plan_r;
     p->address = question->address;
     directory_name_split(question->address, &p->local, &p->domain);
-    if (p->domain.len == 0 || p->domain.len > 255 || question->from_s >= question->until_s) {
-        plan_r->end =
-            end(p, CALENDAR_CONNECTOR_INVALID,
-                p->domain.len == 0 || p->domain.len > 255 ? "it is no address of a domain"
-                                                          : "the window ends before it begins");
+    if (!is_address(question->address) || question->from_s >= question->until_s) {
+        plan_r->end = end(p, CALENDAR_CONNECTOR_INVALID,
+                          !is_address(question->address) ? "it is no address of a domain"
+                                                         : "the window ends before it begins");
         return;
     }
     if (question->visited_count == 0 &&

@@ -10,8 +10,11 @@
 #include "cluster/cluster.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define CALENDAR_SOURCE_HERE "this server"
+/* Of all that others answer to a look-up: nobody may fill the memory by a question. */
+#define CALENDAR_HEARD_BYTES_MAX (64 * MIB)
 
 struct calendar_connector {
     struct calendar *calendar;
@@ -49,9 +52,10 @@ struct calendar_question_seat {
 struct calendar_question {
     struct calendar_question *next; /* of the board's */
     struct calendar_board *board;
-    struct arena *arena; /* of the thread that asks */
-    bool works;          /* the source: it answered of one or knew that there is none */
-    const char *why;     /* it does not */
+    struct arena *arena;                       /* of the thread that asks */
+    const struct calendar_said *first, **last; /* what it heard, and the board does not have yet */
+    bool works;      /* the source: it answered of one or knew that there is none */
+    const char *why; /* it does not */
     const struct calendar_connector_step *step; /* of the first; the others' say the same */
     const char *source;
     const struct slice *visited;
@@ -65,20 +69,26 @@ struct calendar_board {
     const struct directory *directory; /* plans point into it */
     struct arena *arena;               /* the asking thread's */
     struct calendar_connector_ask ask; /* who and tell are NULL; texts in the arena */
+    struct calendar_who asks;          /* without a person */
     const char *who;                   /* the name of the person who asks; "" */
     pthread_mutex_t lock;
     pthread_cond_t heard;
     size_t refs;                               /* lock */
     const struct calendar_said *first, **last; /* lock; what nobody took yet */
     struct calendar_question *questions;       /* of the asking thread */
+    atomic_size_t heard_bytes;                 /* of other servers' and systems' answers */
 };
 
 /* With one reference, the asking thread's; the arena becomes the board's. */
 struct calendar_board *calendar_board_new(struct calendar_connector *connector,
                                           struct arena *arena);
 void calendar_board_unref(struct calendar_board **board); /* sets *board to NULL */
-/* Appended; any thread. */
-void calendar_board_put(struct calendar_board *board, struct calendar_said *said);
+/* Appends all from first on, last being the end of the list, at once: whoever waits hears of all of
+ * them together. Any thread. */
+void calendar_board_put(struct calendar_board *board, const struct calendar_said *first,
+                        const struct calendar_said **last);
+/* So many bytes of answers came; false: more than there may be. Any thread. */
+bool calendar_board_heard(struct calendar_board *board, size_t bytes);
 /* What was heard since, in its order; waits until until_ms of sys_mono_ms() where it is nothing. */
 const struct calendar_said *calendar_board_take(struct calendar_board *board, uint64_t until_ms);
 

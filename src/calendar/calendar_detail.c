@@ -8,6 +8,7 @@
 #include "ical/ical.h"
 #include "ical/ical_recur.h"
 #include "ical/ical_zone.h"
+#include "store/store_busy.h"
 
 #include <stdlib.h>
 
@@ -16,41 +17,43 @@
 #define TEXT_BYTES_MAX 1024                               /* of a subject or place */
 
 struct looking {
-    struct calendar *calendar;
-    const struct calendar_detail_ask *ask;
-    const struct directory *directory;
-    struct arena *arena;  /* of the answer */
-    struct arena *object; /* of one event */
-    const struct ical_zone *floating;
-    struct store_calendar_account account;
-    struct calendar_detail *details;
-    size_t count, cap;
-    size_t bytes; /* of the arena, about */
-    bool any;     /* a calendar may be read */
+    struct calendar_detail_ask *ask;
+    struct arena *object;                             /* of one event */
+    struct seat *seats;                               /* of each person */
+    const struct calendar_detail_calendar *calendars; /* those that are read now */
+};
+
+struct seat {
+    struct calendar_detail_person *person;
+    size_t cap;
+    bool too_big;
 };
 
 /* --- events --- */
 
-static enum st add(struct looking *l, struct calendar_detail detail)
+static void add(struct looking *l, struct seat *seat, const struct calendar_detail *detail)
 {
-    l->bytes += DETAIL_BYTES + detail.subject.len + detail.place.len;
-    if (l->count == CALENDAR_DETAILS_MAX || l->bytes > l->ask->bytes_max)
-        return ST_TOO_BIG;
-    if (l->count == l->cap)
-        l->details = arena_grow(l->arena, l->details, l->count, &l->cap, sizeof(*l->details));
-    l->details[l->count++] = detail;
-    return ST_OK;
+    struct calendar_detail_person *person = seat->person;
+
+    l->ask->bytes += DETAIL_BYTES + detail->subject.len + detail->place.len;
+    seat->too_big |= person->count == CALENDAR_DETAILS_MAX || l->ask->bytes > l->ask->bytes_max;
+    if (seat->too_big)
+        return;
+    if (person->count == seat->cap)
+        person->details = arena_grow(l->ask->arena, person->details, person->count, &seat->cap,
+                                     sizeof(*person->details));
+    person->details[person->count++] = *detail;
 }
 
 static struct slice text_of(struct looking *l, const struct ical_comp *comp, enum ical_prop_id id)
 {
     struct slice text = ical_text_decode(l->object, ical_prop_value(comp, id));
 
-    return arena_copy(l->arena, slice_sub(text, 0, TEXT_BYTES_MAX));
+    return arena_copy(l->ask->arena, slice_sub(text, 0, TEXT_BYTES_MAX));
 }
 
-static enum st add_instance(struct looking *l, const struct ical_instance *instance,
-                            enum store_busy_kind kind, bool recurring)
+static void add_instance(struct looking *l, struct seat *seat, const struct ical_instance *instance,
+                         enum store_busy_kind kind, bool recurring)
 {
     const struct ical_comp *comp = instance->comp;
     const struct slice class = ical_prop_value(comp, ICAL_CLASS);
@@ -69,81 +72,67 @@ static enum st add_instance(struct looking *l, const struct ical_instance *insta
         detail.subject = text_of(l, comp, ICAL_SUMMARY);
         detail.place = text_of(l, comp, ICAL_LOCATION);
     }
-    return add(l, detail);
+    add(l, seat, &detail);
 }
 
 /* An object that cannot be read any more tells nothing. */
-static enum st expand(struct looking *l, const struct ical_comp *vcalendar, struct slice uid)
+static void expand(struct looking *l, struct seat *seat, const struct ical_zone *floating,
+                   const struct ical_comp *vcalendar, struct slice uid)
 {
-    struct calendar_busy_ask ask = {.floating = l->floating, .unanswered = STORE_BUSY_TENTATIVE};
-    const struct ical_window window = {.from_s = l->ask->from_s,
-                                       .until_s = l->ask->until_s,
-                                       .floating = l->floating,
+    const struct calendar_detail_ask *of = l->ask;
+    struct calendar_busy_ask ask = {.floating = floating, .unanswered = STORE_BUSY_TENTATIVE};
+    const struct ical_window window = {.from_s = of->from_s,
+                                       .until_s = of->until_s,
+                                       .floating = floating,
                                        .instances_max = INSTANCES_MAX,
                                        .steps_max = ICAL_RECUR_STEPS_MAX};
-    struct ical_tz *tz = ical_tz_new(l->object, vcalendar, calendar_zones(l->calendar));
+    struct ical_tz *tz = ical_tz_new(l->object, vcalendar, calendar_zones(of->calendar));
     struct ical_recur *recur = NULL;
     struct ical_instance instance;
     struct ical_error error;
-    enum st st = ST_OK;
 
-    ask.owners = calendar_own(l->object, l->directory, l->ask->owner, vcalendar, &ask.owner_count);
+    ask.owners =
+        calendar_own(l->object, of->directory, seat->person->owner, vcalendar, &ask.owner_count);
     if (ical_recur_new(l->object, vcalendar, uid, tz, &window, &recur, &error) != ST_OK)
-        return ST_OK;
-    while (st == ST_OK && ical_recur_next(recur, &instance) == ST_OK) {
+        return;
+    while (!seat->too_big && ical_recur_next(recur, &instance) == ST_OK) {
         const enum store_busy_kind kind = calendar_busy_kind(instance.comp, &ask);
 
         if (kind != STORE_BUSY_FREE && instance.start_s < instance.end_s &&
-            instance.start_s < l->ask->until_s && instance.end_s > l->ask->from_s)
-            st = add_instance(l, &instance, kind, ical_recur_repeats(recur));
+            instance.start_s < of->until_s && instance.end_s > of->from_s)
+            add_instance(l, seat, &instance, kind, ical_recur_repeats(recur));
     }
-    return st;
 }
 
-static enum st take_event(void *ctx, const struct store_event *event)
+static enum st take_event(void *ctx, size_t number, const struct store_event *event)
 {
     struct looking *l = ctx;
+    const struct calendar_detail_calendar *calendar = &l->calendars[number];
+    struct seat *seat = &l->seats[calendar->person];
     struct ical_comp *vcalendar = NULL;
     struct ical_error error;
 
     arena_reset(l->object);
-    if (event->kind != STORE_EVENT ||
-        (l->ask->but_uid.len > 0 && slice_eq(event->uid, l->ask->but_uid)) ||
-        ical_parse(l->object, event->body, &ical_limits_default, &vcalendar, &error) != ST_OK)
-        return ST_OK;
-    return expand(l, vcalendar, event->uid);
+    if (!seat->too_big && (l->ask->but_uid.len == 0 || !slice_eq(event->uid, l->ask->but_uid)) &&
+        ical_parse(l->object, event->body, &ical_limits_default, &vcalendar, &error) == ST_OK)
+        expand(l, seat, calendar->floating, vcalendar, event->uid);
+    return ST_OK;
 }
 
-/* --- calendars --- */
-
-static enum st look_at(struct store_tx *tx, struct looking *l, const struct store_calendar *of)
+static enum st read_events(struct store_tx *tx, struct looking *l,
+                           const struct calendar_detail_calendar *calendars, size_t count)
 {
-    struct calendar_rights rights;
+    enum st st = ST_OK;
 
-    if (of->kind != STORE_CALENDAR_PLAIN || of->transparent)
-        return ST_OK;
-    enum st st = calendar_rights(tx, l->ask->who, l->ask->owner, of->calendar_id, &rights);
-    if (st != ST_OK || rights.calendar < STORE_RIGHTS_READ)
-        return st;
-    l->any = true;
-    l->floating = calendar_zone(l->calendar, l->arena, of->zone, l->account.zone);
-    return store_event_between(tx, of->calendar_id, l->ask->from_s, l->ask->until_s, take_event, l);
-}
+    for (size_t at = 0; st == ST_OK && at < count;) {
+        struct store_busy_ids ids = {.count = 0};
 
-static enum st body(struct store_tx *tx, void *arg)
-{
-    struct looking *l = arg;
-    struct store_calendar *calendars = NULL;
-    const int64_t account_id = l->ask->owner->account_id;
-    size_t count = 0;
-
-    l->count = 0;
-    enum st st = store_calendar_list(tx, l->arena, account_id, &calendars, &count);
-    if (st == ST_OK)
-        st = store_calendar_account_get(tx, l->arena, account_id, &l->account);
-    for (size_t i = 0; st == ST_OK && i < count; i++)
-        st = look_at(tx, l, &calendars[i]);
-    return st == ST_OK && !l->any ? ST_DENIED : st;
+        l->calendars = calendars + at;
+        for (; at < count && ids.count < STORE_BUSY_IDS_MAX; at++)
+            ids.ids[ids.count++] = calendars[at].calendar_id;
+        st = store_busy_events(tx, &ids, l->ask->from_s, l->ask->until_s, take_event, l);
+    }
+    return st;
 }
 
 /* --- what is left of the rows --- */
@@ -212,25 +201,45 @@ void calendar_detail_rest(struct arena *arena, const struct calendar_busy_row *r
     *detail_count = rest.count;
 }
 
-enum st calendar_detail(struct calendar *calendar, struct arena *arena,
-                        const struct calendar_detail_ask *ask, struct calendar_detail **details_r,
-                        size_t *count_r, size_t *bytes_r)
+static void finish(struct looking *l, struct seat *seat)
+{
+    struct calendar_detail_person *person = seat->person;
+
+    l->ask->bytes += person->row_count * DETAIL_BYTES; /* what may be left of the rows */
+    seat->too_big |= l->ask->bytes > l->ask->bytes_max;
+    if (!seat->too_big)
+        calendar_detail_rest(l->ask->arena, person->rows, person->row_count, &person->details,
+                             &person->count);
+    if (seat->too_big || person->count > CALENDAR_DETAILS_MAX) {
+        person->details = NULL;
+        person->count = 0;
+        return;
+    }
+    if (person->count > 1)
+        qsort(person->details, person->count, sizeof(*person->details), by_start);
+    if (person->details == NULL)
+        person->details = arena_one(l->ask->arena, struct calendar_detail);
+}
+
+enum st calendar_detail_read(struct store_tx *tx, struct calendar_detail_ask *ask,
+                             struct calendar_detail_person *persons, size_t person_count,
+                             const struct calendar_detail_calendar *calendars,
+                             size_t calendar_count)
 {
     const struct calendar_limits limits = {conf_get()->calendar_object_bytes_max,
                                            conf_get()->calendar_attendees_max};
-    AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    struct looking l = {.calendar = calendar, .ask = ask, .directory = directory, .arena = arena};
+    struct looking l = {.ask = ask};
 
     l.object = arena_new("details", calendar_object_arena_bytes(&limits));
-    enum st st = store_read(calendar_store(calendar), body, &l);
+    l.seats = arena_many(ask->arena, struct seat, person_count + 1);
+    for (size_t i = 0; i < person_count; i++) {
+        persons[i].details = NULL;
+        persons[i].count = 0;
+        l.seats[i].person = &persons[i];
+    }
+    enum st st = read_events(tx, &l, calendars, calendar_count);
     arena_free(&l.object);
-    *bytes_r = l.bytes;
-    if (st != ST_OK)
-        return st;
-    calendar_detail_rest(arena, ask->rows, ask->count, &l.details, &l.count);
-    if (l.count > 1)
-        qsort(l.details, l.count, sizeof(*l.details), by_start);
-    *details_r = l.details != NULL ? l.details : arena_one(arena, struct calendar_detail);
-    *count_r = l.count;
-    return l.count > CALENDAR_DETAILS_MAX ? ST_TOO_BIG : ST_OK;
+    for (size_t i = 0; st == ST_OK && i < person_count; i++)
+        finish(&l, &l.seats[i]);
+    return st;
 }

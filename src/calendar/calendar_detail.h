@@ -1,7 +1,8 @@
 /* calendar_detail.h: what somebody who may read another's calendars is told of the events that make
  * him busy. */
 #pragma once
-#include "calendar/calendar_busytime.h"
+#include "calendar/calendar.h"
+#include "calendar/calendar_busy.h"
 
 #define CALENDAR_DETAILS_MAX 10000 /* of one person in one answer */
 
@@ -14,22 +15,34 @@ struct calendar_detail {
 };
 
 struct calendar_detail_ask {
-    const struct calendar_who *who;       /* asks */
-    const struct directory_person *owner; /* whose account is in this store */
+    struct calendar *calendar;
+    const struct directory *directory;
+    struct arena *arena; /* for all that is told */
     int64_t from_s, until_s;
-    struct slice but_uid;                 /* as in struct calendar_busytime_ask */
-    size_t bytes_max;                     /* of the arena, about */
-    const struct calendar_busy_row *rows; /* what calendar_busytime() said to the same question */
-    size_t count;
+    struct slice but_uid; /* as in struct calendar_busytime_ask */
+    size_t bytes_max;     /* of the arena, about */
+    size_t bytes;         /* what all persons so far took of it */
 };
-/* Events of the calendars that who asks may read, and what is left of the rows, by start; in arena,
- * never NULL. A private event (CLASS) is told without subject and place, to its owner too: others
- * may see what he shows. ST_DENIED: who asks may read no calendar. ST_TOO_BIG: more than
- * CALENDAR_DETAILS_MAX, or over bytes_max. *bytes_r: what it took of the arena, about. */
-MUST_USE enum st calendar_detail(struct calendar *calendar, struct arena *arena,
-                                 const struct calendar_detail_ask *ask,
-                                 struct calendar_detail **details_r, size_t *count_r,
-                                 size_t *bytes_r);
+struct calendar_detail_person {
+    const struct directory_person *owner; /* whose account is in this store */
+    const struct calendar_busy_row *rows; /* what calendar_busytime() said to the same question */
+    size_t row_count;
+    struct calendar_detail *details; /* output: by start; NULL: there is too much of it */
+    size_t count;                    /* output */
+};
+/* One that who asks may read. */
+struct calendar_detail_calendar {
+    int64_t calendar_id;
+    const struct ical_zone *floating;
+    size_t person; /* whose it is: the number in the list */
+};
+/* Events of the calendars, and what is left of the rows, of all persons in few statements. A
+ * private event (CLASS) is told without subject and place, to its owner too: others may see what he
+ * shows. Too much: more than CALENDAR_DETAILS_MAX, or over bytes_max. Fails as the store does. */
+MUST_USE enum st calendar_detail_read(struct store_tx *tx, struct calendar_detail_ask *ask,
+                                      struct calendar_detail_person *persons, size_t person_count,
+                                      const struct calendar_detail_calendar *calendars,
+                                      size_t calendar_count);
 /* The parts of the rows that no detail of at least their kind covers, appended to the list as ones
  * that are not told. rows as calendar_freebusy_merge() gives them. Pure. */
 void calendar_detail_rest(struct arena *arena, const struct calendar_busy_row *rows, size_t count,

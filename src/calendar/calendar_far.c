@@ -61,19 +61,61 @@ void calendar_far_add(struct arena *arena, struct calendar_far_person *person,
     person->rows[person->count++] = *row;
 }
 
-void calendar_far_know(struct calendar_far_person *person, int64_t from_s, int64_t until_s)
+void calendar_far_know(struct arena *arena, struct calendar_far_person *person, int64_t from_s,
+                       int64_t until_s)
 {
-    const int64_t known_s = person->until_s - person->from_s;
+    const bool first = person->known_count == 0;
 
     if (from_s >= until_s)
         return;
-    if (known_s > 0 && from_s <= person->until_s && until_s >= person->from_s) {
-        person->from_s = from_s < person->from_s ? from_s : person->from_s;
-        person->until_s = until_s > person->until_s ? until_s : person->until_s;
-    } else if (until_s - from_s > known_s) {
-        person->from_s = from_s;
-        person->until_s = until_s;
+    if (person->known_count == CALENDAR_FAR_ROWS_MAX) {
+        person->answer = CALENDAR_HEDGE_GARBAGE;
+        person->why = "The foreign system tells of more times than there can be.";
+        return;
     }
+    if (person->known_count == person->known_cap)
+        person->known = arena_grow(arena, person->known, person->known_count, &person->known_cap,
+                                   sizeof(*person->known));
+    person->known[person->known_count++] =
+        (struct calendar_busy_row){from_s, until_s, STORE_BUSY_BUSY, from_s};
+    if (first || from_s < person->from_s)
+        person->from_s = from_s;
+    if (first || until_s > person->until_s)
+        person->until_s = until_s;
+}
+
+/* What is between the times that are known. */
+static void add_gaps(struct arena *arena, struct calendar_far_person *person)
+{
+    size_t count;
+    const struct calendar_busy_row *known = calendar_freebusy_merge(
+        arena, person->known, person->known_count, person->from_s, person->until_s, &count);
+
+    for (size_t i = 1; i < count; i++)
+        calendar_far_add(arena, person,
+                         &(struct calendar_busy_row){known[i - 1].end_s, known[i].start_s,
+                                                     STORE_BUSY_UNKNOWN, known[i - 1].end_s});
+}
+
+void calendar_far_settle(struct arena *arena, struct calendar_far_person *person, int64_t from_s,
+                         int64_t until_s)
+{
+    add_gaps(arena, person);
+    if (person->answer != CALENDAR_HEDGE_GOOD)
+        return;
+    person->from_s = person->from_s > from_s ? person->from_s : from_s;
+    person->until_s = person->until_s < until_s ? person->until_s : until_s;
+    person->rows = calendar_freebusy_merge(arena, person->rows, person->count, person->from_s,
+                                           person->until_s, &person->count);
+    calendar_freebusy_trim(&person->rows, &person->count, &person->from_s, &person->until_s);
+    person->answer = calendar_hedge_covers(person->from_s, person->until_s, from_s, until_s);
+    if (person->answer == CALENDAR_HEDGE_GOOD &&
+        calendar_freebusy_known_s(person->rows, person->count, from_s, until_s) < until_s - from_s)
+        person->answer = CALENDAR_HEDGE_PART;
+    if (person->answer == CALENDAR_HEDGE_BAD)
+        person->why = "The foreign system knows nothing of these times.";
+    else if (person->answer == CALENDAR_HEDGE_PART)
+        person->why = "The foreign system knows of a part of these times.";
 }
 
 const char *calendar_far_url(const struct calendar_far_run *run,
@@ -161,16 +203,15 @@ size_t calendar_far_arena_bytes(const struct calendar_far_ask *ask)
 }
 
 /* What a GOOD one is worth: it may know of less than was asked for, or be old. */
-static void judge(const struct calendar_far_ask *ask, struct calendar_far_person *person)
+static void judge(const struct calendar_far_ask *ask, struct calendar_far_person *person,
+                  struct arena *scratch)
 {
-    person->answer =
-        calendar_hedge_covers(person->from_s, person->until_s, ask->from_s, ask->until_s);
-    if (person->answer == CALENDAR_HEDGE_BAD)
-        person->why = "The foreign system knows nothing of these times.";
-    if (person->answer == CALENDAR_HEDGE_BAD)
+    if (person->answer == CALENDAR_HEDGE_GOOD)
+        calendar_far_settle(scratch, person, ask->from_s, ask->until_s);
+    if (person->answer > CALENDAR_HEDGE_PART) {
         person->age_ms = 0;
-    else if (person->answer == CALENDAR_HEDGE_PART)
-        person->why = "The foreign system knows of a part of these times.";
+        person->count = 0;
+    }
     if (person->age_ms == 0)
         return;
     person->answer = CALENDAR_HEDGE_BAD;
@@ -181,26 +222,20 @@ static void hand_over(struct arena *arena, const struct calendar_far_run *run,
                       struct calendar_far_person *person, struct arena *scratch,
                       struct calendar_far_answer *answer_r)
 {
-    const struct calendar_far_ask *ask = run->ask;
-    const bool good = person->answer == CALENDAR_HEDGE_GOOD;
-
-    if (good)
-        judge(ask, person);
+    judge(run->ask, person, scratch);
     *answer_r = (struct calendar_far_answer){
         .answer = person->answer,
         .why = slice_cstr(arena, slice_str(person->why)),
     };
-    if (!good || (person->answer == CALENDAR_HEDGE_BAD && person->age_ms == 0))
+    if (person->answer > CALENDAR_HEDGE_PART && person->age_ms == 0)
         return;
-    answer_r->from_s = person->from_s > ask->from_s ? person->from_s : ask->from_s;
-    answer_r->until_s = person->until_s < ask->until_s ? person->until_s : ask->until_s;
+    answer_r->from_s = person->from_s;
+    answer_r->until_s = person->until_s;
     answer_r->age_ms = person->age_ms;
-    const struct calendar_busy_row *merged =
-        calendar_freebusy_merge(scratch, person->rows, person->count, answer_r->from_s,
-                                answer_r->until_s, &answer_r->count);
-    answer_r->rows = arena_many(arena, struct calendar_busy_row, answer_r->count);
-    if (answer_r->count > 0)
-        memcpy(answer_r->rows, merged, answer_r->count * sizeof(*merged));
+    answer_r->count = person->count;
+    answer_r->rows = arena_many(arena, struct calendar_busy_row, person->count);
+    if (person->count > 0)
+        memcpy(answer_r->rows, person->rows, person->count * sizeof(*person->rows));
 }
 
 static void run_way(struct calendar_far_run *run)
@@ -227,7 +262,7 @@ void calendar_far_ask(struct calendar *calendar, struct arena *arena,
     struct arena *scratch =
         arena_new("far", ROOM_OF_BYTE * bytes_max(ask) + ROOM_OF_PERSON * ask->count + MIB);
     struct arena *merging =
-        arena_new("far merge", CALENDAR_FAR_ROWS_MAX * UINT64_C(200) + 64 * KIB);
+        arena_new("far merge", CALENDAR_FAR_ROWS_MAX * UINT64_C(500) + 64 * KIB);
     struct calendar_far_run run = {
         .ask = ask,
         .calendar = calendar,

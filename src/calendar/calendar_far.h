@@ -26,7 +26,8 @@ struct calendar_far_answer {
     enum calendar_hedge_answer answer;
     struct calendar_busy_row *rows; /* as calendar_freebusy_merge() */
     size_t count;
-    int64_t from_s, until_s; /* what the rows are known of: the window, or a part of it */
+    int64_t from_s, until_s; /* what the rows are known of: the window, or a part of it, but where
+                              * they are UNKNOWN */
     uint64_t age_ms; /* with BAD: they are what the system itself remembers of then; else 0 */
     const char *why; /* a sentence, or "" */
 };

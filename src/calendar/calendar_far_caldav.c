@@ -110,16 +110,18 @@ static struct slice recipient_of(const struct xml_element *response)
     return href != NULL ? slice_trim(href->text) : SLICE("");
 }
 
+/* Of several about the same person the first counts: each is read once, however many there are. */
 static void take_all(struct arena *arena, const struct xml_element *root, int64_t from_s,
                      int64_t until_s, const struct calendar_far_part *part)
 {
-    for (const struct xml_element *response = xml_child(root, XML_CALDAV, "response");
-         response != NULL; response = xml_again(response)) {
-        struct slice recipient = recipient_of(response);
+    for (size_t i = 0; i < part->count; i++) {
+        const struct xml_element *response = xml_child(root, XML_CALDAV, "response");
 
-        for (size_t i = 0; i < part->count; i++)
-            if (calendar_address_eq(recipient, part->persons[i].address))
-                take_response(arena, response, from_s, until_s, &part->persons[i]);
+        while (response != NULL &&
+               !calendar_address_eq(recipient_of(response), part->persons[i].address))
+            response = xml_again(response);
+        if (response != NULL)
+            take_response(arena, response, from_s, until_s, &part->persons[i]);
     }
 }
 

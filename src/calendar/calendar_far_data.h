@@ -15,7 +15,9 @@ struct calendar_far_person {
     enum calendar_hedge_answer answer;
     struct calendar_busy_row *rows;
     size_t count, cap;
-    int64_t from_s, until_s; /* what is known of so far; rows elsewhere do not count */
+    struct calendar_busy_row *known; /* times that were told of; their kinds mean nothing */
+    size_t known_count, known_cap;
+    int64_t from_s, until_s; /* the first and the last of them; rows elsewhere do not count */
     uint64_t age_ms;         /* the system remembered it; 0: it is new */
     const char *why;
 };
@@ -45,8 +47,15 @@ void calendar_far_fail(struct arena *arena, const struct calendar_far_part *part
 void calendar_far_add(struct arena *arena, struct calendar_far_person *person,
                       const struct calendar_busy_row *row);
 
-/* What is in [from_s, until_s) is known, too. Of two times that do not touch the longer counts. */
-void calendar_far_know(struct calendar_far_person *person, int64_t from_s, int64_t until_s);
+/* What is in [from_s, until_s) is known, too, but where rows are UNKNOWN. More than
+ * CALENDAR_FAR_ROWS_MAX of them make it GARBAGE. */
+void calendar_far_know(struct arena *arena, struct calendar_far_person *person, int64_t from_s,
+                       int64_t until_s);
+/* All is read of one who is GOOD: rows are now those of calendar_freebusy_merge() of what is known
+ * of [from_s, until_s), UNKNOWN where something else is between. PART and BAD (nothing is known)
+ * with a sentence. */
+void calendar_far_settle(struct arena *arena, struct calendar_far_person *person, int64_t from_s,
+                         int64_t until_s);
 
 struct calendar_far_message {
     const char *method, *url;
@@ -80,8 +89,9 @@ void calendar_far_query(struct calendar_far_run *run, struct calendar_far_person
 struct xml_limits calendar_far_limits(struct slice text);
 
 /* An iCalendar text with a VFREEBUSY or more (RFC 5545 section 3.6.4): GOOD and its rows, and what
- * they are known of: DTSTART and DTEND say it, without them it is what was asked for, and never
- * what is X-POSTHORSE-UNKNOWN. BAD: nothing of [from_s, until_s); GARBAGE. */
+ * they are known of: DTSTART and DTEND say it, without them it is what was asked for; periods of
+ * CALENDAR_FREEBUSY_UNKNOWN are rows that are UNKNOWN. BAD: nothing of [from_s, until_s); GARBAGE.
+ */
 void calendar_far_ifb_read(struct arena *arena, struct slice text, int64_t from_s, int64_t until_s,
                            struct calendar_far_person *person);
 

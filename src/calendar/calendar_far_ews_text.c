@@ -174,9 +174,9 @@ static const struct {
     const char *name;
     enum store_busy_kind kind;
 } busy_types[] = {
-    {"Free", STORE_BUSY_FREE},   {"Tentative", STORE_BUSY_TENTATIVE},
-    {"Busy", STORE_BUSY_BUSY},   {"OOF", STORE_BUSY_UNAVAILABLE},
-    {"NoData", STORE_BUSY_FREE}, {"WorkingElsewhere", STORE_BUSY_ELSEWHERE},
+    {"Free", STORE_BUSY_FREE},      {"Tentative", STORE_BUSY_TENTATIVE},
+    {"Busy", STORE_BUSY_BUSY},      {"OOF", STORE_BUSY_UNAVAILABLE},
+    {"NoData", STORE_BUSY_UNKNOWN}, {"WorkingElsewhere", STORE_BUSY_ELSEWHERE},
 };
 #define NO_DATA '4'
 
@@ -229,18 +229,22 @@ static bool is_whole(const struct reading *reading, struct slice digits)
     return digits.len == (size_t)wanted || digits.len == (size_t)wanted + 1;
 }
 
-/* Every time but that of which there is no data. */
-static void know_digits(const struct reading *reading, struct slice digits)
+/* One digit, so many times. */
+static void add_digits(const struct reading *reading, size_t first, size_t count,
+                       enum store_busy_kind kind)
 {
-    for (size_t i = 0; i < digits.len; i++) {
-        const size_t first = i;
+    const int64_t at_s = reading->from_s + (int64_t)first * CALENDAR_FAR_EWS_INTERVAL_S;
 
-        while (i < digits.len && digits.ptr[i] != NO_DATA)
-            i++;
-        calendar_far_know(reading->person,
-                          reading->from_s + (int64_t)first * CALENDAR_FAR_EWS_INTERVAL_S,
-                          reading->from_s + (int64_t)i * CALENDAR_FAR_EWS_INTERVAL_S);
-    }
+    add(reading, at_s, at_s + (int64_t)count * CALENDAR_FAR_EWS_INTERVAL_S, kind);
+}
+
+static size_t same_digits(struct slice digits, size_t first)
+{
+    size_t i = first;
+
+    while (i < digits.len && digits.ptr[i] == digits.ptr[first])
+        i++;
+    return i - first;
 }
 
 static void read_digits(const struct reading *reading, struct slice digits)
@@ -249,17 +253,17 @@ static void read_digits(const struct reading *reading, struct slice digits)
         fail(reading, CALENDAR_HEDGE_GARBAGE, "EWS: MergedFreeBusy is not as long as the window.");
         return;
     }
-    for (size_t i = 0; i < digits.len; i++) {
+    for (size_t i = 0, same; i < digits.len; i += same) {
         size_t type = (size_t)(unsigned char)digits.ptr[i] - '0';
-        int64_t at_s = reading->from_s + (int64_t)i * CALENDAR_FAR_EWS_INTERVAL_S;
 
         if (type >= COUNT(busy_types)) {
             fail(reading, CALENDAR_HEDGE_GARBAGE, "EWS: MergedFreeBusy has a digit unknown here.");
             return;
         }
-        add(reading, at_s, at_s + CALENDAR_FAR_EWS_INTERVAL_S, busy_types[type].kind);
+        same = same_digits(digits, i);
+        add_digits(reading, i, same, busy_types[type].kind);
     }
-    know_digits(reading, digits);
+    calendar_far_know(reading->arena, reading->person, reading->from_s, reading->until_s);
 }
 
 static void read_events(const struct reading *reading, const struct xml_element *view,
@@ -273,10 +277,12 @@ static void read_events(const struct reading *reading, const struct xml_element 
             fail(reading, CALENDAR_HEDGE_GARBAGE, "EWS: an event cannot be read.");
             return;
         }
-    if (is_whole(reading, digits))
-        know_digits(reading, digits);
-    else
-        calendar_far_know(reading->person, reading->from_s, reading->until_s);
+    for (size_t i = 0, same; is_whole(reading, digits) && i < digits.len; i += same) {
+        same = same_digits(digits, i);
+        if (digits.ptr[i] == NO_DATA)
+            add_digits(reading, i, same, STORE_BUSY_UNKNOWN);
+    }
+    calendar_far_know(reading->arena, reading->person, reading->from_s, reading->until_s);
 }
 
 /* Events where the view has them, else the digits: who has no right to more gets a lower view than

@@ -40,38 +40,6 @@ static enum st bound(const struct ical_comp *comp, enum ical_prop_id id, int64_t
     return ST_OK;
 }
 
-/* Of what is left on both sides the longer. */
-static void leave(int64_t start_s, int64_t end_s, int64_t *from_s, int64_t *until_s)
-{
-    if (start_s >= *until_s || end_s <= *from_s)
-        return;
-    if (start_s - *from_s > *until_s - end_s)
-        *until_s = start_s;
-    else
-        *from_s = end_s;
-}
-
-/* Without what a server like this one says that it does not know (calendar_ask.h). */
-static void leave_unknown(const struct ical_comp *comp, int64_t *from_s, int64_t *until_s)
-{
-    for (const struct ical_prop *prop = ical_prop_find(comp, ICAL_FREEBUSY); prop != NULL;
-         prop = ical_prop_next(prop)) {
-        struct slice rest = prop->value, item;
-
-        if (!slice_ieq(ical_param_text(prop, "FBTYPE"), SLICE(CALENDAR_ASK_UNKNOWN)))
-            continue;
-        while (slice_split(&rest, ',', &item)) {
-            struct ical_period period = {0};
-
-            if (ical_period_parse(slice_trim(item), &period) != ST_OK)
-                continue;
-            if (period.by_duration)
-                period.end = ical_time_add(period.start, period.duration);
-            leave(period.start.local_s, period.end.local_s, from_s, until_s);
-        }
-    }
-}
-
 /* How old it says it is, as a server like this one does (calendar_ask.h). */
 static uint64_t age_of(const struct ical_comp *comp)
 {
@@ -104,8 +72,7 @@ static enum st read_one(struct reading *reading, const struct ical_comp *comp,
         st = calendar_freebusy_read(reading->scratch, comp, &rows, &count, error);
     if (st != ST_OK)
         return st;
-    leave_unknown(comp, &from_s, &until_s);
-    calendar_far_know(reading->person, from_s, until_s);
+    calendar_far_know(reading->arena, reading->person, from_s, until_s);
     if (age_ms > reading->person->age_ms)
         reading->person->age_ms = age_ms;
     for (size_t i = 0; i < count; i++)

@@ -104,7 +104,7 @@ static void read_all(struct calendar_far_run *run, const struct xml_element *roo
             calendar_far_event_read(run->arena, object, &zones, run->ask->from_s, run->ask->until_s,
                                     person);
     }
-    calendar_far_know(person, run->ask->from_s, run->ask->until_s);
+    calendar_far_know(run->arena, person, run->ask->from_s, run->ask->until_s);
 }
 
 static void read_multistatus(struct calendar_far_run *run, struct slice text,

@@ -9,7 +9,8 @@ struct ical_zone;
 struct calendar_find_person {
     const struct calendar_busy_row *rows; /* in any order; who works elsewhere has time */
     size_t count;
-    int64_t from_s, until_s; /* what rows are known of; outside of it nobody can say */
+    int64_t from_s, until_s; /* what rows are known of; outside of it nobody can say, and where they
+                              * are UNKNOWN */
     bool has_hours;          /* rows say when the person is not at work */
 };
 

@@ -16,6 +16,7 @@ static const struct slice fbtypes[STORE_BUSY_KIND_MAX] = {
     [STORE_BUSY_TENTATIVE] = {"BUSY-TENTATIVE", 14},
     [STORE_BUSY_BUSY] = {"BUSY", 4},
     [STORE_BUSY_UNAVAILABLE] = {"BUSY-UNAVAILABLE", 16},
+    [STORE_BUSY_UNKNOWN] = {CALENDAR_FREEBUSY_UNKNOWN, sizeof(CALENDAR_FREEBUSY_UNKNOWN) - 1},
 };
 
 /* Where a row begins or ends. */
@@ -125,6 +126,38 @@ struct calendar_busy_row *calendar_freebusy_merge(struct arena *arena,
     return merged;
 }
 
+int64_t calendar_freebusy_known_s(const struct calendar_busy_row *rows, size_t count,
+                                  int64_t from_s, int64_t until_s)
+{
+    int64_t known_s = until_s > from_s ? until_s - from_s : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const int64_t start_s = rows[i].start_s > from_s ? rows[i].start_s : from_s;
+        const int64_t end_s = rows[i].end_s < until_s ? rows[i].end_s : until_s;
+
+        if (rows[i].kind == STORE_BUSY_UNKNOWN && start_s < end_s)
+            known_s -= end_s - start_s;
+    }
+    return known_s;
+}
+
+void calendar_freebusy_trim(struct calendar_busy_row **rows, size_t *count, int64_t *from_s,
+                            int64_t *until_s)
+{
+    if (*count > 0 && (*rows)[0].kind == STORE_BUSY_UNKNOWN && (*rows)[0].start_s <= *from_s) {
+        *from_s = (*rows)[0].end_s;
+        ++*rows;
+        --*count;
+    }
+    if (*count == 0)
+        return;
+    const struct calendar_busy_row *last = &(*rows)[*count - 1];
+    if (last->kind == STORE_BUSY_UNKNOWN && last->end_s >= *until_s) {
+        *until_s = last->start_s;
+        --*count;
+    }
+}
+
 static void add_time(struct arena *arena, struct ical_comp *comp, enum ical_prop_id id,
                      int64_t at_s)
 {
@@ -134,16 +167,22 @@ static void add_time(struct arena *arena, struct ical_comp *comp, enum ical_prop
     (void)ical_prop_add(arena, comp, id, arena_copy(arena, buf_slice(&text)));
 }
 
-/* A property for each: of a list Thunderbird reads the first start and the first end alone. */
+/* A property for each: of a list Thunderbird reads the first start and the first end alone. Those
+ * of a kind have one parameter in common. */
 static void add_period(struct arena *arena, struct ical_comp *comp,
-                       const struct calendar_busy_row *row)
+                       const struct calendar_busy_row *row, struct ical_param **params,
+                       struct buf *text)
 {
-    AUTO(buf) struct buf text = BUF(2 * PERIOD_BYTES);
-
-    ical_period_write(row->start_s, row->end_s, &text);
-    ical_param_set(arena,
-                   ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(&text))),
-                   "FBTYPE", fbtypes[row->kind]);
+    buf_clear(text);
+    ical_period_write(row->start_s, row->end_s, text);
+    struct ical_prop *prop =
+        ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(text)));
+    if (params[row->kind] != NULL) {
+        prop->params = params[row->kind];
+        return;
+    }
+    ical_param_set(arena, prop, "FBTYPE", fbtypes[row->kind]);
+    params[row->kind] = prop->params;
 }
 
 struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calendar_busy_row *rows,
@@ -151,6 +190,8 @@ struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calen
                                          int64_t stamp_s)
 {
     struct ical_comp *comp = ical_comp_new(arena, ICAL_VFREEBUSY);
+    struct ical_param *params[STORE_BUSY_KIND_MAX] = {NULL};
+    AUTO(buf) struct buf text = BUF(2 * PERIOD_BYTES);
     size_t merged_count;
     const struct calendar_busy_row *merged =
         calendar_freebusy_merge(arena, rows, count, from_s, until_s, &merged_count);
@@ -160,7 +201,7 @@ struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calen
     add_time(arena, comp, ICAL_DTEND, until_s);
     for (size_t i = 0; i < merged_count; i++)
         if (merged[i].kind >= STORE_BUSY_TENTATIVE)
-            add_period(arena, comp, &merged[i]);
+            add_period(arena, comp, &merged[i], params, &text);
     return comp;
 }
 

@@ -3,21 +3,33 @@
 #include "base/base.h"
 #include "calendar/calendar_busy.h"
 
+#define CALENDAR_FREEBUSY_UNKNOWN "X-POSTHORSE-UNKNOWN" /* FBTYPE */
+
 /* Of rows in any order those of [from_s, until_s), cut to it, merged, so that each moment is in at
- * most one and has the strongest kind said of it (unavailable, busy, tentative, elsewhere); id_s is
- * 0. In the arena, sorted; *count_r of them. */
+ * most one and has the strongest kind said of it (unknown, unavailable, busy, tentative,
+ * elsewhere); id_s is 0. In the arena, sorted; *count_r of them. */
 struct calendar_busy_row *calendar_freebusy_merge(struct arena *arena,
                                                   const struct calendar_busy_row *rows,
                                                   size_t count, int64_t from_s, int64_t until_s,
                                                   size_t *count_r);
+/* How many seconds of [from_s, until_s) are known: all but those of merged rows that are UNKNOWN.
+ */
+int64_t calendar_freebusy_known_s(const struct calendar_busy_row *rows, size_t count,
+                                  int64_t from_s, int64_t until_s);
+/* Takes merged rows that are UNKNOWN off both ends of [*from_s, *until_s), which they are of; where
+ * nothing is known it becomes empty. */
+void calendar_freebusy_trim(struct calendar_busy_row **rows, size_t *count, int64_t *from_s,
+                            int64_t *until_s);
 /* A VFREEBUSY with DTSTAMP, DTSTART, DTEND and a FREEBUSY for each period, in their order, all in
- * UTC. Who works elsewhere is free. UID, ORGANIZER and ATTENDEE are the caller's to
- * add. The times must be of the years 0 to 9999. */
+ * UTC; that of UNKNOWN is CALENDAR_FREEBUSY_UNKNOWN. Who works elsewhere is free. UID, ORGANIZER
+ * and ATTENDEE are the caller's to add, those of a FREEBUSY are not to be changed. The times must
+ * be of the years 0 to 9999. */
 struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calendar_busy_row *rows,
                                          size_t count, int64_t from_s, int64_t until_s,
                                          int64_t stamp_s);
 /* The periods of a VFREEBUSY that are not FREE, as they stand there; id_s is the start. An FBTYPE
- * that nobody knows is BUSY (section 3.2.9). ST_INVALID: a period cannot be read. */
+ * that nobody knows is BUSY (section 3.2.9), but CALENDAR_FREEBUSY_UNKNOWN. ST_INVALID: a period
+ * cannot be read. */
 MUST_USE enum st calendar_freebusy_read(struct arena *arena, const struct ical_comp *freebusy,
                                         struct calendar_busy_row **rows_r, size_t *count_r,
                                         struct ical_error *error_r);

@@ -32,19 +32,14 @@ static uint64_t usual_of(const struct calendar_hedge_step *step)
     return usual_ms > CALENDAR_HEDGE_USUAL_MIN_MS ? usual_ms : CALENDAR_HEDGE_USUAL_MIN_MS;
 }
 
-/* How long to wait for a source before the next is asked beside it: those that are left share what
- * is left of the first half of the time. */
-static uint64_t patience_ms(const struct calendar_hedge *hedge, size_t step, uint64_t now_ms)
+/* How long to wait, at most, for the source that is asked now: those that are left share what is
+ * left of the first half of the time. */
+static uint64_t share_ms(const struct calendar_hedge *hedge, uint64_t now_ms)
 {
     uint64_t half_ms = hedge->start_ms + (hedge->deadline_ms - hedge->start_ms) / 2;
     uint64_t left_ms = now_ms < half_ms ? half_ms - now_ms : 0;
-    uint64_t usual_ms = usual_of(&hedge->steps[step]);
-    uint64_t share_ms = left_ms / (hedge->count - hedge->asked);
-    bool round = step + 1 < hedge->count && hedge->steps[step + 1].kind == CALENDAR_HEDGE_DETOUR;
 
-    if (round)
-        usual_ms *= CALENDAR_HEDGE_PATIENCE;
-    return usual_ms < share_ms ? usual_ms : share_ms;
+    return left_ms / (hedge->count - hedge->asked);
 }
 
 static void give_up(struct calendar_hedge *hedge, size_t step)
@@ -96,6 +91,21 @@ static bool may_ask(const struct calendar_hedge *hedge, size_t i)
             (step->twin == 0 || may_go_on(&hedge->marks[step->twin - 1])));
 }
 
+/* Until when all that are out, and are no detours, have their time before one is tried. */
+static uint64_t round_from_ms(const struct calendar_hedge *hedge)
+{
+    uint64_t from_ms = 0;
+
+    for (size_t i = 0; i < hedge->count; i++) {
+        const struct calendar_hedge_mark *mark = &hedge->marks[i];
+
+        if (mark->asked && !mark->answered && mark->round_ms > from_ms &&
+            hedge->steps[i].kind != CALENDAR_HEDGE_DETOUR)
+            from_ms = mark->round_ms;
+    }
+    return from_ms;
+}
+
 /* The first that may be asked now, or count. */
 static size_t next_of(const struct calendar_hedge *hedge)
 {
@@ -109,9 +119,13 @@ static size_t next_of(const struct calendar_hedge *hedge)
 static struct calendar_hedge_do ask(struct calendar_hedge *hedge, size_t step, uint64_t now_ms)
 {
     struct calendar_hedge_mark *mark = &hedge->marks[step];
+    const uint64_t usual_ms = usual_of(&hedge->steps[step]);
+    const uint64_t most_ms = share_ms(hedge, now_ms);
+    const uint64_t round_ms = usual_ms * CALENDAR_HEDGE_PATIENCE;
 
     mark->asked = true;
-    mark->late_ms = now_ms + patience_ms(hedge, step, now_ms);
+    mark->late_ms = now_ms + (usual_ms < most_ms ? usual_ms : most_ms);
+    mark->round_ms = now_ms + (round_ms < most_ms ? round_ms : most_ms);
     hedge->asked++;
     hedge->out++;
     return (struct calendar_hedge_do){.act = CALENDAR_HEDGE_ASK, .step = step};
@@ -130,10 +144,14 @@ struct calendar_hedge_do calendar_hedge_next(struct calendar_hedge *hedge, uint6
     size_t next = next_of(hedge);
     bool more = next < hedge->count;
     bool all_late = hedge->asked <= hedge->given_up;
-    bool beside = more && hedge->steps[next].kind != CALENDAR_HEDGE_DETOUR &&
-                  hedge->asked <= hedge->given_up + silent;
-    if (more && (all_late || beside))
+    bool round = more && hedge->steps[next].kind == CALENDAR_HEDGE_DETOUR;
+    uint64_t from_ms = round ? round_from_ms(hedge) : 0;
+    bool beside =
+        more && !round && (hedge->asked <= hedge->given_up + silent || hedge->steps[next].rests);
+    if (more && now_ms >= from_ms && (all_late || beside))
         return ask(hedge, next, now_ms);
+    if (all_late && from_ms > now_ms && from_ms < wait.at_ms)
+        wait.at_ms = from_ms;
     if (!more && (hedge->out == 0 || (hedge->has_part && all_late)))
         return (struct calendar_hedge_do){.act = CALENDAR_HEDGE_OVER};
     /* Then more of them may be asked, or those who are out are not worth waiting for. */
@@ -182,7 +200,7 @@ bool calendar_hedge_is_better(const struct calendar_hedge_rest *a,
 {
     if (a->age_ms != b->age_ms)
         return a->age_ms < b->age_ms;
-    return a->until_s - a->from_s > b->until_s - b->from_s;
+    return a->known_s > b->known_s;
 }
 
 uint64_t calendar_hedge_hand_on_ms(uint64_t now_ms, uint64_t deadline_ms)

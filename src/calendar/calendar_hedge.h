@@ -29,6 +29,8 @@ struct calendar_hedge_step {
     uint64_t usual_ms;  /* 95 of 100 answers come within it; 0: it is not known */
     uint64_t silent_ms; /* so long it has owed an answer, to others too, without a word; 0: it does
                          * not. Later than usual: the next, if direct, is asked with it */
+    bool rests;         /* nobody asked it for long: it is asked with the one before it, so that
+                         * its connections are there and its usual time is known when it counts */
 };
 
 enum calendar_hedge_answer {
@@ -53,7 +55,8 @@ struct calendar_hedge {
     size_t won;                     /* SIZE_MAX: none */
     bool has_part;                  /* somebody answered of a part */
     struct calendar_hedge_mark {
-        uint64_t late_ms; /* from when on the next one is asked beside it */
+        uint64_t late_ms;  /* from when on the next one is asked beside it */
+        uint64_t round_ms; /* ... a detour */
         bool asked, answered, given_up;
         enum calendar_hedge_answer answer;
     } marks[CALENDAR_HEDGE_STEPS_MAX];
@@ -99,7 +102,7 @@ enum calendar_hedge_result calendar_hedge_result(enum calendar_hedge_act act, bo
 /* What there is where no answer is good: a part (age 0), or one that was known. */
 struct calendar_hedge_rest {
     uint64_t age_ms;
-    int64_t from_s, until_s; /* of the window; it covers no more */
+    int64_t known_s; /* so much of the window it covers */
 };
 /* Whether a counts rather than b: it is younger, or of one age and covers more. */
 bool calendar_hedge_is_better(const struct calendar_hedge_rest *a,

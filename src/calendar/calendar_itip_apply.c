@@ -233,6 +233,21 @@ static void keep_personal(const struct merge *m, const struct itip_part *old, st
     }
 }
 
+/* Whether he is not asked anew, neither by the series nor by this-and-future over the instance. */
+static bool left_holds(const struct merge *m, const struct itip_part *old,
+                       const struct ical_prop *left, const struct itip_part *master)
+{
+    const struct itip_part key = {.id_s = calendar_itip_stamp_read(left->value)};
+    const struct itip_part *cover = cover_of(m, &key);
+    uint64_t answered;
+
+    if (!answer_holds(m, old, left, master))
+        return false;
+    return cover == NULL || !cover->future ||
+           (slice_to_u64(ical_param_text(left, CALENDAR_ITIP_ANSWERED), &answered) == ST_OK &&
+            !is_void(m, cover->comp, answered));
+}
+
 /* Instances that the attendee took out of the series stay out, unless he is asked anew. */
 static void keep_left(const struct merge *m, const struct itip_part *old, struct itip_part *master)
 {
@@ -249,7 +264,7 @@ static void keep_left(const struct merge *m, const struct itip_part *old, struct
             at = &prop->next;
             continue;
         }
-        if (!answer_holds(m, old, prop, master)) {
+        if (!left_holds(m, old, prop, master)) {
             *at = prop->next;
             continue;
         }

@@ -290,6 +290,20 @@ static bool voids_alone(const struct itip_set *before, const struct itip_part *p
                                       calendar_itip_timing(before, time)));
 }
 
+/* Whether answers to this and the future are void that are not to what covers it now: its times
+ * were others, or answers from before them are on their way. */
+static bool voids_future(const struct itip_set *before, const struct itip_set *after,
+                         const struct itip_part *part)
+{
+    const struct itip_part key = {.id_s = part->id_s};
+    const struct itip_part *cover = calendar_itip_set_cover(after, &key);
+    const struct ical_comp *time = calendar_itip_set_instance(after, part->id_s, true);
+
+    return cover != NULL && time != NULL &&
+           (reset_of(part->comp) > reset_of(cover->comp) ||
+            !slice_eq(calendar_itip_timing(before, part->comp), calendar_itip_timing(after, time)));
+}
+
 /* The instance as the series has it, with what each answered when it was an override. */
 static void put_back(struct itip_set *after, const struct itip_part *old)
 {
@@ -307,6 +321,9 @@ static void put_back(struct itip_set *after, const struct itip_part *old)
         if (!calendar_itip_is_own(after->world, prop))
             set_or_remove(arena, prop, "PARTSTAT", was != NULL ? was->prop : NULL);
     }
+    if (old->future)
+        ical_param_set(arena, ical_prop_find(comp, ICAL_RECURRENCE_ID), "RANGE",
+                       SLICE("THISANDFUTURE"));
     ical_comp_add(after->vcalendar, comp);
 }
 
@@ -318,7 +335,7 @@ static enum st restore(struct itip_set *before, struct itip_set *after, struct i
     struct arena *arena = after->world->arena;
     const struct itip_part *old = calendar_itip_set_master(before);
     const struct itip_part *new = calendar_itip_set_master(after);
-    struct itip_times ids = {0}, out = {0};
+    struct itip_times ids = {0}, out = {0}, splits = {0};
     struct itip_people series;
 
     if (old == NULL || new == NULL || after->organizer == NULL ||
@@ -327,6 +344,7 @@ static enum st restore(struct itip_set *before, struct itip_set *after, struct i
     series = calendar_itip_people(arena, new->comp);
     calendar_itip_times(after, new->comp, ICAL_EXDATE, &out);
     ids.at = arena_many(arena, int64_t, before->count);
+    splits.at = arena_many(arena, int64_t, before->count);
     for (size_t i = 1; i < before->count; i++) {
         const struct itip_part *part = &before->parts[i];
 
@@ -334,15 +352,22 @@ static enum st restore(struct itip_set *before, struct itip_set *after, struct i
             !calendar_itip_times_has(&out, part->id_s) &&
             (answered_alone(arena, part, &series) || voids_alone(before, part)))
             ids.at[ids.count++] = part->id_s;
+        else if (part->future && calendar_itip_set_find(after, part) == NULL &&
+                 voids_future(before, after, part))
+            splits.at[splits.count++] = part->id_s;
     }
     calendar_itip_set_instances(after, &ids);
-    for (size_t i = 0; i < ids.count; i++) {
-        struct itip_part key = {.id_s = ids.at[i]};
+    calendar_itip_set_instances(after, &splits);
+    for (size_t i = 0; i < ids.count + splits.count; i++) {
+        const bool split = i >= ids.count;
+        struct itip_part key = {.id_s = split ? splits.at[i - ids.count] : ids.at[i],
+                                .future = split};
 
         put_back(after, calendar_itip_set_find(before, &key));
     }
-    return ids.count > 0 ? calendar_itip_set_read(after->world, after->vcalendar, after, error)
-                         : ST_OK;
+    return ids.count + splits.count > 0
+               ? calendar_itip_set_read(after->world, after->vcalendar, after, error)
+               : ST_OK;
 }
 
 /* What a series, or this and the future, was answered is void for all instances of it. */

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "calendar/calendar_freebusy.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -106,6 +107,13 @@ static struct entry *make(struct calendar_known *known, const char *key, size_t 
     return entry;
 }
 
+static bool covers(const struct answer *answer, const struct answer *old)
+{
+    return old->from_s >= answer->from_s && old->until_s <= answer->until_s &&
+           calendar_freebusy_known_s(answer->rows, answer->count, old->from_s, old->until_s) ==
+               old->until_s - old->from_s;
+}
+
 /* What the new answer covers is outdated; else the oldest goes. */
 static void make_room(struct calendar_known *known, struct entry *entry,
                       const struct answer *answer)
@@ -113,8 +121,7 @@ static void make_room(struct calendar_known *known, struct entry *entry,
     size_t oldest = 0;
 
     for (size_t i = entry->count; i-- > 0;)
-        if (entry->answers[i].from_s >= answer->from_s &&
-            entry->answers[i].until_s <= answer->until_s)
+        if (covers(answer, &entry->answers[i]))
             take_out(known, entry, i);
     if (entry->count < ANSWERS_MAX)
         return;
@@ -129,7 +136,7 @@ static int64_t overlap_s(const struct answer *answer, int64_t from_s, int64_t un
     int64_t from = answer->from_s > from_s ? answer->from_s : from_s;
     int64_t until = answer->until_s < until_s ? answer->until_s : until_s;
 
-    return until > from ? until - from : 0;
+    return calendar_freebusy_known_s(answer->rows, answer->count, from, until);
 }
 
 static const struct answer *best_of(const struct entry *entry, int64_t from_s, int64_t until_s,
@@ -163,6 +170,7 @@ static void copy_rows(const struct answer *answer, struct arena *arena,
         if (row.start_s < row.end_s)
             r->rows[r->count++] = row;
     }
+    calendar_freebusy_trim(&r->rows, &r->count, &r->from_s, &r->until_s);
 }
 
 /* --- for everybody --- */

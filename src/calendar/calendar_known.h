@@ -17,7 +17,8 @@ void calendar_known_put(struct calendar_known *known, struct slice key, int64_t 
                         int64_t until_s, const struct calendar_busy_row *rows, size_t count,
                         uint64_t now_ms);
 
-/* What is known of a part of the window that was asked for; outside of it nothing is. */
+/* What is known of a part of the window that was asked for; outside of it nothing is, and where a
+ * row is UNKNOWN. */
 struct calendar_known_answer {
     int64_t from_s, until_s;
     struct calendar_busy_row *rows; /* cut to it; in the arena */

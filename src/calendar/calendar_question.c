@@ -13,12 +13,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARENA_BYTES_MAX (512 * MIB)
+#define ROOM_OF_BYTE 8 /* for what is read of an answer */
+#define ARENA_BYTES_MAX (ROOM_OF_BYTE * CALENDAR_HEARD_BYTES_MAX + 64 * MIB)
+#define TOO_MUCH "the answers are too long together"
 #define WHY_BYTES_MAX 1000
 #define DOWN_MS 500
 
 /* Of a seat, nothing having been said of it yet; *said is copied. */
-static void put(struct calendar_question *question, size_t seat, const struct calendar_said *said)
+static void note(struct calendar_question *question, size_t seat, const struct calendar_said *said)
 {
     struct calendar_said *copy = arena_one(question->arena, struct calendar_said);
 
@@ -39,7 +41,18 @@ static void put(struct calendar_question *question, size_t seat, const struct ca
         calendar_usual_heard(question->board->connector->usual, slice_str(question->source),
                              sys_mono_ms());
     question->seats[seat].told = true;
-    calendar_board_put(question->board, copy);
+    *question->last = copy;
+    question->last = &copy->next;
+}
+
+/* What was noted comes before the board together: those whom a source failed travel on together. */
+static void put(struct calendar_question *question)
+{
+    if (question->first == NULL)
+        return;
+    calendar_board_put(question->board, question->first, question->last);
+    question->first = NULL;
+    question->last = &question->first;
 }
 
 /* Of all seats that nothing was said of. */
@@ -48,7 +61,8 @@ static void put_rest(struct calendar_question *question, enum calendar_hedge_ans
 {
     for (size_t i = 0; i < question->count; i++)
         if (!question->seats[i].told)
-            put(question, i, &(struct calendar_said){.answer = answer, .why = why});
+            note(question, i, &(struct calendar_said){.answer = answer, .why = why});
+    put(question);
 }
 
 /* --- a foreign system --- */
@@ -69,19 +83,26 @@ static void ask_far(struct calendar_question *question)
                                          .deadline_ms = ask->deadline_ms,
                                          .bytes_max = CALENDAR_FAR_BYTES_MAX};
 
+    if (!calendar_board_heard(question->board, 0)) {
+        put_rest(question, CALENDAR_HEDGE_BAD, TOO_MUCH);
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         addresses[i] = question->seats[i].address;
     calendar_far_ask(question->board->connector->calendar, question->arena, &far, answers);
-    for (size_t i = 0; i < count; i++)
-        put(question, i,
-            &(struct calendar_said){.answer = answers[i].answer,
-                                    .rows = answers[i].rows,
-                                    .count = answers[i].count,
-                                    .is_old = answers[i].age_ms > 0,
-                                    .age_ms = answers[i].age_ms,
-                                    .from_s = answers[i].from_s,
-                                    .until_s = answers[i].until_s,
-                                    .why = answers[i].why});
+    for (size_t i = 0; i < count; i++) {
+        (void)calendar_board_heard(question->board, answers[i].count * sizeof(*answers[i].rows));
+        note(question, i,
+             &(struct calendar_said){.answer = answers[i].answer,
+                                     .rows = answers[i].rows,
+                                     .count = answers[i].count,
+                                     .is_old = answers[i].age_ms > 0,
+                                     .age_ms = answers[i].age_ms,
+                                     .from_s = answers[i].from_s,
+                                     .until_s = answers[i].until_s,
+                                     .why = answers[i].why});
+    }
+    put(question);
 }
 
 /* --- another server --- */
@@ -120,6 +141,12 @@ static struct calendar_detail *details_of(struct arena *arena,
     return details;
 }
 
+static bool has_gaps(const struct calendar_relay_answer *answer)
+{
+    return calendar_freebusy_known_s(answer->rows, answer->count, answer->from_s, answer->until_s) <
+           answer->until_s - answer->from_s;
+}
+
 static struct calendar_said said_of(const struct calendar_question *question,
                                     const struct calendar_relay_answer *answer)
 {
@@ -146,6 +173,8 @@ static struct calendar_said said_of(const struct calendar_question *question,
     if (answer->result == CALENDAR_CONNECTOR_FRESH)
         said.answer =
             calendar_hedge_covers(answer->from_s, answer->until_s, ask->from_s, ask->until_s);
+    if (said.answer == CALENDAR_HEDGE_GOOD && has_gaps(answer))
+        said.answer = CALENDAR_HEDGE_PART;
     if (answer->result == CALENDAR_CONNECTOR_FRESH && said.answer == CALENDAR_HEDGE_BAD) {
         said.answer = CALENDAR_HEDGE_GARBAGE;
         said.why = "it answers about another time";
@@ -167,12 +196,17 @@ static enum st take_answer(void *ctx, struct slice bytes)
 {
     struct calendar_question *question = ctx;
     struct calendar_relay_answer answer;
-    const enum st st = calendar_relay_answer_read(question->arena, bytes, question->count, &answer);
 
+    if (!calendar_board_heard(question->board, bytes.len)) {
+        put_rest(question, CALENDAR_HEDGE_BAD, TOO_MUCH);
+        return ST_TOO_BIG;
+    }
+    const enum st st = calendar_relay_answer_read(question->arena, bytes, question->count, &answer);
     if (st != ST_OK || question->seats[answer.attendee].told)
         return ST_INVALID;
     const struct calendar_said said = said_of(question, &answer);
-    put(question, answer.attendee, &said);
+    note(question, answer.attendee, &said);
+    put(question);
     return ST_OK;
 }
 
@@ -219,7 +253,9 @@ static void ask_server(struct calendar_question *question)
                                                   .details = board->ask.details,
                                                   .week = board->ask.week,
                                                   .pass_busy = true,
-                                                  .from_foreign = board->ask.from_foreign};
+                                                  .from_foreign = board->ask.from_foreign,
+                                                  .anonymous = board->asks.anonymous,
+                                                  .admin = board->asks.admin};
 
     for (size_t i = 0; i < question->count; i++)
         addresses[i] = question->seats[i].address;
@@ -281,6 +317,7 @@ void calendar_question_ask(struct calendar_board *board, struct calendar_questio
     question->board = board;
     question->arena = arena_new("free/busy question", ARENA_BYTES_MAX);
     question->why = "";
+    question->last = &question->first;
     question->next = board->questions;
     board->questions = question;
     pthread_mutex_lock(&board->lock);

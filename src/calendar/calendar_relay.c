@@ -18,7 +18,9 @@ enum {
     FROM_FOREIGN = 1 << 1,
     DETAILS = 1 << 2,
     WEEK = 1 << 3,
-    QUESTION_FLAGS = (1 << 4) - 1,
+    ANONYMOUS = 1 << 4,
+    ADMIN = 1 << 5,
+    QUESTION_FLAGS = (1 << 6) - 1,
 };
 
 /* --- what is allowed --- */
@@ -46,7 +48,8 @@ static bool question_ok(const struct calendar_relay_question *q)
            texts_ok(q->attendees, q->attendee_count, CALENDAR_RELAY_ADDRESS_BYTES_MAX) &&
            calendar_bytes_text_ok(q->asker, 0, CALENDAR_RELAY_ADDRESS_BYTES_MAX) &&
            calendar_bytes_text_ok(q->who, 0, CALENDAR_RELAY_NAME_BYTES_MAX) &&
-           calendar_bytes_text_ok(q->but_uid, 0, STORE_EVENT_UID_BYTES_MAX);
+           calendar_bytes_text_ok(q->but_uid, 0, STORE_EVENT_UID_BYTES_MAX) &&
+           (q->who.len > 0) + q->anonymous + q->admin <= 1;
 }
 
 /* Merged ones lie in what is known, one behind the other; those with details touch it. */
@@ -112,7 +115,8 @@ enum st calendar_relay_question_write(const struct calendar_relay_question *q, s
     calendar_bytes_put_number(out, q->hops_left);
     calendar_bytes_put_number(out, (q->pass_busy ? PASS_BUSY : 0u) |
                                        (q->from_foreign ? FROM_FOREIGN : 0u) |
-                                       (q->details ? DETAILS : 0u) | (q->week ? WEEK : 0u));
+                                       (q->details ? DETAILS : 0u) | (q->week ? WEEK : 0u) |
+                                       (q->anonymous ? ANONYMOUS : 0u) | (q->admin ? ADMIN : 0u));
     put_texts(out, q->visited, q->visited_count);
     put_texts(out, q->attendees, q->attendee_count);
     calendar_bytes_put_text(out, q->asker);
@@ -210,6 +214,8 @@ enum st calendar_relay_question_read(struct arena *arena, struct slice text,
     q->pass_busy = (flags & PASS_BUSY) != 0;
     q->from_foreign = (flags & FROM_FOREIGN) != 0;
     q->details = (flags & DETAILS) != 0;
+    q->anonymous = (flags & ANONYMOUS) != 0;
+    q->admin = (flags & ADMIN) != 0;
     q->week = (flags & WEEK) != 0;
     q->visited = take_texts(&in, CALENDAR_RELAY_VISITED_MAX, CALENDAR_RELAY_NAME_BYTES_MAX,
                             &q->visited_count);

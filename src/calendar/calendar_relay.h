@@ -31,8 +31,9 @@ struct calendar_relay_question {
     struct slice but_uid; /* a meeting that does not count; "": all do */
     bool pass_busy;
     bool from_foreign;
-    bool details; /* wanted too */
-    bool week;    /* likewise */
+    bool details;          /* wanted too */
+    bool week;             /* likewise */
+    bool anonymous, admin; /* as in calendar_who: there is no person then, and not both */
 };
 
 enum {
@@ -53,7 +54,8 @@ struct calendar_relay_detail {
 struct calendar_relay_answer {
     size_t attendee; /* its number in the question */
     enum calendar_connector_result result;
-    int64_t from_s, until_s; /* what the rows are known of; both 0 without rows: of nothing */
+    int64_t from_s, until_s; /* what the rows are known of, but where one is UNKNOWN; both 0 without
+                              * rows: of nothing */
     uint64_t age_ms;         /* 0 unless KNOWN */
     /* In order of their starts; without details as calendar_freebusy_merge() gives them, otherwise
      * such that touch what is known. id_s is not told. */

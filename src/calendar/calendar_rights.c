@@ -11,10 +11,11 @@ void calendar_who_init(const struct directory *directory, struct arena *arena,
 }
 
 /* By name: each may be of another snapshot of the directory. */
-static bool is_own(const struct calendar_who *who, const struct directory_person *owner)
+bool calendar_is_as_own(const struct calendar_who *who, const struct directory_person *owner)
 {
-    return owner == who->person ||
-           (who->person != NULL && slice_eq(slice_str(owner->name), slice_str(who->person->name)));
+    return !who->anonymous && (who->admin || owner == who->person ||
+                               (who->person != NULL &&
+                                slice_eq(slice_str(owner->name), slice_str(who->person->name))));
 }
 
 static bool is_for(const struct calendar_who *who, struct slice grantee)
@@ -30,6 +31,14 @@ static bool is_for(const struct calendar_who *who, struct slice grantee)
         if (slice_eq(grantee, who->groups.at[i]))
             return true;
     return false;
+}
+
+bool calendar_is_granted(const struct calendar_who *who, const struct store_calendar_grant *grant,
+                         int64_t calendar_id, enum store_calendar_rights rights)
+{
+    return grant->rights >= rights &&
+           (grant->calendar_id == 0 || grant->calendar_id == calendar_id) &&
+           is_for(who, grant->grantee);
 }
 
 struct looking {
@@ -65,7 +74,7 @@ enum st calendar_rights(struct store_tx *tx, const struct calendar_who *who,
     struct looking looking = {who, calendar_id, rights_r};
 
     *rights_r = (struct calendar_rights){STORE_RIGHTS_ACT, STORE_RIGHTS_ACT, STORE_RIGHTS_ACT};
-    if (!who->anonymous && is_own(who, owner))
+    if (calendar_is_as_own(who, owner))
         return ST_OK;
     *rights_r = (struct calendar_rights){STORE_RIGHTS_NONE, STORE_RIGHTS_NONE, STORE_RIGHTS_NONE};
     return store_calendar_grants_of(tx, owner->account_id, look, &looking);
@@ -87,7 +96,7 @@ void calendar_busy_rights_begin(const struct calendar_who *who,
                                 const struct directory_person *owner,
                                 struct calendar_busy_rights *rights_r)
 {
-    *rights_r = (struct calendar_busy_rights){.all = !who->anonymous && is_own(who, owner),
+    *rights_r = (struct calendar_busy_rights){.all = calendar_is_as_own(who, owner),
                                               .restricted = who->anonymous};
 }
 

@@ -8,9 +8,8 @@
 struct calendar_who {
     const struct directory_person *person; /* NULL: somebody from outside, no groups */
     struct directory_texts groups;
-    /* Nobody logged in: grants to STORE_ANYONE alone count. Not for the connector: other servers
-     * are not told. */
-    bool anonymous;
+    bool anonymous; /* nobody logged in: grants to STORE_ANYONE alone count */
+    bool admin;     /* reads all that its owner does */
 };
 /* Texts in arena. */
 void calendar_who_init(const struct directory *directory, struct arena *arena,
@@ -26,6 +25,12 @@ struct calendar_rights {
 MUST_USE enum st calendar_rights(struct store_tx *tx, const struct calendar_who *who,
                                  const struct directory_person *owner, int64_t calendar_id,
                                  struct calendar_rights *rights_r);
+
+/* Whether who may all that the owner may: he is that one, or an administrator. */
+bool calendar_is_as_own(const struct calendar_who *who, const struct directory_person *owner);
+/* Whether a grant on another's account gives him at least these rights on its calendar. */
+bool calendar_is_granted(const struct calendar_who *who, const struct store_calendar_grant *grant,
+                         int64_t calendar_id, enum store_calendar_rights rights);
 
 /* What others gave to somebody by name or group, but not to everybody: fn as in
  * store_calendar_grants_to(). */

@@ -13,6 +13,7 @@
 #include "sys/sys_time.h"
 
 #define ARENA_BYTES_MAX (64 * MIB)
+#define EVENTS_BYTES_MAX (16 * MIB) /* of one attendee */
 
 /* The events instead of the rows that are the same time. */
 static void put_events(struct arena *arena, const struct calendar_connector_answer *answer,
@@ -45,8 +46,8 @@ static void put_events(struct arena *arena, const struct calendar_connector_answ
 }
 
 /* more: what follows is there already. */
-static enum st send(struct cluster_asked *asked, struct arena *arena,
-                    const struct calendar_connector_answer *answer, bool more)
+static enum st send(struct cluster_asked *asked, const struct calendar_connector_answer *answer,
+                    bool more)
 {
     AUTO(buf) struct buf body = BUF(CLUSTER_BODY_BYTES_MAX);
     struct calendar_relay_answer relay = {.attendee = answer->attendee,
@@ -61,9 +62,12 @@ static enum st send(struct cluster_asked *asked, struct arena *arena,
                                           .way = answer->way,
                                           .why = answer->why};
 
+    struct arena *arena = arena_new("free/busy events", EVENTS_BYTES_MAX);
     if (answer->events != NULL)
         put_events(arena, answer, &relay);
-    if (calendar_relay_answer_write(&relay, &body) != ST_OK) {
+    enum st st = calendar_relay_answer_write(&relay, &body);
+    arena_free(&arena);
+    if (st != ST_OK) {
         relay = (struct calendar_relay_answer){.attendee = answer->attendee,
                                                .result = CALENDAR_CONNECTOR_NO_DATA,
                                                .source = answer->source,
@@ -99,8 +103,8 @@ static enum st answer(struct calendar_connector *connector, struct cluster_asked
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
     const struct directory_person *person =
         question->who.len > 0 ? directory_login(directory, question->who) : NULL;
-    struct calendar_who who = {0};
-    const struct calendar_connector_ask ask = {.who = person != NULL ? &who : NULL,
+    struct calendar_who who = {.anonymous = question->anonymous, .admin = question->admin};
+    const struct calendar_connector_ask ask = {.who = &who,
                                                .asker = question->asker,
                                                .attendees = question->attendees,
                                                .count = question->attendee_count,
@@ -121,7 +125,7 @@ static enum st answer(struct calendar_connector *connector, struct cluster_asked
     struct calendar_connector_lookup *lookup = calendar_connector_begin(connector, &ask);
     for (const struct calendar_connector_answer *one = calendar_connector_next(lookup);
          st == ST_OK && one != NULL; one = calendar_connector_next(lookup))
-        st = send(asked, arena, one, calendar_connector_ready(lookup));
+        st = send(asked, one, calendar_connector_ready(lookup));
     calendar_connector_end(&lookup);
     return st;
 }

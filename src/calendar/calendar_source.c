@@ -9,13 +9,14 @@
 #include <string.h>
 
 #define SOURCES_MAX 512 /* then one that rests makes room */
-#define WAITING_MAX 4096
+#define WAITING_MAX 16384
+#define WAITING_EACH_MAX 4096 /* for one source: who hangs leaves room for the others' */
 #define IDLE_MS 20000
 #define STACK_BYTES (512 * KIB)
 
 struct source {
     char *name;
-    unsigned out;
+    unsigned out, waiting;
     bool fails;
 };
 
@@ -58,7 +59,8 @@ static struct source *source_of(struct calendar_sources *sources, const char *na
     for (size_t i = 0; i < sources->source_count; i++) {
         if (strcmp(sources->sources[i].name, name) == 0)
             return &sources->sources[i];
-        if (sources->sources[i].out == 0 && !sources->sources[i].fails)
+        if (sources->sources[i].out == 0 && sources->sources[i].waiting == 0 &&
+            !sources->sources[i].fails)
             rests = &sources->sources[i];
     }
     if (sources->source_count < SOURCES_MAX)
@@ -83,6 +85,8 @@ static struct waiting *take(struct calendar_sources *sources)
         if (sources->last == &waiting->next)
             sources->last = at;
         sources->waiting_count--;
+        if (source != NULL && source->waiting > 0)
+            source->waiting--;
         return waiting;
     }
     return NULL;
@@ -149,12 +153,10 @@ static void wake(struct calendar_sources *sources)
     pthread_attr_t attr;
     pthread_t thread;
 
-    if (sources->waiting_count <= sources->idle) {
+    if (sources->idle > 0) /* those that wait for a place at their source keep it from nothing */
         pthread_cond_signal(&sources->wanted);
-        return;
-    }
-    if (sources->threads >= sources->threads_max)
-        return; /* one that ends its job takes it */
+    if (sources->waiting_count <= sources->idle || sources->threads >= sources->threads_max)
+        return; /* or one that ends its job takes it */
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -166,7 +168,9 @@ static void wake(struct calendar_sources *sources)
 void calendar_source_run(struct calendar_sources *sources, const struct calendar_job *job)
 {
     pthread_mutex_lock(&sources->lock);
-    bool full = sources->stopping || sources->waiting_count == WAITING_MAX;
+    struct source *source = source_of(sources, job->source);
+    bool full = sources->stopping || sources->waiting_count == WAITING_MAX ||
+                (source != NULL && source->waiting == WAITING_EACH_MAX);
     if (!full) {
         struct waiting *waiting = mem_new(struct waiting);
 
@@ -174,6 +178,8 @@ void calendar_source_run(struct calendar_sources *sources, const struct calendar
         *sources->last = waiting;
         sources->last = &waiting->next;
         sources->waiting_count++;
+        if (source != NULL)
+            source->waiting++;
         wake(sources);
         full = sources->threads == 0; /* no thread is to be had at all */
         if (full)

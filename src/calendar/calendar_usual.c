@@ -17,8 +17,9 @@ struct source {
     UT_hash_handle hh; /* in the order of their last note */
     unsigned counts[BUCKETS];
     unsigned count;
-    unsigned out;     /* questions */
-    uint64_t owes_ms; /* since when it owes a word; 0: it does not */
+    unsigned out;      /* questions */
+    uint64_t owes_ms;  /* since when it owes a word; 0: it does not */
+    uint64_t asked_ms; /* the last one; 0: none */
     size_t name_len;
     char name[NAME_BYTES_MAX];
 };
@@ -144,6 +145,7 @@ void calendar_usual_asked(struct calendar_usual *usual, struct slice source, uin
     pthread_mutex_lock(&usual->lock);
     struct source *found = touch(usual, source);
     found->out++;
+    found->asked_ms = now_ms;
     if (found->owes_ms == 0)
         found->owes_ms = now_ms;
     pthread_mutex_unlock(&usual->lock);
@@ -165,6 +167,16 @@ void calendar_usual_ended(struct calendar_usual *usual, struct slice source)
     if (found != NULL && found->out > 0)
         found->out--;
     pthread_mutex_unlock(&usual->lock);
+}
+
+bool calendar_usual_rests(struct calendar_usual *usual, struct slice source, uint64_t now_ms)
+{
+    pthread_mutex_lock(&usual->lock);
+    const struct source *found = find(usual, source);
+    bool rests = found == NULL || found->asked_ms == 0 ||
+                 (now_ms > found->asked_ms && now_ms - found->asked_ms >= CALENDAR_USUAL_REST_MS);
+    pthread_mutex_unlock(&usual->lock);
+    return rests;
 }
 
 uint64_t calendar_usual_silent_ms(struct calendar_usual *usual, struct slice source,

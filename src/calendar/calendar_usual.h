@@ -4,6 +4,8 @@
 #pragma once
 #include "base/base.h"
 
+#define CALENDAR_USUAL_REST_MS MIN_MS
+
 struct calendar_usual;
 
 /* Knows of at most so many sources; the one that was not noted for longest is forgotten. */
@@ -20,6 +22,8 @@ uint64_t calendar_usual_ms(struct calendar_usual *usual, struct slice source);
 void calendar_usual_asked(struct calendar_usual *usual, struct slice source, uint64_t now_ms);
 void calendar_usual_heard(struct calendar_usual *usual, struct slice source, uint64_t now_ms);
 void calendar_usual_ended(struct calendar_usual *usual, struct slice source);
+/* Whether nobody asked it for CALENDAR_USUAL_REST_MS, or ever. */
+bool calendar_usual_rests(struct calendar_usual *usual, struct slice source, uint64_t now_ms);
 /* For how long a question waits, or waited in vain, with not a word from it since then; 0: none. */
 uint64_t calendar_usual_silent_ms(struct calendar_usual *usual, struct slice source,
                                   uint64_t now_ms);

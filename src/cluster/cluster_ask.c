@@ -67,7 +67,7 @@ struct question {
     bool heard; /* something came back */
     bool last;  /* no more comes for it */
     bool over;  /* fn wants no more */
-    bool away;  /* there is no connection to it */
+    bool away;  /* there is no connection to it, or the one that it was asked by broke */
     char why[CLUSTER_WHY_BYTES];
 };
 
@@ -193,6 +193,15 @@ static enum st connect_line(struct question *q)
 
 /* --- one question on one connection --- */
 
+/* It died, or is about to: its other connections are worth no more, and it is not to be the first
+ * that is asked next. A new one may be had nevertheless. */
+static enum st broke(struct question *q)
+{
+    q->away = true;
+    cluster_asks_drop(q->asks, q->server->peer);
+    return fail(q, ST_IO, "the connection broke");
+}
+
 static enum st await(struct question *q, unsigned wanted)
 {
     unsigned ready;
@@ -223,7 +232,7 @@ static enum st send_question(struct question *q)
         if (st == ST_AGAIN)
             st = await(q, SYS_STREAM_WRITE);
         else if (st != ST_OK)
-            st = fail(q, ST_IO, "the connection broke");
+            st = broke(q);
     }
     return st;
 }
@@ -293,7 +302,7 @@ static enum st converse(struct question *q)
             continue;
         }
         if (st != ST_OK || len == 0)
-            return fail(q, ST_IO, "the connection broke");
+            return broke(q);
         q->heard = true;
         buf_grew(&q->in, len);
         st = take_frames(q);
@@ -452,6 +461,21 @@ enum st cluster_ask(struct cluster *cluster, struct slice server, struct slice q
 }
 
 /* --- life --- */
+
+void cluster_asks_drop(struct cluster_asks *asks, const struct cluster_peer *peer)
+{
+    struct line *lines = NULL;
+
+    pthread_mutex_lock(&asks->lock);
+    for (struct server *server = asks->servers; server != NULL; server = server->next)
+        if (server->peer == peer) {
+            lines = server->idle;
+            server->idle = NULL;
+            server->idle_count = 0;
+        }
+    pthread_mutex_unlock(&asks->lock);
+    lines_free(lines);
+}
 
 struct cluster_asks *cluster_asks_new(struct cluster *cluster)
 {

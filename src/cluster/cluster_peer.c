@@ -322,6 +322,8 @@ static bool connect_once(struct cluster_peer *peer)
     if (!stopped(peer, 0)) {
         set_connected(peer, false, talk.link.why);
         health_report_failed(peer->cluster->context.health, slice_str(peer->name), sys_mono_ms());
+        if (greeted)
+            cluster_asks_drop(peer->cluster->asks, peer);
     }
     buf_fini(&talk.in);
     cluster_link_fini(&talk.link);

@@ -208,6 +208,8 @@ struct cluster_asks *cluster_asks_new(struct cluster *cluster);
 /* Those under way end now, and no more begin. */
 void cluster_asks_stop(struct cluster_asks *asks);
 void cluster_asks_free(struct cluster_asks **asks);
+/* Idle connections to it are closed: one of its connections ended. */
+void cluster_asks_drop(struct cluster_asks *asks, const struct cluster_peer *peer);
 void cluster_asks_tick(struct cluster_asks *asks, uint64_t now_ms); /* what is idle for long goes */
 
 /* --- cluster_asked.c: questions of another server, on a connection of its own --- */

@@ -66,10 +66,10 @@ static int put_length(struct ctl *ctl, json_t *args)
 static int make_args(struct ctl *ctl, json_t **args_r)
 {
     json_t *people = json_array();
-    json_t *args =
-        json_pack("{s:o, s:s*, s:s*, s:s*, s:b}", "attendees", people, "as",
-                  ctl_value(ctl, CTL_OPT_AS), "if", ctl_value(ctl, CTL_OPT_IF), "limit",
-                  ctl_value(ctl, CTL_OPT_LIMIT), "explain", ctl_has(ctl, CTL_OPT_EXPLAIN));
+    json_t *args = json_pack(
+        "{s:o, s:s*, s:s*, s:s*, s:b, s:b}", "attendees", people, "as", ctl_value(ctl, CTL_OPT_AS),
+        "if", ctl_value(ctl, CTL_OPT_IF), "limit", ctl_value(ctl, CTL_OPT_LIMIT), "explain",
+        ctl_has(ctl, CTL_OPT_EXPLAIN), "details", ctl_has(ctl, CTL_OPT_DETAILS));
     int exit = args != NULL ? EX_OK : ctl_fail(EX_DATAERR, "a name is not UTF-8");
 
     for (size_t i = 0; exit == EX_OK && i < ctl->arg_count; i++)
@@ -111,9 +111,11 @@ static struct ctl_freebusy_row *rows_of(struct ctl *ctl, const json_t *list)
 
     json_array_foreach(list, i, row)
     {
-        rows[i] = (struct ctl_freebusy_row){
-            local_of(seconds_of(row, "start_s")), local_of(seconds_of(row, "end_s")),
-            ctl_agenda_kind_of(ctl_json_text(ctl->arena, row, "kind"))};
+        const char *kind = ctl_json_text(ctl->arena, row, "kind");
+
+        rows[i] = (struct ctl_freebusy_row){local_of(seconds_of(row, "start_s")),
+                                            local_of(seconds_of(row, "end_s")),
+                                            ctl_agenda_kind_of(kind), strcmp(kind, "unknown") == 0};
     }
     return rows;
 }
@@ -197,7 +199,7 @@ static void print_steps(struct ctl *ctl, const json_t *list)
     }
 }
 
-static void print_time(const json_t *time)
+static void print_span(const json_t *time)
 {
     const time_t start = (time_t)seconds_of(time, "start_s");
     const time_t end = (time_t)seconds_of(time, "end_s");
@@ -209,7 +211,39 @@ static void print_time(const json_t *time)
     const int day = tm.tm_yday;
     localtime_r(&end, &tm);
     (void)strftime(until, sizeof(until), tm.tm_yday == day ? "%H:%M" : "%a %Y-%m-%d %H:%M", &tm);
-    printf("  %s–%s\n", from, until);
+    printf("  %s–%s", from, until);
+}
+
+/* Of what is only a time nothing more is said. */
+static void print_event(struct ctl *ctl, const json_t *event)
+{
+    const char *subject = ctl_json_text(ctl->arena, event, "subject");
+    const char *place = ctl_json_text(ctl->arena, event, "place");
+
+    print_span(event);
+    printf("  %s", ctl_json_text(ctl->arena, event, "kind"));
+    if (json_is_true(json_object_get(event, "private")))
+        printf("  private");
+    else if (subject[0] != '\0' || place[0] != '\0')
+        printf("  %s%s%s", subject, subject[0] != '\0' && place[0] != '\0' ? ", " : "", place);
+    puts("");
+}
+
+static void print_events(struct ctl *ctl, const json_t *list)
+{
+    size_t i, k;
+    json_t *person, *event;
+
+    json_array_foreach(list, i, person)
+    {
+        const json_t *events = json_object_get(person, "events");
+
+        printf("\n%s\n%s", ctl_json_text(ctl->arena, person, "address"),
+               events == NULL                 ? "  no more is known\n"
+               : json_array_size(events) == 0 ? "  nothing\n"
+                                              : "");
+        json_array_foreach(events, k, event) print_event(ctl, event);
+    }
 }
 
 static void print_found(struct ctl *ctl, const json_t *reply)
@@ -221,7 +255,11 @@ static void print_found(struct ctl *ctl, const json_t *reply)
     if (found == NULL)
         return;
     puts(json_array_size(found) > 0 ? "\nall have time" : "\nno time was found");
-    json_array_foreach(found, i, at) print_time(at);
+    json_array_foreach(found, i, at)
+    {
+        print_span(at);
+        puts("");
+    }
     json_array_foreach(json_object_get(reply, "without"), i, at) printf(
         "  but nobody can say of %s\n", ctl_text(ctl->arena, slice_str(json_string_value(at))));
 }
@@ -263,6 +301,8 @@ int ctl_cmd_freebusy(struct ctl *ctl)
     }
     draw(ctl, reply);
     print_answers(ctl, list);
+    if (ctl_has(ctl, CTL_OPT_DETAILS))
+        print_events(ctl, list);
     if (ctl_has(ctl, CTL_OPT_EXPLAIN))
         print_steps(ctl, list);
     print_found(ctl, reply);

@@ -6,6 +6,7 @@
 struct ctl_freebusy_row {
     int64_t start_s, end_s;
     enum ctl_agenda_kind kind;
+    bool unknown; /* nobody can say, and kind means nothing */
 };
 
 struct ctl_freebusy_person {

@@ -66,6 +66,9 @@ static struct said say(const struct drawing *d, const struct ctl_freebusy_person
 
         if (row->start_s >= until_s || row->end_s <= from_s)
             continue;
+        said.unknown |= row->unknown;
+        if (row->unknown)
+            continue;
         if (!said.busy || row->kind > said.kind)
             said.kind = row->kind;
         said.busy = true;
@@ -97,8 +100,8 @@ static void widen(struct drawing *d, const struct ctl_freebusy_row *row)
     const unsigned first = (unsigned)(ical_second_of(start_s) / HOUR_S);
     const unsigned until = (unsigned)((ical_second_of(end_s) + HOUR_S - 1) / HOUR_S);
 
-    if (row->kind == CTL_AGENDA_AWAY || row->kind == CTL_AGENDA_FREE || end_s - start_s >= DAY_S ||
-        start_s >= end_s)
+    if (row->unknown || row->kind == CTL_AGENDA_AWAY || row->kind == CTL_AGENDA_FREE ||
+        end_s - start_s >= DAY_S || start_s >= end_s)
         return;
     if (ical_day_of(start_s) != ical_day_of(end_s - 1)) {
         d->first = 0;

@@ -10,6 +10,11 @@ bool dav_auth(struct dav_call *call, struct directory_auth *auth)
         dav_refuse(call, login.status, XML_DAV, NULL, login.why);
         return false;
     }
+    if (http_login_is_foreign(login.person->name)) {
+        dav_refuse(call, 403, XML_DAV, NULL,
+                   "This log-in is another organisation's, for EWS alone");
+        return false;
+    }
     call->me = login.person;
     calendar_who_init(call->directory, call->arena, call->me, &call->who);
     return true;

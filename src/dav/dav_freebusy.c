@@ -4,9 +4,7 @@
 #include "calendar/calendar.h"
 #include "calendar/calendar_address.h"
 #include "calendar/calendar_ask.h"
-#include "calendar/calendar_busytime.h"
 #include "calendar/calendar_connector.h"
-#include "calendar/calendar_schedule.h"
 #include "dav/dav_call.h"
 #include "dav/dav_tag.h"
 #include "directory/directory_name.h"
@@ -127,33 +125,32 @@ static enum st reply(struct dav_call *call, const struct calendar_ask *ask,
     return ST_OK;
 }
 
-/* Who is not there and who grants nothing to anyone are not told apart. Other servers are not
- * asked: this one's store alone knows what it grants. */
-static enum st for_anyone(struct dav_call *call, const struct calendar_ask *ask)
+static bool is_answer(const struct calendar_connector_answer *answer)
 {
-    const struct calendar_who who = {.anonymous = true};
-    const struct calendar_busytime_ask question = {
-        .who = &who,
-        .owner = calendar_schedule_person(call->directory, calendar_address_mail(ask->organizer)),
-        .from_s = ask->from_s,
-        .until_s = ask->until_s};
-    struct calendar_ask_known known = {.from_s = ask->from_s, .until_s = ask->until_s};
-    struct calendar_busy_row *rows = NULL;
-    enum st st = question.owner == NULL ? ST_NOT_FOUND
-                                        : calendar_busytime(call->context->calendar, call->arena,
-                                                            &question, &rows, &known.count);
+    return answer->result == CALENDAR_CONNECTOR_FRESH || answer->result == CALENDAR_CONNECTOR_KNOWN;
+}
 
-    known.rows = rows;
-    if (st != ST_NOT_FOUND && st != ST_DENIED)
-        return st == ST_OK ? reply(call, ask, &known) : st;
+/* Who is not there, who grants nothing to anyone, and of whom nothing is known now, are not told
+ * apart. */
+static enum st refuse_anyone(struct dav_call *call)
+{
     http_login_challenge(call->request);
     return dav_refuse(call, 401, XML_DAV, NULL,
                       "There is nothing here for those who do not log in");
 }
 
-static enum st for_me(struct dav_call *call, const struct calendar_ask *ask)
+static enum st refuse_me(struct dav_call *call, enum calendar_connector_result result)
 {
-    const struct calendar_connector_ask question = {.who = &call->who,
+    if (result == CALENDAR_CONNECTOR_DENIED)
+        return dav_refuse(call, 403, XML_DAV, "need-privileges", "This person does not tell you");
+    return result == CALENDAR_CONNECTOR_NO_DATA ? ST_AGAIN : ST_NOT_FOUND;
+}
+
+static enum st look_up(struct dav_call *call, const struct calendar_ask *ask)
+{
+    static const struct calendar_who anyone = {.anonymous = true};
+    const bool me = call->me != NULL;
+    const struct calendar_connector_ask question = {.who = me ? &call->who : &anyone,
                                                     .attendees = &ask->organizer,
                                                     .count = 1,
                                                     .from_s = ask->from_s,
@@ -163,11 +160,9 @@ static enum st for_me(struct dav_call *call, const struct calendar_ask *ask)
     const struct calendar_connector_answer *answer = calendar_connector_get(call->lookup, 0);
     const struct calendar_ask_known known = {answer->rows, answer->count, answer->from_s,
                                              answer->until_s, answer->age_ms};
-    if (answer->result == CALENDAR_CONNECTOR_FRESH || answer->result == CALENDAR_CONNECTOR_KNOWN)
+    if (is_answer(answer))
         return reply(call, ask, &known);
-    if (answer->result == CALENDAR_CONNECTOR_DENIED)
-        return dav_refuse(call, 403, XML_DAV, "need-privileges", "This person does not tell you");
-    return answer->result == CALENDAR_CONNECTOR_NO_DATA ? ST_AGAIN : ST_NOT_FOUND;
+    return me ? refuse_me(call, answer->result) : refuse_anyone(call);
 }
 
 enum st dav_freebusy_get(struct dav_call *call)
@@ -179,5 +174,5 @@ enum st dav_freebusy_get(struct dav_call *call)
         return dav_refuse(call, 400, XML_DAV, NULL,
                           "start and end are dates or times in UTC, as 20270301T080000Z, at most "
                           "five years apart; period is a duration, as P14D");
-    return call->me != NULL ? for_me(call, &ask) : for_anyone(call, &ask);
+    return look_up(call, &ask);
 }

@@ -11,6 +11,7 @@
 
 #define RECIPIENTS_MAX 1000
 #define ANSWER_BYTES_MAX (64 * MIB)
+#define PIECE_BYTES (32 * KIB)
 
 struct asking {
     struct calendar_ask ask;
@@ -45,9 +46,8 @@ static void write_data(const struct asking *asking, const struct calendar_connec
     xml_write_text_in(out, XML_CALDAV, "calendar-data", buf_slice(&text));
 }
 
-static enum st write_one(struct dav_call *call, void *ctx, struct buf *out)
+static void write_one(struct dav_call *call, struct asking *asking, struct buf *out)
 {
-    struct asking *asking = ctx;
     const struct calendar_connector_answer *answer =
         calendar_connector_get(call->lookup, asking->next);
 
@@ -59,7 +59,21 @@ static enum st write_one(struct dav_call *call, void *ctx, struct buf *out)
     if (answer->result == CALENDAR_CONNECTOR_FRESH || answer->result == CALENDAR_CONNECTOR_KNOWN)
         write_data(asking, answer, out);
     xml_write_close(out, XML_CALDAV, "response");
-    return ++asking->next < asking->ask.attendee_count ? ST_AGAIN : ST_OK;
+    asking->next++;
+}
+
+/* Those that have their answer already go together. */
+static enum st write_some(struct dav_call *call, void *ctx, struct buf *out)
+{
+    struct asking *asking = ctx;
+    const size_t count = asking->ask.attendee_count;
+    const size_t begun = out->len;
+
+    do
+        write_one(call, asking, out);
+    while (asking->next < count && !out->over && out->len - begun < PIECE_BYTES &&
+           calendar_connector_has(call->lookup, asking->next));
+    return asking->next < count ? ST_AGAIN : ST_OK;
 }
 
 /* Who is asked about; the reply names each as the client did. */
@@ -133,5 +147,5 @@ enum st dav_method_post(struct dav_call *call)
                           "ORGANIZER must be an address of the outbox's owner");
     calendar_who_init(call->directory, call->arena, call->target.person, &asking->who);
     begin_lookup(call, asking);
-    return dav_answer(call, 200, XML_CALDAV, "schedule-response", write_one, asking);
+    return dav_answer(call, 200, XML_CALDAV, "schedule-response", write_some, asking);
 }

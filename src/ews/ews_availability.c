@@ -147,6 +147,8 @@ static void take_group(struct asking *asking, size_t at, struct calendar_connect
         }
         asking->group_rows += answer->count;
         for (size_t k = 0; k < answer->count; k++) {
+            if (answer->rows[k].kind == STORE_BUSY_UNKNOWN)
+                continue;
             if (count == cap)
                 rows = arena_grow(asking->call->arena, rows, count, &cap, sizeof(*rows));
             rows[count++] = answer->rows[k];
@@ -206,20 +208,21 @@ static void cut(struct ews_times *times, int64_t from_s, int64_t until_s)
 /* What the answer has no room for is told to be too much, and the rest of the mailboxes have
  * theirs.
  */
-static void write_told(struct asking *asking, struct ews_told *told, struct buf *one)
+static void write_told(struct asking *asking, struct ews_told *told)
 {
     struct buf *out = &asking->call->out;
+    const size_t begun = out->len;
 
     lower_view(told);
     cut(&told->times, asking->ask.from_s, asking->ask.until_s);
-    buf_clear(one);
-    ews_view_write(&asking->ask, told, one);
-    if (one->over || out->len + one->len > EWS_ANSWER_BYTES_MAX - SPARE_BYTES) {
-        told->fault = &too_big;
-        ews_view_write(&asking->ask, told, out);
+    ews_view_write(&asking->ask, told, out);
+    if (!out->over && out->len - begun <= MAILBOX_BYTES_MAX &&
+        out->len <= EWS_ANSWER_BYTES_MAX - SPARE_BYTES)
         return;
-    }
-    buf_put(out, buf_slice(one));
+    buf_cut(out, begun);
+    out->over = false;
+    told->fault = &too_big;
+    ews_view_write(&asking->ask, told, out);
 }
 
 static void suggest(struct asking *asking, const struct calendar_connector_answer *me)
@@ -256,11 +259,9 @@ static void ask_connector(struct asking *asking)
         else
             take(asking, i, calendar_connector_get(lookup, asking->seats[i].first));
     if (asking->ask.view != EWS_VIEW_NONE) {
-        AUTO(buf) struct buf one = BUF(MAILBOX_BYTES_MAX);
-
         xml_write_open(&call->out, XML_EWS, "FreeBusyResponseArray");
         for (size_t i = 0; i < asking->ask.count; i++)
-            write_told(asking, &asking->told[i], &one);
+            write_told(asking, &asking->told[i]);
         xml_write_close(&call->out, XML_EWS, "FreeBusyResponseArray");
     }
     if (asking->ask.suggestions_wanted)

@@ -138,22 +138,10 @@ static void reply(struct ews_call *call)
         ews_fault_write(&call->out, &call->fault);
         refused(call, call->fault.code, call->fault.why);
     }
-    http_reply(call->request, 200, EWS_XML_TYPE, buf_slice(&call->out));
+    http_reply_take(call->request, 200, EWS_XML_TYPE, &call->out);
 }
 
 /* --- the header is in --- */
-
-/* "user1 user2": log-ins of other organisations. */
-static bool is_foreign(const char *name)
-{
-    struct slice rest = slice_str(conf_get()->ews_foreign_users);
-    struct slice part;
-
-    while (slice_split(&rest, ' ', &part))
-        if (slice_ieq(part, slice_str(name)))
-            return true;
-    return false;
-}
 
 static bool log_in(struct ews_call *call)
 {
@@ -164,7 +152,7 @@ static bool log_in(struct ews_call *call)
         return false;
     }
     call->me = login.person;
-    call->foreign = is_foreign(call->me->name);
+    call->foreign = http_login_is_foreign(call->me->name);
     calendar_who_init(call->directory, call->arena, call->me, &call->who);
     return true;
 }

@@ -9,6 +9,14 @@
 #define ROOMS_NAME "rooms"
 #define ROOMS_TITLE "Rooms"
 
+/* Another organisation asks for times; who there is, is not its business. */
+static bool is_ours(struct ews_call *call)
+{
+    if (call->foreign)
+        ews_fail(call, "ErrorAccessDenied", "Names and rooms are for people of this organisation");
+    return !call->foreign;
+}
+
 /* --- ResolveNames --- */
 
 struct search {
@@ -121,6 +129,8 @@ void ews_run_names(struct ews_call *call)
     const struct xml_element *entry = ews_child(call->asked, "UnresolvedEntry");
     size_t count = 0;
 
+    if (!is_ours(call))
+        return;
     buf_put(&call->out, SLICE("<m:ResolveNamesResponse><m:ResponseMessages>"));
     for (; entry != NULL && count++ < ENTRIES_MAX; entry = ews_again(entry)) {
         struct search search = {.call = call, .text = slice_trim(entry->text)};
@@ -215,6 +225,8 @@ void ews_run_room_lists(struct ews_call *call)
 {
     struct lists lists = {.call = call};
 
+    if (!is_ours(call))
+        return;
     directory_each(call->directory, add_lists, &lists);
     ews_message_open(&call->out, "GetRoomListsResponse", NULL);
     xml_write_open(&call->out, XML_EWS, "RoomLists");
@@ -252,6 +264,8 @@ void ews_run_rooms(struct ews_call *call)
     struct directory_found found = {.group = NULL};
     const bool all = is_all_rooms(call, local);
 
+    if (!is_ours(call))
+        return;
     if (at != SIZE_MAX &&
         !directory_find(call->directory, local, slice_sub(address, at + 1, address.len), &found))
         found.group = NULL;

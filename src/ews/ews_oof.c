@@ -110,7 +110,7 @@ void ews_run_oof_get(struct ews_call *call)
 /* --- what is set --- */
 
 /* The words of a reply; a mark of the byte order, which Outlook writes, goes. */
-static struct slice read_text(struct ews_call *call, const struct xml_element *reply)
+static struct slice read_text(struct setting *s, const struct xml_element *reply)
 {
     const struct xml_element *message = ews_child(reply, "Message");
     struct slice text = message != NULL ? message->text : SLICE("");
@@ -121,7 +121,9 @@ static struct slice read_text(struct ews_call *call, const struct xml_element *r
     if (!ews_html_is(text))
         return text;
     ews_html_words(text, &words);
-    return arena_copy(call->arena, slice_trim(buf_slice(&words)));
+    if (words.over)
+        fail(s, "ErrorInvalidUserOofSettings", "A text is too long");
+    return arena_copy(s->call->arena, slice_trim(buf_slice(&words)));
 }
 
 static bool read_state(struct slice name, enum store_oof_state *state_r)
@@ -145,8 +147,8 @@ static void read_settings(struct setting *s)
         return;
     }
     s->oof.oof_external = slice_ieq(ews_text(settings, "ExternalAudience"), SLICE("All"));
-    s->oof.oof_inside_text = read_text(s->call, ews_child(settings, "InternalReply"));
-    s->oof.oof_outside_text = read_text(s->call, ews_child(settings, "ExternalReply"));
+    s->oof.oof_inside_text = read_text(s, ews_child(settings, "InternalReply"));
+    s->oof.oof_outside_text = read_text(s, ews_child(settings, "ExternalReply"));
     if (s->oof.oof != STORE_OOF_SCHEDULED)
         return;
     if (ews_time_read(ews_text(duration, "StartTime"), NULL, &from_s) != ST_OK ||

@@ -42,8 +42,9 @@ struct slot {
     enum ews_quality quality;
 };
 
-/* The strongest of what is said of the time. */
-static enum store_busy_kind busy_in(const struct ews_times *times, int64_t start_s, int64_t end_s)
+/* The strongest of what is said of the time; *gap_r: of a part of it nothing is. */
+static enum store_busy_kind busy_in(const struct ews_times *times, const struct slot *slot,
+                                    bool *gap_r)
 {
     enum store_busy_kind kind = STORE_BUSY_FREE;
     size_t low = 0, high = times->count;
@@ -51,21 +52,18 @@ static enum store_busy_kind busy_in(const struct ews_times *times, int64_t start
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
 
-        if (times->rows[middle].end_s <= start_s)
+        if (times->rows[middle].end_s <= slot->start_s)
             low = middle + 1;
         else
             high = middle;
     }
-    for (size_t i = low; i < times->count && times->rows[i].start_s < end_s; i++)
-        if (times->rows[i].kind > kind)
+    *gap_r = times->from_s > slot->start_s || times->until_s < slot->end_s;
+    for (size_t i = low; i < times->count && times->rows[i].start_s < slot->end_s; i++)
+        if (times->rows[i].kind == STORE_BUSY_UNKNOWN)
+            *gap_r = true;
+        else if (times->rows[i].kind > kind)
             kind = times->rows[i].kind;
     return kind;
-}
-
-static bool knows(const struct ews_attending *attending, const struct slot *slot)
-{
-    return attending->known && attending->times.from_s <= slot->start_s &&
-           attending->times.until_s >= slot->end_s;
 }
 
 static bool is_work_time(const struct ical_zone *zone, const struct slot *slot,
@@ -89,11 +87,11 @@ static void judge(const struct ews_ask *ask, const struct ews_attending *attendi
     unsigned people = 0, free = 0;
 
     for (size_t i = 0; i < ask->count; i++) {
-        const bool busy =
-            busy_in(&attending[i].times, slot->start_s, slot->end_s) >= STORE_BUSY_TENTATIVE;
+        bool gap;
+        const bool busy = busy_in(&attending[i].times, slot, &gap) >= STORE_BUSY_TENTATIVE;
 
         slot->forbidden |= ask->mailboxes[i].exclude_conflicts && busy;
-        if (!knows(&attending[i], slot))
+        if (!attending[i].known || gap)
             continue;
         people++;
         free += !busy;
@@ -129,11 +127,13 @@ static void write_conflicts(const struct ews_ask *ask, const struct ews_attendin
 {
     xml_write_open(out, XML_EWST, "AttendeeConflictDataArray");
     for (size_t i = 0; i < ask->count; i++) {
-        if (!knows(&attending[i], slot)) {
+        bool gap;
+        const enum store_busy_kind kind = busy_in(&attending[i].times, slot, &gap);
+
+        if (!attending[i].known || gap) {
             xml_write_empty(out, XML_EWST, "UnknownAttendeeConflictData");
             continue;
         }
-        enum store_busy_kind kind = busy_in(&attending[i].times, slot->start_s, slot->end_s);
         xml_write_open(out, XML_EWST, "IndividualAttendeeConflictData");
         xml_write_text_in(
             out, XML_EWST, "BusyType",

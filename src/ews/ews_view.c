@@ -10,9 +10,12 @@ static const struct {
     const char *name;
     char digit;
 } kinds[STORE_BUSY_KIND_MAX] = {
-    [STORE_BUSY_FREE] = {"Free", '0'},           [STORE_BUSY_ELSEWHERE] = {"WorkingElsewhere", '0'},
-    [STORE_BUSY_TENTATIVE] = {"Tentative", '1'}, [STORE_BUSY_BUSY] = {"Busy", '2'},
+    [STORE_BUSY_FREE] = {"Free", '0'},
+    [STORE_BUSY_ELSEWHERE] = {"WorkingElsewhere", '0'},
+    [STORE_BUSY_TENTATIVE] = {"Tentative", '1'},
+    [STORE_BUSY_BUSY] = {"Busy", '2'},
     [STORE_BUSY_UNAVAILABLE] = {"OOF", '3'},
+    [STORE_BUSY_UNKNOWN] = {"NoData", EWS_DIGIT_NO_DATA},
 };
 
 const char *ews_busy_name(enum store_busy_kind kind)
@@ -169,7 +172,8 @@ static void write_period(const struct calendar_hours *hours, struct buf *out)
     xml_write_open(out, XML_EWST, "DayOfWeek");
     for (unsigned i = 0; i < COUNT(ews_weekdays); i++)
         if ((hours->days & (1u << i)) != 0) {
-            buf_putf(out, "%s%s", blank, ews_weekdays[(i + 1) % 7]);
+            buf_put(out, slice_str(blank));
+            buf_put(out, slice_str(ews_weekdays[(i + 1) % 7]));
             blank = " ";
         }
     xml_write_close(out, XML_EWST, "DayOfWeek");

@@ -11,7 +11,8 @@
 struct ews_times {
     const struct calendar_busy_row *rows; /* as calendar_freebusy_merge() gives them */
     size_t count;
-    int64_t from_s, until_s; /* they are known of that; the same: of nothing */
+    int64_t from_s, until_s; /* they are known of that, but where they are UNKNOWN; the same: of
+                              * nothing */
 };
 
 /* How many digits there are; the last one may reach beyond the window. */

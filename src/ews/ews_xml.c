@@ -87,7 +87,11 @@ void ews_fault_write(struct buf *out, const struct ews_fault *fault)
 static void open_message(struct buf *out, const char *name, const char *class,
                          const struct ews_fault *fault)
 {
-    buf_putf(out, "<m:%s ResponseClass=\"%s\">", name, class);
+    buf_put(out, SLICE("<m:"));
+    buf_put(out, slice_str(name));
+    buf_put(out, SLICE(" ResponseClass=\""));
+    buf_put(out, slice_str(class));
+    buf_put(out, SLICE("\">"));
     if (fault != NULL)
         xml_write_text_in(out, XML_EWS, "MessageText", slice_str(fault->why));
     xml_write_text_in(out, XML_EWS, "ResponseCode",
@@ -113,7 +117,11 @@ void ews_write_bool(struct buf *out, const char *name, bool value)
 
 void ews_write_number(struct buf *out, const char *name, uint64_t value)
 {
-    xml_write_open(out, XML_EWST, name);
-    buf_putf(out, "%llu", (unsigned long long)value);
-    xml_write_close(out, XML_EWST, name);
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    xml_write_text_in(out, XML_EWST, name, (struct slice){digits + at, sizeof(digits) - at});
 }

@@ -287,6 +287,16 @@ void http_reply(struct http_request *request, unsigned status, const char *type,
                MHD_create_response_from_buffer(body.len, copy, MHD_RESPMEM_MUST_FREE));
 }
 
+void http_reply_take(struct http_request *request, unsigned status, const char *type,
+                     struct buf *body)
+{
+    const size_t len = body->len;
+    char *text = body->ptr != NULL ? buf_take(body) : mem_copy(SLICE(""));
+
+    reply_with(request, status, type,
+               MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE));
+}
+
 static ssize_t read_stream(void *cls, uint64_t pos, char *room, size_t cap)
 {
     ssize_t len = http_out_read(cls, room, cap);
@@ -371,13 +381,8 @@ enum st http_reply_pieces(struct http_request *request, unsigned status, const c
                                                      read_waiting, waiting, free_waiting));
         return ST_OK;
     }
-    if (st == ST_OK) {
-        size_t len = waiting->buf.len;
-        char *text = len > 0 ? buf_take(&waiting->buf) : mem_copy(SLICE(""));
-
-        reply_with(request, status, type,
-                   MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE));
-    }
+    if (st == ST_OK)
+        http_reply_take(request, status, type, &waiting->buf);
     free_waiting(waiting);
     return st;
 }

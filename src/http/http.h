@@ -95,6 +95,9 @@ bool http_replied(const struct http_request *request);
 void http_reply_header(struct http_request *request, const char *name, const char *value);
 /* A whole reply; the body is copied. */
 void http_reply(struct http_request *request, unsigned status, const char *type, struct slice body);
+/* The same without a copy: what is in body becomes the reply's. */
+void http_reply_take(struct http_request *request, unsigned status, const char *type,
+                     struct buf *body);
 
 /* A reply in pieces without a thread of its own: more() is called on the connection's thread
  * whenever what it wrote before is sent. ST_AGAIN: it wrote something, and there is more; ST_OK:

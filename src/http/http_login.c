@@ -133,6 +133,17 @@ static bool by_connection(struct http_request *request, const struct directory *
                : challenge(request, login, "Log in");
 }
 
+bool http_login_is_foreign(const char *name)
+{
+    struct slice rest = slice_str(conf_get()->ews_foreign_users);
+    struct slice part;
+
+    while (slice_split(&rest, ' ', &part))
+        if (slice_ieq(part, slice_str(name)))
+            return true;
+    return false;
+}
+
 bool http_login(struct http_request *request, const struct directory *directory,
                 struct directory_auth *auth, struct http_login *login_r)
 {

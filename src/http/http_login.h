@@ -18,5 +18,7 @@ struct http_login {
  * logged, counted and throttled. */
 bool http_login(struct http_request *request, const struct directory *directory,
                 struct directory_auth *auth, struct http_login *login_r);
+/* Whether another organisation asks under this person's name (ews_foreign_users): by EWS alone. */
+bool http_login_is_foreign(const char *name);
 /* The header of a 401 for somebody who did not log in. */
 void http_login_challenge(struct http_request *request);

@@ -124,27 +124,27 @@ enum st ical_time_parse(struct slice s, struct ical_time *time_r)
     return ST_OK;
 }
 
-static char *put_digits(char *at, unsigned value, unsigned count)
+static char *put_two(char *at, unsigned value)
 {
-    for (unsigned i = count; i > 0; i--, value /= 10)
-        at[i - 1] = (char)('0' + value % 10);
-    return at + count;
+    *at++ = (char)('0' + value / 10 % 10);
+    *at++ = (char)('0' + value % 10);
+    return at;
 }
 
 /* The format has room for ICAL_LOCAL_MIN to ICAL_LOCAL_MAX. */
 static char *put_date(char *at, struct ical_civil c)
 {
-    at = put_digits(at, (unsigned)(c.year < 0 ? 0 : c.year > YEAR_MAX ? YEAR_MAX : c.year), 4);
-    at = put_digits(at, c.month, 2);
-    return put_digits(at, c.day, 2);
+    const unsigned year = (unsigned)(c.year < 0 ? 0 : c.year > YEAR_MAX ? YEAR_MAX : c.year);
+
+    at = put_two(put_two(at, year / 100), year % 100);
+    return put_two(put_two(at, c.month), c.day);
 }
 
 static char *put_clock(char *at, unsigned second)
 {
     *at++ = 'T';
-    at = put_digits(at, second / 3600, 2);
-    at = put_digits(at, second / 60 % 60, 2);
-    return put_digits(at, second % 60, 2);
+    at = put_two(at, second / 3600);
+    return put_two(put_two(at, second / 60 % 60), second % 60);
 }
 
 /* Answers are full of times: no format is read for them. */

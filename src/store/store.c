@@ -80,6 +80,12 @@ enum st store_read_soon(struct store *store, store_body *body, void *arg)
     return store->engine->read(store, body, arg, STORE_SOON_MS);
 }
 
+enum st store_read_within(struct store *store, store_body *body, void *arg, uint64_t patience_ms)
+{
+    assert(patience_ms > 0);
+    return store->engine->read(store, body, arg, patience_ms);
+}
+
 bool store_write_begin(struct store *store, struct store_job *job)
 {
     net_block_begin();

@@ -34,6 +34,9 @@ MUST_USE enum st store_read(struct store *store, store_body *body, void *arg);
 /* The same for what may be left for later: ST_IO after STORE_SOON_MS where PostgreSQL is away. */
 #define STORE_SOON_MS 500
 MUST_USE enum st store_read_soon(struct store *store, store_body *body, void *arg);
+/* The same for what has a deadline: after patience_ms, 1 or more. */
+MUST_USE enum st store_read_within(struct store *store, store_body *body, void *arg,
+                                   uint64_t patience_ms);
 /* Returns ST_OK once the body's changes are durable; then the watchers have been told too.
  * SQLite: bodies of several threads share one commit, each undone alone if it fails.
  * ST_IO: the disk or the database failed or stayed away; nothing was changed. (PostgreSQL lost in

@@ -45,6 +45,7 @@ enum store_busy_kind {
     STORE_BUSY_TENTATIVE = 2,
     STORE_BUSY_BUSY = 3,
     STORE_BUSY_UNAVAILABLE = 4, /* out of office */
+    STORE_BUSY_UNKNOWN = 5,     /* nobody can say: of answers about others, never stored */
     STORE_BUSY_KIND_MAX,
 };
 struct store_busytime {

@@ -7,7 +7,11 @@
 #include <string.h>
 
 #define REPLACEMENT "\xef\xbf\xbd"
+#define BLOCK sizeof(uint64_t)
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 #define XML_URI "http://www.w3.org/XML/1998/namespace"
+
+static_assert(('&' ^ '\'') == 1 && ('<' ^ '>') == 2, "they are looked for together");
 
 static const char *const prefixes[] = {
 #define XML_NS(id, family, prefix, uri) prefix,
@@ -62,6 +66,27 @@ static bool is_plain(unsigned char c)
     return c >= ' ' && c < 0x7f && c != '&' && c != '<' && c != '>' && c != '"' && c != '\'';
 }
 
+/* Eight bytes at once: the highest bit of those that are 0 (and maybe of ones above them). */
+static uint64_t zeros(uint64_t bytes)
+{
+    return (bytes - EACH(0x01)) & ~bytes & EACH(0x80);
+}
+
+/* As is_plain() of each. */
+static bool is_plain_block(const unsigned char *s)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, s, BLOCK);
+    const uint64_t controls = (bytes - EACH(' ')) & ~bytes;
+    const uint64_t beyond = (bytes + EACH(0x01)) | bytes;                      /* 0x7f and more */
+    const uint64_t and_or_quote = zeros((bytes & ~EACH(0x01)) ^ EACH('&'));    /* & and ' */
+    const uint64_t less_or_greater = zeros((bytes & ~EACH(0x02)) ^ EACH('<')); /* < and > */
+
+    return (((controls | beyond) & EACH(0x80)) | and_or_quote | less_or_greater |
+            zeros(bytes ^ EACH('"'))) == 0;
+}
+
 /* Whole runs at a time: most of a text needs nothing. */
 static void write_escaped(struct buf *out, struct slice text, bool value)
 {
@@ -70,7 +95,7 @@ static void write_escaped(struct buf *out, struct slice text, bool value)
 
     for (size_t i = 0; i < text.len;) {
         if (is_plain(s[i])) {
-            i++;
+            i += text.len - i >= BLOCK && is_plain_block(s + i) ? BLOCK : 1;
             continue;
         }
         size_t len = char_len(slice_sub(text, i, text.len));

@@ -85,13 +85,14 @@ class Member(servers.Server):
         return sum(f"event={event} " in line for line in self.lines)
 
 
-def make_domain(names=NAMES, settings=None, listen=()):
-    """listen: kinds of ports that each gets besides, for member.port(kind)."""
+def make_domain(names=NAMES, settings=None, listen=(), of=None):
+    """listen: kinds of ports that each gets besides, for member.port(kind). of: settings of one alone, by its name."""
     base = servers.free_base_port(len(names) * (1 + len(listen)))
     members = []
     for n, name in enumerate(names):
         ports = {kind: f"127.0.0.1:{base + len(names) * (1 + k) + n}" for k, kind in enumerate(listen)}
-        members.append(Member(name, base + n, {**(settings or {}), **{f"listen_{k}": at for k, at in ports.items()}}))
+        members.append(Member(name, base + n, {**(settings or {}), **(of or {}).get(name, {}),
+                                                 **{f"listen_{k}": at for k, at in ports.items()}}))
         members[-1].ports = ports
     members[0].run("domain", "init")
     members[0].start()

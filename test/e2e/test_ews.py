@@ -20,9 +20,9 @@ def at(user):
     return f"{user}@{DOMAIN}"
 
 
-def says(server, user, step, path="/EWS/Exchange.asmx", **more):
+def says(server, user, step, path="/EWS/Exchange.asmx", kind="https", **more):
     """What python3-exchangelib makes of it; a server's error is told as such."""
-    url = f"https://127.0.0.1:{server.port('https')}{path}"
+    url = f"{kind}://127.0.0.1:{server.port(kind)}{path}"
     done = subprocess.run([sys.executable, str(SAYS), url, user, PASSWORD, step, json.dumps(more)], capture_output=True,
                           text=True, timeout=120, cwd="/")
     assert done.returncode == 0, done.stderr
@@ -298,6 +298,10 @@ def test_another_organisation_sees_what_everybody_sees(shared, user, user2):
         told = ask(shared, user2, f"<m:GetUserOofSettingsRequest><t:Mailbox><t:Address>{at(user2)}</t:Address></t:Mailbox>"
                                   "</m:GetUserOofSettingsRequest>")
         assert told.find(f"{M}ResponseMessage/{M}ResponseCode").text == "ErrorAccessDenied"
+        for names in ("<m:ResolveNames><m:UnresolvedEntry>a</m:UnresolvedEntry></m:ResolveNames>", "<m:GetRoomLists/>", "<m:GetRooms/>"):
+            assert fault(ask(shared, user2, names)) == "ErrorAccessDenied"
+        for path in ("/dav/principals/", f"/freebusy/{user}.ifb"):  # no way round
+            assert request(shared, "", user2, "GET", path)[0].status == 403
     finally:
         shared.set(ews_foreign_users="")
     told = responses(ask(shared, user2, question, header))
@@ -343,6 +347,15 @@ def test_out_of_office_is_its_owners_business(shared, user, user2):
     Ctl(shared).run("calendar", "delegate", user, user2, "act")  # a delegate may
     assert ask(shared, user2, text).find(f"{M}ResponseMessage/{M}ResponseCode").text == "NoError"
     assert Ctl(shared).json("oof", "show", user)["state"] == "on"
+
+
+def test_an_absence_with_too_long_a_text_is_refused_and_not_cut(shared, user):
+    def text(words):
+        return (f"<m:SetUserOofSettingsRequest><t:Mailbox><t:Address>{at(user)}</t:Address></t:Mailbox><t:UserOofSettings>"
+                "<t:OofState>Enabled</t:OofState><t:ExternalAudience>All</t:ExternalAudience><t:InternalReply><t:Message>"
+                f"&lt;html&gt;&lt;p&gt;{words}&lt;/p&gt;</t:Message></t:InternalReply></t:UserOofSettings></m:SetUserOofSettingsRequest>")
+    for words, why in (("x" * 70000, "ErrorInvalidUserOofSettings"), ("Away", "NoError")):
+        assert ask(shared, user, text(words)).find(f"{M}ResponseMessage/{M}ResponseCode").text == why
 
 
 # --- those who mean harm, or err ---

@@ -42,6 +42,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                  persons[i].rows[j].start_s < UNTIL_S && persons[i].rows[j].end_s > FROM_S &&
                  persons[i].rows[j].kind > STORE_BUSY_FREE &&
                  persons[i].rows[j].kind < STORE_BUSY_KIND_MAX);
+        if (persons[i].answer != CALENDAR_HEDGE_GOOD)
+            continue;
+        calendar_far_settle(arena, &persons[i], FROM_S, UNTIL_S);
+        must((persons[i].answer == CALENDAR_HEDGE_BAD) ==
+             (persons[i].from_s >= persons[i].until_s));
+        for (size_t j = 0; j < persons[i].count; j++)
+            must(persons[i].rows[j].start_s >= persons[i].from_s &&
+                 persons[i].rows[j].end_s <= persons[i].until_s &&
+                 (j == 0 || persons[i].rows[j].start_s >= persons[i].rows[j - 1].end_s));
     }
     persons[0].address = slice_sub(text, 0, 1000);
     calendar_far_ews_write(&part, FROM_S, UNTIL_S, size % 2 == 0 ? "" : "a@b.example", &request);

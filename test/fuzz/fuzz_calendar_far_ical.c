@@ -5,7 +5,6 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "calendar/calendar_far_data.h"
-#include "calendar/calendar_freebusy.h"
 #include "ical/ical.h"
 
 #include <stdlib.h>
@@ -21,20 +20,20 @@ static void must(bool truth)
         abort();
 }
 
-static void check(struct arena *arena, const struct calendar_far_person *person)
+static void check(struct arena *arena, struct calendar_far_person *person)
 {
-    size_t count;
 
     must(person->answer == CALENDAR_HEDGE_GOOD || person->why[0] != '\0');
     must(person->count <= CALENDAR_FAR_ROWS_MAX);
     must(person->from_s <= person->until_s);
     for (size_t i = 0; i < person->count; i++)
         must(person->rows[i].start_s < UNTIL_S && person->rows[i].end_s > FROM_S);
-    const struct calendar_busy_row *rows =
-        calendar_freebusy_merge(arena, person->rows, person->count, FROM_S, UNTIL_S, &count);
-    for (size_t i = 0; i < count; i++)
-        must(rows[i].start_s >= FROM_S && rows[i].end_s <= UNTIL_S &&
-             (i == 0 || rows[i].start_s >= rows[i - 1].end_s));
+    if (person->answer != CALENDAR_HEDGE_GOOD)
+        return;
+    calendar_far_settle(arena, person, FROM_S, UNTIL_S);
+    for (size_t i = 0; i < person->count; i++)
+        must(person->rows[i].start_s >= FROM_S && person->rows[i].end_s <= UNTIL_S &&
+             (i == 0 || person->rows[i].start_s >= person->rows[i - 1].end_s));
 }
 
 /* An address of any bytes makes a request that is iCalendar. */

@@ -75,6 +75,7 @@ struct lookup {
     uint64_t now_ms;
     uint64_t detours, asked;
     struct figures *figures;
+    bool rests; /* second sources were not asked for long */
     bool wrong;
 };
 
@@ -303,6 +304,8 @@ static void arrive(struct lookup *lookup, struct node *node)
         calendar_connector_plan(&question, lookup->arena, &seat->plan);
         for (size_t k = 0; k < seat->plan.step_count; k++) {
             seat->plan.hedge[k].usual_ms = USUAL_MS;
+            seat->plan.hedge[k].rests =
+                lookup->rests && k == 1 && seat->plan.steps[0].way != CALENDAR_CONNECTOR_HERE;
             seat->plan.hedge[k].silent_ms = is_silent(world, &seat->plan.steps[k]) ? SILENT_MS : 0;
         }
         calendar_hedge_begin(&seat->hedge, seat->plan.hedge, seat->plan.step_count, lookup->now_ms,
@@ -401,7 +404,7 @@ static void check_calm(struct lookup *lookup, const struct node *node)
             return; /* an account that is not in the first one's store yet */
         asked += step->way == CALENDAR_CONNECTOR_SERVER ? 2 : 1;
     }
-    if (lookup->detours > 0 || lookup->asked != asked)
+    if (lookup->detours > 0 || (!lookup->rests && lookup->asked != asked))
         violation(lookup, "nothing fails, and more is asked than must be", "all");
 }
 
@@ -498,6 +501,7 @@ static bool run_world(uint64_t seed, struct figures *figures)
     for (int i = 0; i < LOOKUPS_EACH && !lookup.wrong; i++) {
         if (i % 2 == 0)
             con_world_faults(&world);
+        lookup.rests = i % 4 == 3;
         wall_ms += sim_random_below(&world.random, 60000);
         look_up(&lookup, known, wall_ms, ledger);
     }

@@ -67,21 +67,31 @@ static void an_old_answer_says_its_age_and_claims_nobody_free(void **state)
         int64_t from_s, until_s; /* after the window's beginning */
         uint64_t age_ms;
         const char *has[4], *hasnt;
+        bool gap;
     } answers[] = {
-        {0, 86400, 0, {"DTSTAMP:20270301T120000Z"}, "UNKNOWN"},
-        {0, 86400, 0, {"FREEBUSY;FBTYPE=BUSY:20270301T080000Z/20270301T090000Z"}, "COMMENT"},
+        {0, 86400, 0, {"DTSTAMP:20270301T120000Z"}, "UNKNOWN", false},
+        {0, 86400, 0, {"FREEBUSY;FBTYPE=BUSY:20270301T080000Z/20270301T090000Z"}, "COMMENT", false},
         {0,
          86400,
          719000,
          {"DTSTAMP:20270301T114801Z", "COMMENT;X-POSTHORSE-AGE=PT12M:", "12 minutes ago"},
-         "UNKNOWN"},
+         "UNKNOWN",
+         false},
         {3600,
          82800,
          1,
          {"FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20270301T000000Z/20270301T010000Z",
           "FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20270301T230000Z/20270302T000000Z",
           "DTSTART:20270301T000000Z", "DTEND:20270302T000000Z"},
-         "minutes"},
+         "minutes",
+         false},
+        {0,
+         86400,
+         0,
+         {"FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:20270301T090000Z/20270301T100000Z",
+          "FREEBUSY;FBTYPE=BUSY:20270301T080000Z/20270301T090000Z"},
+         "COMMENT",
+         true},
     };
 
     for (size_t i = 0; i < COUNT(answers); i++) {
@@ -94,11 +104,12 @@ static void an_old_answer_says_its_age_and_claims_nobody_free(void **state)
         T_ROW(i, answers[i].has[0]);
         assert_int_equal(
             calendar_ask_read(arena, SLICE(ASK TIMES B END), 1, &ask, &icalendar, &error), ST_OK);
-        const struct calendar_busy_row row = {ask.from_s + 28800, ask.from_s + 32400,
-                                              STORE_BUSY_BUSY, 0};
-        const struct calendar_ask_known known = {&row, 1, ask.from_s + answers[i].from_s,
-                                                 ask.from_s + answers[i].until_s,
-                                                 answers[i].age_ms};
+        const struct calendar_busy_row busy[] = {
+            {ask.from_s + 28800, ask.from_s + 32400, STORE_BUSY_BUSY, 0},
+            {ask.from_s + 32400, ask.from_s + 36000, STORE_BUSY_UNKNOWN, 0}};
+        const struct calendar_ask_known known = {
+            busy, answers[i].gap ? 2 : 1, ask.from_s + answers[i].from_s,
+            ask.from_s + answers[i].until_s, answers[i].age_ms};
         ical_write(calendar_ask_answer(arena, &ask, SLICE("mailto:b@example.org"), &known,
                                        ask.from_s + 43200),
                    &out);

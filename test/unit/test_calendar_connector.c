@@ -76,6 +76,10 @@ struct row {
     const char *want;
 };
 
+#define A50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A200 A50 A50 A50 A50
+#define LONG A200 A200 A200 A200 A200 /* 1000 */
+
 /* Rows whose hops are 1 leave detours aside. */
 static const struct row rows[] = {
     /* an account: where it lies */
@@ -104,6 +108,15 @@ static const struct row rows[] = {
     {"m1", "", "crew@here.test", "", 2, "group"},
     {"m1", "", "crew@far.test", "", 2, "stranger"},
     {"m1", "", "crew", "", 2, "invalid"},
+    {"m1", "", "@BTEx", "", 1, "invalid"}, /* the URL of all of them */
+    {"m1", "", "..@BTEx", "", 1, "invalid"},
+    {"m1", "", "a\nX-LINE:b@BTEx", "", 1, "invalid"},
+    {"m1", "", "a\rb@BTEx", "", 1, "invalid"},
+    {"m1", "", "bob+\r\nb@here.test", "", 1, "invalid"},
+    {"m1", "", "a b@BTEx", "", 1, "invalid"},
+    {"m1", "", "a\xff@BTEx", "", 1, "invalid"},
+    {"m1", "", "\xc3\xa9.o'hara+x@BTEx", "", 1, "da db"},
+    {"m1", "", LONG "@BTEx", "", 1, "invalid"},
     /* a foreign domain: last modified first */
     {"m1", "", "u@BTEx", "", 1, "da db"},
     {"m1", "", "u@btex", "", 0, ""},

@@ -124,6 +124,11 @@ static void look_up(struct calendar *calendar, const struct calendar_connector_a
 #define GOOD_2 FB(BUSY("11", "BUSY-TENTATIVE"))
 #define HALF_1 FB(UNTIL("12") BUSY("10", "BUSY"))
 #define QUARTER_2 FB(UNTIL("06") BUSY("05", "BUSY"))
+#define UNKNOWN(hours) "FREEBUSY;FBTYPE=X-POSTHORSE-UNKNOWN:" hours "\\n"
+#define GAPS_1 \
+    FB(UNKNOWN("20261201T080000Z/PT2H,20261201T200000Z/PT1H") BUSY("10", "BUSY") BUSY("12", \
+                                                                                      "BUS" \
+                                                                                      "Y"))
 #define OLD_1 FB("COMMENT;X-POSTHORSE-AGE=PT5M:x\\n" BUSY("10", "BUSY"))
 #define STATUS(s) "request:GET /a HTTP\nS:HTTP/1.1 " s "\nS:Content-Length: 0\nS:\n"
 #define HANG "maybe\nrequest:GET /a HTTP\nhang\n"
@@ -155,6 +160,15 @@ static const struct row {
      "fresh [0-12] 10-11/3 document one;",
      0},
     {"of two parts the longer", {HALF_1, QUARTER_2}, "fresh [0-12] 10-11/3 document one;", 0},
+    {"gaps in the middle are unknown, and they alone",
+     {GAPS_1},
+     "fresh 8-10/5 10-11/3 12-13/3 20-21/5 document one;",
+     0},
+    {"gaps, and the second knows all", {GAPS_1, GOOD_2}, "fresh 11-12/2 document two;", 0},
+    {"of two parts the one with more, gaps left out",
+     {HALF_1, FB(UNKNOWN("20261201T020000Z/PT20H"))},
+     "fresh [0-12] 10-11/3 document one;",
+     0},
     {"a part is better than what was known",
      {OLD_1, QUARTER_2},
      "fresh [0-6] 5-6/3 document two;",
@@ -250,6 +264,25 @@ static void what_was_known_is_given_when_the_far_side_is_dead(void **state)
     ask = ask_of(&attendee, 1, PATIENCE_MS);
     expect(calendar, &ask, "no data;");
     conf_use(&conf_defaults);
+    calendar_free(&calendar);
+    no_documents();
+}
+
+static void who_is_gone_is_not_known_any_more(void **state)
+{
+    static const struct slice attendee = {"a@far.test", 10};
+    struct calendar *calendar = calendar_begin();
+    uint16_t port;
+    struct router_peer_server *peer =
+        router_peer_start(GOOD_1 "close\naccept\n" STATUS("404 No"), NULL, &port);
+    const struct calendar_connector_ask ask = ask_of(&attendee, 1, PATIENCE_MS);
+
+    document("one", "far.test", 1, port);
+    directory_reload();
+    expect(calendar, &ask, "fresh 10-11/3 document one;");
+    expect(calendar, &ask, "not found;");
+    router_peer_end(&peer);
+    expect(calendar, &ask, "no data;");
     calendar_free(&calendar);
     no_documents();
 }
@@ -440,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_fails_the_answer_is_the_best_that_there_is),
         cmocka_unit_test(what_was_known_is_given_when_the_far_side_is_dead),
+        cmocka_unit_test(who_is_gone_is_not_known_any_more),
         cmocka_unit_test(nobodys_failure_is_anothers),
         cmocka_unit_test(eight_threads_ask_at_once),
         cmocka_unit_test(a_look_up_that_ends_early_leaves_its_questions_to_themselves),

@@ -5,6 +5,7 @@
 #include "calendar/calendar.h"
 #include "calendar/calendar_busytime.h"
 #include "calendar/calendar_connector.h"
+#include "calendar/calendar_detail.h"
 #include "calendar/calendar_schedule.h"
 #include "calendar_t.h"
 
@@ -169,8 +170,12 @@ static void many_are_found_as_each_alone(struct t_store *t)
     for (size_t i = 0; i < PEOPLE; i++)
         owners[i] = calendar_schedule_person(directory, people->addresses[i == 3 ? 9 : i]);
     const struct calendar_busytime_ask one = ask_of(&who, owners[0]);
-    const struct calendar_busytime_many many = {&who,        owners, PEOPLE,    one.from_s,
-                                                one.until_s, 0,      SLICE(""), true};
+    const struct calendar_busytime_many many = {.who = &who,
+                                                .owners = owners,
+                                                .count = PEOPLE,
+                                                .from_s = one.from_s,
+                                                .until_s = one.until_s,
+                                                .weeks = true};
 
     calendar_busytime_many(b.calendar, t->arena, &many, found);
     for (size_t i = 0; i < PEOPLE; i++) {
@@ -190,6 +195,97 @@ static void many_are_found_as_each_alone(struct t_store *t)
             assert_int_equal(rows[k].kind, found[i].rows[k].kind);
         }
     }
+    directory_unref(&directory);
+    mem_free(people);
+    t_calendar_end(&b);
+}
+
+/* To everybody: of the first so many on the account, of the next one on his calendar. */
+#define READABLE 30
+
+static enum st readable_body(struct store_tx *tx, void *arg)
+{
+    struct people *people = arg;
+    enum st st = ST_OK;
+
+    for (size_t i = 0; st == ST_OK && i <= READABLE; i++) {
+        const char *name = people->names[i];
+        const struct store_calendar_grant grant = {
+            .account_id = t_account_of(people->b, name),
+            .calendar_id = i == READABLE ? t_calendar_named(people->b, name, "calendar") : 0,
+            .grantee = SLICE("*"),
+            .rights = i == 7 ? STORE_RIGHTS_BUSY : STORE_RIGHTS_READ};
+
+        st = store_calendar_grant(tx, &grant);
+    }
+    return st;
+}
+
+static void put_placed(struct t_calendar *b, const char *name, const char *uid, int day)
+{
+    char place[40];
+
+    snprintf(place, sizeof(place), "LOCATION:%s\r\n", name);
+    assert_int_equal(t_meeting_put(b, name, uid, day, place).st, ST_OK);
+}
+
+/* Each with its own place. */
+static void expect_events(const struct calendar_busytime_found *found, size_t count,
+                          const char *name)
+{
+    assert_non_null(found->events);
+    assert_int_equal(found->event_count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(found->events[i].told);
+        assert_true(slice_eq(found->events[i].subject, SLICE("x")));
+        assert_true(slice_eq(found->events[i].place, slice_str(name)));
+    }
+}
+
+/* Calendars of more than one statement's worth; the events stand beside the times, which are told
+ * where there is no room for them. */
+static void events_are_told_of_those_whose_calendars_may_be_read(struct t_store *t)
+{
+    struct t_calendar b = t_calendar_begin(t, NULL);
+    struct people *people = people_new(&b);
+    struct calendar_who who = {.anonymous = false};
+    const struct directory *directory = directory_ref();
+    const struct directory_person *owners[PEOPLE];
+    struct calendar_busytime_found found[PEOPLE];
+
+    assert_int_equal(store_write(t->store, readable_body, people), ST_OK);
+    for (size_t i = 0; i <= READABLE; i++)
+        put_placed(&b, people->names[i], people->names[i], 2);
+    put_placed(&b, "p9", "second", 5);
+    assert_int_equal(t_meeting_put(&b, "p9", "third", 6, "TRANSP:TRANSPARENT\r\n").st, ST_OK);
+    for (size_t i = 0; i < PEOPLE; i++)
+        owners[i] = calendar_schedule_person(directory, people->addresses[i]);
+    const struct calendar_busytime_ask one = ask_of(&who, owners[0]);
+    struct calendar_busytime_many many = {.who = &who,
+                                          .owners = owners,
+                                          .count = PEOPLE,
+                                          .from_s = one.from_s,
+                                          .until_s = one.until_s,
+                                          .detail_bytes_max = MIB};
+
+    calendar_busytime_many(b.calendar, t->arena, &many, found);
+    for (size_t i = 0; i < PEOPLE; i++) {
+        assert_int_equal(found[i].st, ST_OK);
+        assert_int_equal(found[i].count, i == 9 ? 2 : 1);
+        if (i > READABLE || i == 7)
+            assert_null(found[i].events);
+        else
+            expect_events(&found[i], i == 9 ? 2 : 1, people->names[i]);
+    }
+    many.detail_bytes_max = 1;
+    calendar_busytime_many(b.calendar, t->arena, &many, found);
+    for (size_t i = 0; i < PEOPLE; i++) {
+        assert_null(found[i].events);
+        assert_int_equal(found[i].count, i == 9 ? 2 : 1);
+    }
+    many.detail_bytes_max = 0;
+    calendar_busytime_many(b.calendar, t->arena, &many, found);
+    assert_null(found[0].events);
     directory_unref(&directory);
     mem_free(people);
     t_calendar_end(&b);
@@ -227,6 +323,7 @@ int main(void)
     const struct t_case cases[] = {
         T_CASE(many_ask_for_many_while_meetings_are_moved),
         T_CASE(many_are_found_as_each_alone),
+        T_CASE(events_are_told_of_those_whose_calendars_may_be_read),
         T_CASE(without_a_login_a_grant_to_anyone_is_needed),
     };
 

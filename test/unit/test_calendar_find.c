@@ -16,8 +16,8 @@
 #define PEOPLE_MAX 4
 
 /* Rows "9-10b 12.5-13t": hours behind Monday's midnight UTC; b busy, t tentative, u unavailable, e
- * elsewhere. People are separated by |; "+" before one's rows: has_hours; "@9-12": known of that
- * part only. Found: starts in hours. */
+ * elsewhere, ? unknown. People are separated by |; "+" before one's rows: has_hours; "@9-12": known
+ * of that part only. Found: starts in hours. */
 struct row {
     const char *what;
     const char *zone;
@@ -41,6 +41,7 @@ static const struct row rows[] = {
      "10 11"},
     {"weekend", NULL, "8-9b", 96, 168, 1, 99, "104 105 106 107 108 109 110 111 112 113"},
     {"one who is known of in part", NULL, "@10-12", 0, 48, 1, 9, "10 11"},
+    {"one who is known of but in the middle", NULL, "@8-12 9-11?", 0, 48, 1, 9, "8 11"},
     {"one's own hours beside the usual ones", NULL, "+0-9u 12-24u|10-11b", 0, 24, 1, 9, "9 11"},
     {"all have their own: at night, if they like", NULL, "+0-20u|+0-19u 22-24u", 0, 24, 1, 9,
      "20 21"},
@@ -64,6 +65,7 @@ static enum store_busy_kind kind_of(char letter)
     return letter == 't'   ? STORE_BUSY_TENTATIVE
            : letter == 'u' ? STORE_BUSY_UNAVAILABLE
            : letter == 'e' ? STORE_BUSY_ELSEWHERE
+           : letter == '?' ? STORE_BUSY_UNKNOWN
                            : STORE_BUSY_BUSY;
 }
 

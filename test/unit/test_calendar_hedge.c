@@ -8,7 +8,8 @@
 
 #define DEADLINE_MS 5000
 
-/* Sources "d100 r50=1 d9~20": kind (own, direct, round), usual time, twin, silence; what is heard,
+/* Sources "d100 r50=1 d9~20 d9*": kind (own, direct, round), usual time, twin, silence, and whether
+ * it was not asked for long; what is heard,
  * "120:0+" as time:step and + good, / a part, - bad, ? garbage, x unknown, ! away; and what is
  * done, "0:0 100:1 won 1@120". */
 struct row {
@@ -61,6 +62,10 @@ static const struct row rows[] = {
      "0:0 10:1 over@20"},
     {"one that is silent is asked to go on", "d100 d100 r100=1", "550:2+",
      "0:0 100:1 500:2 won 2@550"},
+    {"... with its time, where another failed at once", "d100 d100 r100=1 r100=2", "110:1!",
+     "0:0 100:1 400:2 over@5000"},
+    {"... and where it answers in it, nobody goes round", "d100 d100 r100=1 r100=2",
+     "110:1! 300:0+", "0:0 100:1 won 0@300"},
     {"... but not where it turned out to be away", "d100 d100 r100=1", "150:0! 160:1!",
      "0:0 100:1 over@160"},
     {"one that does not know of the attendee goes on, and others are asked", "d100 r100 r100=1",
@@ -73,6 +78,11 @@ static const struct row rows[] = {
      "0:0 10:1 210:2 over@510"},
     {"a part that comes last ends the waiting", "d100 d200", "400:0/", "0:0 100:1 over@400"},
     {"a part is no reason to go round", "d100 r100", "10:0/", "0:0 over@10"},
+    {"one that was not asked for long is asked with the first", "d100 d100* d100", "20:0+",
+     "0:0 0:1 won 0@20"},
+    {"... and counts like any other", "d100 d100* d100", "20:1+", "0:0 0:1 won 1@20"},
+    {"... the third in its turn", "d100 d150* d100", "", "0:0 0:1 150:2 over@5000"},
+    {"... but nobody goes round for that", "d100 r100*", "20:0+", "0:0 won 0@20"},
     {"a direct one behind the round ones", "d100 r100 d100", "10:0! 20:1! 30:2+",
      "0:0 10:1 20:2 won 2@30"},
 };
@@ -84,6 +94,8 @@ static size_t read_sources(const char *text, struct calendar_hedge_step *steps)
     size_t count = 0;
 
     while (slice_split(&rest, ' ', &one)) {
+        bool rests = one.len > 0 && one.ptr[one.len - 1] == '*';
+        one = slice_sub(one, 0, one.len - rests);
         size_t silent_at = slice_find(one, '~');
         uint64_t silent_ms = 0;
         uint64_t twin = 0;
@@ -106,6 +118,7 @@ static size_t read_sources(const char *text, struct calendar_hedge_step *steps)
         if (at < one.len)
             assert_int_equal(slice_to_u64(slice_sub(one, at + 1, one.len), &twin), ST_OK);
         steps[count].silent_ms = silent_ms;
+        steps[count].rests = rests;
         steps[count++].twin = twin;
     }
     return count;
@@ -196,7 +209,7 @@ static void test_all_are_asked_in_half_of_the_time_however_many_and_slow(void **
 
         for (size_t i = 0; i < count; i++)
             steps[i] = (struct calendar_hedge_step){
-                i % 3 == 0 ? CALENDAR_HEDGE_DIRECT : CALENDAR_HEDGE_DETOUR, 0, 100 * i, 0};
+                i % 3 == 0 ? CALENDAR_HEDGE_DIRECT : CALENDAR_HEDGE_DETOUR, 0, 100 * i, 0, false};
         calendar_hedge_begin(&hedge, steps, count, now_ms, now_ms + DEADLINE_MS);
         while (act.act != CALENDAR_HEDGE_OVER) {
             act = calendar_hedge_next(&hedge, now_ms);
@@ -292,7 +305,7 @@ static void test_an_answer_covers_all_some_or_nothing_of_what_was_asked_for(void
 
 static void test_the_younger_counts_and_of_one_age_the_one_that_covers_more(void **state)
 {
-    const struct calendar_hedge_rest part = {0, 0, 10}, more = {0, 0, 20}, old = {1, 0, 30};
+    const struct calendar_hedge_rest part = {0, 10}, more = {0, 20}, old = {1, 30};
 
     (void)state;
     assert_true(calendar_hedge_is_better(&part, &old));

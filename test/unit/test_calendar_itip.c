@@ -162,6 +162,19 @@ static const struct change changes[] = {
                                             "20260101T000000Z:mailto:a@example.org\n" STAMP("00"),
      DAILY A("ACCEPTED"), "",
      "ATTENDEE;PARTSTAT=DECLINED;X-POSTHORSE-REPLIED=20260101T000000Z:mailto:a@example.org"},
+    {"of this-and-future that is undone the times change back: it is asked for anew",
+     "o@example.org",
+     DAILY A("ACCEPTED") "--\nUID:1\nSUMMARY:Talk\n"
+                         "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:"
+                         "20260212T150000Z\n"
+                         "DURATION:PT1H\n" ORG A("ACCEPTED"),
+     DAILY A("ACCEPTED"), "REQUEST a [all#1] [#1@12]", "X-POSTHORSE-RESET:1"},
+    {"where its times were those of the series it goes", "o@example.org",
+     DAILY A("ACCEPTED") "--\nUID:1\nSUMMARY:Walk\n"
+                         "RECURRENCE-ID;RANGE=THISANDFUTURE:20260212T100000Z\nDTSTART:"
+                         "20260212T100000Z\n"
+                         "DURATION:PT1H\n" ORG A("ACCEPTED"),
+     DAILY A("ACCEPTED"), "REQUEST a [all#1]", ""},
     {"an attendee takes an instance out", "a@example.org", DAILY A("ACCEPTED"),
      DAILY "EXDATE:20260213T100000Z\n" A("ACCEPTED"), "REPLY o [#0@13 DECLINED]",
      "X-POSTHORSE-LEFT;X-POSTHORSE-ANSWERED=0;X-POSTHORSE-REPLIED=20260101T000000Z:"

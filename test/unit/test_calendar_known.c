@@ -79,6 +79,33 @@ static void test_the_last_answer_is_known_with_its_age(void **state)
     calendar_known_free(&known);
 }
 
+/* What it says nothing of does not count, and does not make what said it before outdated. */
+static void test_an_answer_with_gaps_counts_for_what_it_knows(void **state)
+{
+    static const struct calendar_busy_row gaps[] = {
+        {2 * HOUR_S, 4 * HOUR_S, STORE_BUSY_UNKNOWN, 0},
+        {6 * HOUR_S, 7 * HOUR_S, STORE_BUSY_BUSY, 0},
+    };
+    struct calendar_known *known = calendar_known_new(MIB, 10);
+    AUTO(buf) struct buf out = BUF(1000);
+
+    (void)state;
+    put(known, "ann@x", 3, 9, 400);
+    calendar_known_put(known, SLICE("ann@x"), 0, 10 * HOUR_S, gaps, COUNT(gaps), 500);
+    look(known, "ann@x", 0, 10, &out);
+    assert_string_equal(out.ptr, "0-10 age 500: 2-4 6-7");
+    look(known, "ann@x", 3, 5, &out); /* of which it knows half */
+    assert_string_equal(out.ptr, "3-5 age 600:");
+    look(known, "ann@x", 3, 10, &out); /* six hours each: the newer, from where it knows */
+    assert_string_equal(out.ptr, "4-10 age 500: 6-7");
+    look(known, "ann@x", 2, 3, &out);
+    assert_string_equal(out.ptr, "nothing");
+    put(known, "ann@x", 0, 10, 550);
+    look(known, "ann@x", 3, 5, &out);
+    assert_string_equal(out.ptr, "3-5 age 450:");
+    calendar_known_free(&known);
+}
+
 static void test_it_stays_in_its_bounds_and_forgets_who_was_not_looked_at(void **state)
 {
     struct calendar_known *known = calendar_known_new(20 * KIB, 2);
@@ -175,13 +202,31 @@ static void test_who_says_nothing_is_silent_until_a_word(void **state)
     calendar_usual_free(&usual);
 }
 
+static void test_who_was_not_asked_for_a_minute_rests(void **state)
+{
+    struct calendar_usual *usual = calendar_usual_new(2);
+    const struct slice a = SLICE("a");
+
+    (void)state;
+    assert_true(calendar_usual_rests(usual, a, 1000));
+    calendar_usual_asked(usual, a, 1000);
+    assert_false(calendar_usual_rests(usual, a, 1000));
+    calendar_usual_ended(usual, a);
+    assert_false(calendar_usual_rests(usual, a, 1000 + CALENDAR_USUAL_REST_MS - 1));
+    assert_true(calendar_usual_rests(usual, a, 1000 + CALENDAR_USUAL_REST_MS));
+    assert_false(calendar_usual_rests(usual, a, 900));
+    calendar_usual_free(&usual);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_last_answer_is_known_with_its_age),
+        cmocka_unit_test(test_an_answer_with_gaps_counts_for_what_it_knows),
         cmocka_unit_test(test_it_stays_in_its_bounds_and_forgets_who_was_not_looked_at),
         cmocka_unit_test(test_the_usual_time_is_what_95_of_100_answers_keep),
         cmocka_unit_test(test_who_says_nothing_is_silent_until_a_word),
+        cmocka_unit_test(test_who_was_not_asked_for_a_minute_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,16 @@ static void test_a_question_comes_back_as_it_was(void **state)
     assert_true(again.from_foreign);
     assert_true(again.details);
     assert_true(again.week);
+    assert_false(again.anonymous || again.admin);
+    question.who = SLICE("");
+    for (int admin = 0; admin < 2; admin++) {
+        question.anonymous = !(question.admin = admin == 1);
+        buf_clear(&out);
+        assert_int_equal(calendar_relay_question_write(&question, &out), ST_OK);
+        assert_int_equal(calendar_relay_question_read(arena, buf_slice(&out), &again), ST_OK);
+        assert_int_equal(again.admin, question.admin);
+        assert_int_equal(again.anonymous, question.anonymous);
+    }
     arena_free(&arena);
 }
 
@@ -122,9 +132,13 @@ static void check_week(const struct calendar_week *got, const struct calendar_we
 
 static void test_an_answer_comes_back_as_it_was(void **state)
 {
+    static const struct calendar_busy_row gap[] = {
+        {FROM_S + 60, FROM_S + 120, STORE_BUSY_UNKNOWN, 0},
+        {FROM_S + 120, FROM_S + 180, STORE_BUSY_BUSY, 0},
+        {FROM_S + 3600, FROM_S + 7200, STORE_BUSY_UNKNOWN, 0}};
     static const struct calendar_week never = {.count = 0};
-    struct calendar_relay_answer answers[] = {
-        an_answer(), an_answer(), {.attendee = 1}, an_answer(), an_answer()};
+    struct calendar_relay_answer answers[] = {an_answer(), an_answer(), {.attendee = 1},
+                                              an_answer(), an_answer(), an_answer()};
 
     answers[1].rows = events;
     answers[1].details = details;
@@ -132,6 +146,8 @@ static void test_an_answer_comes_back_as_it_was(void **state)
     answers[3].week = &week;
     answers[4] = answers[1];
     answers[4].week = &never;
+    answers[5].rows = gap;
+    answers[5].count = COUNT(gap);
     for (size_t i = 0; i < COUNT(answers); i++) {
         AUTO(buf) struct buf out = BUF(MIB);
         struct arena *arena = arena_new("test", ARENA_BYTES);
@@ -264,7 +280,7 @@ static void test_what_no_reader_would_take_is_not_written(void **state)
     static const struct calendar_busy_row overlapping[] = {
         {FROM_S, FROM_S + 3600, STORE_BUSY_BUSY, 0}, {FROM_S, FROM_S + 60, STORE_BUSY_BUSY, 0}};
     static const struct calendar_busy_row free_row = {FROM_S, FROM_S + 60, STORE_BUSY_FREE, 0};
-    struct calendar_relay_question q[8];
+    struct calendar_relay_question q[11];
     struct calendar_relay_answer a[6];
 
     for (size_t i = 0; i < COUNT(q); i++)
@@ -279,6 +295,10 @@ static void test_what_no_reader_would_take_is_not_written(void **state)
     q[5].asker = SLICE("a\r\nb");
     q[6].who = SLICE("\xff");
     q[7].until_s = q[7].from_s + 6 * 366 * DAY_S;
+    q[8].anonymous = true; /* and a person */
+    q[9].admin = true;
+    q[10].who = SLICE("");
+    q[10].admin = q[10].anonymous = true;
     a[0].rows = overlapping;
     a[1].rows = &free_row;
     a[1].count = 1;

@@ -111,9 +111,10 @@ static enum st serve(void *ctx, struct cluster_asked *asked)
 
 /* --- a liar --- */
 
-enum lie { SILENT, GARBAGE, OTHER_NUMBER, OTHER_FRAME, ONE_EACH, HALF, HUGE };
+enum lie { SILENT, GARBAGE, OTHER_NUMBER, OTHER_FRAME, ONE_EACH, HALF, HUGE, TOGETHER };
 static _Atomic(enum lie) lie;
-static atomic_uint liar_opened;
+static atomic_uint liar_opened, liar_closed; /* of those that it answered on */
+static atomic_uint liar_asked;               /* TOGETHER */
 
 struct liar {
     struct conn *conn;
@@ -132,6 +133,11 @@ static void liar_says(const struct liar *liar, const struct cluster_frame *frame
 
     assert_int_equal(cluster_frame_write(frame, &out), ST_OK);
     conn_write(liar->conn, buf_slice(&out));
+}
+
+static bool two_asked(void *ctx)
+{
+    return atomic_load(&liar_asked) >= 2;
 }
 
 static enum net_next input_liar(void *session, struct slice in, size_t *used_r)
@@ -161,8 +167,12 @@ static enum net_next input_liar(void *session, struct slice in, size_t *used_r)
         said = (struct cluster_frame){.type = CLUSTER_SEEN, .seen = {.sequence = 1}};
     if (lie == ONE_EACH && liar->answered == 1)
         return NET_CLOSE;
+    if (lie == TOGETHER) {
+        atomic_fetch_add(&liar_asked, 1);
+        (void)await_for(two_asked, NULL);
+    }
     liar->answered++;
-    if (lie == OTHER_NUMBER || lie == OTHER_FRAME || lie == ONE_EACH)
+    if (lie == OTHER_NUMBER || lie == OTHER_FRAME || lie == ONE_EACH || lie == TOGETHER)
         liar_says(liar, &said);
     return NET_READ;
 }
@@ -171,12 +181,18 @@ static void nothing(void *session)
 {
 }
 
+static void close_liar(void *session)
+{
+    if (((struct liar *)session)->answered > 0)
+        atomic_fetch_add(&liar_closed, 1);
+}
+
 static const struct net_proto proto_liar = {.name = "liar",
                                             .session_bytes = sizeof(struct liar),
                                             .open = open_liar,
                                             .input = input_liar,
                                             .farewell = nothing,
-                                            .close = nothing};
+                                            .close = close_liar};
 static const struct net_proto proto_unused = {.name = "unused"};
 
 /* --- the domain --- */
@@ -403,6 +419,7 @@ static enum st asked(const struct side *to, const char *question, uint64_t ms, u
 /* A question from a thread of its own. */
 struct asking {
     pthread_t thread;
+    const struct side *to;
     const char *question;
     enum st st;
     struct reply reply;
@@ -412,7 +429,8 @@ static void *run_asking(void *arg)
 {
     struct asking *asking = arg;
 
-    asking->st = ask(&sides[A], &sides[B], slice_str(asking->question), LONG_MS, &asking->reply);
+    asking->st = ask(&sides[A], asking->to != NULL ? asking->to : &sides[B],
+                     slice_str(asking->question), LONG_MS, &asking->reply);
     return NULL;
 }
 
@@ -554,6 +572,32 @@ static void test_an_idle_connection_that_died_costs_a_second_try_and_no_more(voi
     }
 }
 
+static bool two_closed(void *ctx)
+{
+    return atomic_load(&liar_closed) >= *(unsigned *)ctx + 2;
+}
+
+/* The other one is not kept until somebody asks by it, or for 30 s. */
+static void test_one_connection_that_breaks_ends_the_idle_ones_to_that_server(void **state)
+{
+    struct asking asking = {.to = &sides[LIAR], .question = "x"};
+    uint64_t took_ms;
+
+    lie = ONE_EACH; /* what is idle by now goes */
+    assert_int_equal(asked(&sides[LIAR], "x", LONG_MS, &took_ms), ST_OK);
+    assert_int_equal(asked(&sides[LIAR], "x", LONG_MS, &took_ms), ST_OK);
+    lie = HALF;
+    assert_int_equal(asked(&sides[LIAR], "x", LONG_MS, &took_ms), ST_IO);
+    lie = TOGETHER;
+    assert_int_equal(pthread_create(&asking.thread, NULL, run_asking, &asking), 0);
+    assert_int_equal(asked(&sides[LIAR], "x", LONG_MS, &took_ms), ST_OK);
+    assert_int_equal(asking_end(&asking), ST_OK);
+    unsigned before = atomic_load(&liar_closed);
+    lie = HALF;
+    assert_int_equal(asked(&sides[LIAR], "x", LONG_MS, &took_ms), ST_IO);
+    assert_true(await_for(two_closed, &before));
+}
+
 static void test_more_questions_than_allowed_are_not_sent(void **state)
 {
     struct asking asking = {.question = "wait"};
@@ -665,6 +709,7 @@ int main(void)
         cmocka_unit_test(test_who_is_not_there_or_says_nothing_is_given_up_by_the_deadline),
         cmocka_unit_test(test_garbage_is_told_from_silence),
         cmocka_unit_test(test_an_idle_connection_that_died_costs_a_second_try_and_no_more),
+        cmocka_unit_test(test_one_connection_that_breaks_ends_the_idle_ones_to_that_server),
         cmocka_unit_test(test_more_questions_than_allowed_are_not_sent),
         cmocka_unit_test(test_a_server_with_enough_questions_says_so_at_once),
         cmocka_unit_test(test_who_does_not_read_holds_nobody_beyond_the_deadline),

@@ -13,7 +13,7 @@
 static struct ctl_freebusy_row row(double from, double until, enum ctl_agenda_kind kind)
 {
     return (struct ctl_freebusy_row){MONDAY + (int64_t)(from * (double)HOUR),
-                                     MONDAY + (int64_t)(until * (double)HOUR), kind};
+                                     MONDAY + (int64_t)(until * (double)HOUR), kind, false};
 }
 
 static void check(const struct ctl_freebusy *freebusy, const char *want)
@@ -68,6 +68,21 @@ static void what_is_known_of_a_part_is_shown_of_that(void **state)
           "日本語 │··????????│\n");
 }
 
+static void gaps_in_what_is_known_are_shown(void **state)
+{
+    struct ctl_freebusy_row rows[] = {row(9, 9.5, CTL_AGENDA_FREE), row(10, 11, CTL_AGENDA_BUSY),
+                                      row(10.75, 11.5, CTL_AGENDA_FREE),
+                                      row(20, 21, CTL_AGENDA_FREE)};
+    const struct ctl_freebusy_person person = {"a", rows, COUNT(rows), MONDAY, MONDAY + ICAL_DAY_S};
+
+    rows[0].unknown = rows[2].unknown = rows[3].unknown = true;
+    check(&(struct ctl_freebusy){"UTC", MONDAY, MONDAY + ICAL_DAY_S, &person, 1, 80, false},
+          "UTC  ▓ away  █ busy  ▒ tentative  ▚ elsewhere  · free  ? nobody can say\n"
+          "Mon 2 November 2026\n"
+          "     8   9   10  11  12  13  14  15  16  17\n"
+          "a   │····??··████??··························│\n");
+}
+
 static void whole_days_and_nights_do_not_widen_it(void **state)
 {
     const struct ctl_freebusy_row rows[] = {row(0, 24, CTL_AGENDA_BUSY), row(0, 9, CTL_AGENDA_AWAY),
@@ -101,6 +116,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_has_a_line_and_all_have_one),
         cmocka_unit_test(what_is_known_of_a_part_is_shown_of_that),
+        cmocka_unit_test(gaps_in_what_is_known_are_shown),
         cmocka_unit_test(whole_days_and_nights_do_not_widen_it),
     };
 

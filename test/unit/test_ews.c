@@ -181,7 +181,7 @@ static void zones_survive_the_way_there_and_back(void **state)
 
 static char brute(const struct ews_times *times, int64_t start_s, int64_t end_s, int64_t until_s)
 {
-    static const char digit[] = "00123";
+    static const char digit[] = "001234";
     char most = '0';
 
     for (int64_t at_s = start_s; at_s < end_s; at_s += 60) {
@@ -213,7 +213,7 @@ static void digits_are_those_of_every_minute(void **state)
             rows[i].start_s = at_s;
             at_s += (1 + rand_r(&seed) % 200) * 60;
             rows[i].end_s = at_s;
-            rows[i].kind = (enum store_busy_kind)(1 + rand_r(&seed) % 4);
+            rows[i].kind = (enum store_busy_kind)(1 + rand_r(&seed) % 5);
         }
         if (rand_r(&seed) % 4 == 0)
             times.from_s += rand_r(&seed) % 100 * 60;
@@ -348,6 +348,26 @@ static void who_does_not_answer_is_not_free(void **state)
                            "2026-11-23T02:00:00Z</t:EndTime><t:BusyType>NoData<"));
 }
 
+static void a_gap_in_what_is_known_is_no_data(void **state)
+{
+    const struct ews_ask ask = {.view = EWS_VIEW_FREE_BUSY_MERGED,
+                                .from_s = MONDAY,
+                                .until_s = MONDAY + 2 * HOUR,
+                                .interval_min = 30};
+    const struct calendar_busy_row rows[] = {
+        {MONDAY + HOUR / 2, MONDAY + HOUR, STORE_BUSY_UNKNOWN, 0},
+        {MONDAY + HOUR, MONDAY + HOUR + HOUR / 2, STORE_BUSY_BUSY, 0}};
+    const struct ews_told told = {.view = EWS_VIEW_FREE_BUSY_MERGED,
+                                  .times = {rows, 2, MONDAY, MONDAY + 2 * HOUR}};
+    AUTO(buf) struct buf out = BUF(MIB);
+
+    ews_view_write(&ask, &told, &out);
+    assert_non_null(strstr(out.ptr, "<t:MergedFreeBusy>0420</t:MergedFreeBusy>"));
+    assert_non_null(strstr(out.ptr,
+                           "<t:StartTime>2026-11-23T00:30:00Z</t:StartTime><t:EndTime>"
+                           "2026-11-23T01:00:00Z</t:EndTime><t:BusyType>NoData<"));
+}
+
 static void qualities_follow_the_threshold(void **state)
 {
     assert_int_equal(ews_quality_of(100, 25), EWS_QUALITY_EXCELLENT);
@@ -372,8 +392,10 @@ static void suggestions_avoid_who_is_busy(void **state)
                                                 .until_s = MONDAY + 24 * HOUR}};
     const struct calendar_busy_row rows[] = {
         {MONDAY + 9 * HOUR, MONDAY + 11 * HOUR, STORE_BUSY_BUSY, 0}};
+    const struct calendar_busy_row gap = {MONDAY + 12 * HOUR, MONDAY + 13 * HOUR,
+                                          STORE_BUSY_UNKNOWN, 0};
     const struct ews_attending attending[] = {{true, {rows, 1, MONDAY, MONDAY + 24 * HOUR}},
-                                              {true, {NULL, 0, MONDAY, MONDAY + 24 * HOUR}}};
+                                              {true, {&gap, 1, MONDAY, MONDAY + 24 * HOUR}}};
     const struct calendar_week week = {.hours = {{0x1f, 8 * 60, 17 * 60}}, .count = 1};
     AUTO(buf) struct buf out = BUF(MIB);
 
@@ -384,6 +406,11 @@ static void suggestions_avoid_who_is_busy(void **state)
     const char *second = strstr(first + 1, "<t:MeetingTime>");
     assert_memory_equal(second, "<t:MeetingTime>2026-11-23T11:00:00Z", 35);
     assert_null(strstr(out.ptr, "T09:00:00Z"));
+    const char *gapped = strstr(out.ptr, "<t:MeetingTime>2026-11-23T11:30:00Z");
+    assert_non_null(gapped); /* of the one who is known of, free */
+    gapped = strstr(gapped, "<t:AttendeeConflictDataArray>");
+    const char *unknown = strstr(gapped, "<t:UnknownAttendeeConflictData/>");
+    assert_true(unknown != NULL && unknown < strstr(gapped, "</t:AttendeeConflictDataArray>"));
 }
 
 /* --- details --- */
@@ -480,6 +507,7 @@ int main(void)
         cmocka_unit_test(too_many_mailboxes_are_refused),
         cmocka_unit_test(a_zone_of_the_header_counts_where_the_request_has_none),
         cmocka_unit_test(who_does_not_answer_is_not_free),
+        cmocka_unit_test(a_gap_in_what_is_known_is_no_data),
         cmocka_unit_test(qualities_follow_the_threshold),
         cmocka_unit_test(suggestions_avoid_who_is_busy),
         cmocka_unit_test(what_no_detail_covers_stays_a_time),

@@ -128,6 +128,32 @@ static void what_xml_cannot_hold_is_replaced(void **state)
     T_EQ_SLICE(buf_slice(&out), SLICE("&#9;&#13;&#10;&quot;'&amp;"));
 }
 
+/* Texts are looked at some bytes at a time. */
+static void each_character_is_written_alike_wherever_it_stands(void **state)
+{
+    for (unsigned c = 0; c < 256; c++) {
+        const char byte = (char)c;
+        AUTO(buf) struct buf alone = BUF(KIB);
+
+        xml_write_value(&alone, (struct slice){&byte, 1});
+        for (size_t before = 0; before < 20; before++) {
+            AUTO(buf) struct buf text = BUF(KIB);
+            AUTO(buf) struct buf out = BUF(KIB);
+            AUTO(buf) struct buf expected = BUF(KIB);
+
+            for (size_t i = 0; i < before; i++)
+                buf_put(&text, i % 2 == 0 ? SLICE("~") : SLICE(" "));
+            buf_put(&expected, buf_slice(&text));
+            buf_put(&text, (struct slice){&byte, 1});
+            buf_put(&text, SLICE("0123456789 azAZ"));
+            buf_put(&expected, buf_slice(&alone));
+            buf_put(&expected, SLICE("0123456789 azAZ"));
+            xml_write_value(&out, buf_slice(&text));
+            T_EQ_SLICE(buf_slice(&out), buf_slice(&expected));
+        }
+    }
+}
+
 static void a_document_declares_its_prefixes(void **state)
 {
     AUTO(buf) struct buf out = BUF(KIB);
@@ -151,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_long_text_and_a_long_namespace_are_refused),
         cmocka_unit_test(elements_and_attributes_are_found),
         cmocka_unit_test(what_xml_cannot_hold_is_replaced),
+        cmocka_unit_test(each_character_is_written_alike_wherever_it_stands),
         cmocka_unit_test(a_document_declares_its_prefixes),
     };
 
