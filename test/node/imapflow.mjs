@@ -7,7 +7,7 @@ import { need, say } from "./clients.mjs";
 
 const { ImapFlow } = need("imapflow");
 const [what, port, user, folder, flagged] = process.argv.slice(2);
-const BATCH = 150; // bodies a command
+const BATCH = 60; // bodies a command
 const listFile = `${folder}/list.json`;
 const bodyFile = (uid) => `${folder}/${uid}.eml`;
 const lasting = (flags) => [...flags].filter((flag) => flag !== "\\Recent").sort();

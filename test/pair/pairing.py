@@ -139,6 +139,7 @@ class Proxy:
         self.open = 0           # connections
         self.lock = threading.Lock()
         self.on_body = None     # called with the number of bodies that came
+        self.lost = None        # the port of which nothing comes any more
         self.clear()
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -199,6 +200,8 @@ class Proxy:
                 with self.lock:
                     self.bytes += len(data) if sock is server else 0
                     stream.feed(sock is server, data)
+                if self.lost == stream.port:
+                    return
                 if sock is client:
                     server.sendall(data)
 
