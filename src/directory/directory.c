@@ -759,11 +759,6 @@ enum st directory_tls_find(struct slice name, enum directory_tls *tls_r)
     return ST_INVALID;
 }
 
-const char *directory_tls_name(enum directory_tls tls)
-{
-    return tls_names[tls];
-}
-
 void directory_each(const struct directory *directory, directory_fn *fn, void *ctx)
 {
     for (const struct directory_entry *entry = directory->names.first; entry != NULL;
