@@ -151,8 +151,10 @@ static const struct ical_comp *tree_of_old(struct putting *p)
 
 static enum st tell_others(struct putting *p)
 {
-    return calendar_schedule_send(&p->round, p->tx, p->tx_arena, p->put->owner->account_id,
-                                  p->sender, &p->sent.messages, p->put->now_ms);
+    const struct calendar_outgoing outgoing = {p->put->owner->account_id, p->sender,
+                                               &p->sent.messages, p->put->now_ms};
+
+    return calendar_schedule_send(&p->round, p->tx, p->tx_arena, &outgoing);
 }
 
 /* --- storing --- */
