@@ -48,7 +48,7 @@ soak: all
 	@/usr/bin/python3 test/fault/domain_soak.py --rounds 36 --messages 10000
 	@/usr/bin/python3 test/fault/domain_soak.py --rounds 6 --faults cut,cut_in,cut_out --hold 15 --messages 2000
 	@/usr/bin/python3 test/pair/failover.py --rounds 3
-	@/usr/bin/python3 -m pytest -q -p no:cacheprovider test/e2e/test_evolution.py
+	@/usr/bin/python3 -m pytest -q -p no:cacheprovider test/e2e/test_evolution.py test/e2e/test_evolution_ews.py test/e2e/test_davmail.py
 	@meson setup --reconfigure $(BUILD) -Dtests=true >/dev/null && meson test -C $(BUILD) --suite relay_postgres
 	@/usr/bin/python3 test/fault/queue_soak.py
 	@for seed in 1 2 3; do /usr/bin/python3 tools/demo.py --seed $$seed || exit 1; done

@@ -3,10 +3,9 @@
 #include "calendar/calendar.h"
 #include "calendar/calendar_connector.h"
 #include "calendar/calendar_find.h"
-#include "calendar/calendar_schedule.h"
+#include "calendar/calendar_hours.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
-#include "store/store_calendar.h"
 #include "sys/sys_time.h"
 
 #include <stdio.h>
@@ -238,35 +237,6 @@ static json_t *answer_json(const struct looking *l, size_t i)
 
 /* --- times for all --- */
 
-struct hours {
-    struct arena *arena;
-    int64_t account_id;
-    bool known;
-};
-
-static enum st read_hours(struct store_tx *tx, void *arg)
-{
-    struct hours *hours = arg;
-    struct store_calendar_account account = {0};
-    enum st st = store_calendar_account_get(tx, hours->arena, hours->account_id, &account);
-
-    hours->known = st == ST_OK && account.availability.len > 0;
-    return st;
-}
-
-/* Whether somebody's availability is in the rows. */
-static bool has_hours(const struct looking *l, size_t i)
-{
-    const struct directory_person *person =
-        calendar_schedule_person(l->directory, l->ask.attendees[i]);
-    struct hours hours = {.arena = l->call->arena};
-
-    if (person == NULL || person->account_id == 0)
-        return false;
-    hours.account_id = person->account_id;
-    return store_read(calendar_store(l->calendar), read_hours, &hours) == ST_OK && hours.known;
-}
-
 static json_t *find(const struct looking *l, uint64_t length_ms, size_t count_max, json_t *without)
 {
     struct arena *arena = arena_new("free time", GIB);
@@ -289,7 +259,8 @@ static json_t *find(const struct looking *l, uint64_t length_ms, size_t count_ma
 
         if (has_rows(answer))
             people[ask.count++] = (struct calendar_find_person){
-                answer->rows, answer->count, answer->from_s, answer->until_s, has_hours(l, i)};
+                answer->rows, answer->count, answer->from_s, answer->until_s,
+                answer->week != NULL && answer->week->own};
         else
             json_array_append_new(without, admin_json_text(l->ask.attendees[i]));
     }
@@ -346,7 +317,10 @@ static enum st look_up(struct looking *l)
 enum st admin_freebusy(struct admin_call *call)
 {
     AUTO_DIRECTORY const struct directory *directory = directory_ref();
-    struct looking l = {.call = call, .directory = directory, .calendar = call->context->calendar};
+    struct looking l = {.call = call,
+                        .directory = directory,
+                        .calendar = call->context->calendar,
+                        .ask.week = true};
     enum st st = l.calendar != NULL
                      ? read_ask(&l)
                      : admin_refuse(call, ST_NOT_FOUND, "this server has no calendars");

@@ -31,6 +31,7 @@ struct gathering {
     int64_t but_event_id;
     struct calendar_busy_row *rows;
     size_t count, cap;
+    const struct calendar_week *week;
 };
 
 /* Of several, at once. */
@@ -249,6 +250,19 @@ static void add_unavailable(struct some *some, struct gathering *g, struct arena
         add(some, g, rows[i]);
 }
 
+/* Zones and objects of what somebody wrote may be large: they go before the next one's are read. */
+static const struct calendar_week *week_of(const struct some *some, const struct gathering *g)
+{
+    struct arena *arena = arena_new("working hours", GIB);
+    struct calendar_week *week = arena_one(some->arena, struct calendar_week);
+
+    calendar_week(arena, g->account.availability, calendar_zones(some->calendar),
+                  calendar_zone(some->calendar, arena, SLICE(""), g->account.zone),
+                  some->ask->from_s, week);
+    arena_free(&arena);
+    return week;
+}
+
 /* --- several at once --- */
 
 /* The one that this account has already, or the next. */
@@ -278,6 +292,8 @@ static void finish(struct some *some, struct gathering *g)
         add_unavailable(some, g, arena);
         arena_free(&arena);
     }
+    if (g->st == ST_OK && g->rights.all && ask->weeks)
+        g->week = week_of(some, g);
     if (g->st == ST_OK)
         g->rows = calendar_freebusy_merge(some->arena, g->rows, g->count, ask->from_s, ask->until_s,
                                           &g->count);
@@ -302,7 +318,8 @@ static enum st gather_some(struct store_tx *tx, struct many *many, size_t first,
     for (size_t i = 0; st == ST_OK && i < count; i++)
         many->found[first + i] = (struct calendar_busytime_found){
             seats[i]->st, seats[i]->st == ST_OK ? seats[i]->rows : NULL,
-            seats[i]->st == ST_OK ? seats[i]->count : 0};
+            seats[i]->st == ST_OK ? seats[i]->count : 0,
+            seats[i]->st == ST_OK ? seats[i]->week : NULL};
     *next_r = first + count;
     return st;
 }

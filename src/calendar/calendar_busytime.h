@@ -3,6 +3,7 @@
 #pragma once
 #include "calendar/calendar.h"
 #include "calendar/calendar_busy.h"
+#include "calendar/calendar_hours.h"
 #include "calendar/calendar_rights.h"
 
 struct calendar_busytime_ask {
@@ -26,11 +27,13 @@ struct calendar_busytime_many {
     int64_t from_s, until_s;
     int64_t calendar_id;
     struct slice but_uid;
+    bool weeks; /* are wanted too, those that from_s is in */
 };
 struct calendar_busytime_found {
     enum st st; /* as calendar_busytime() returns it, of this one alone */
     struct calendar_busy_row *rows;
     size_t count;
+    const struct calendar_week *week; /* NULL: not wanted, or only some calendars may be known of */
 };
 void calendar_busytime_many(struct calendar *calendar, struct arena *arena,
                             const struct calendar_busytime_many *ask,

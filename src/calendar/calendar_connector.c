@@ -116,6 +116,7 @@ static void finish_good(struct calendar_connector_lookup *lookup, struct seat *s
                                                       .count = said->count,
                                                       .events = said->events,
                                                       .event_count = said->event_count,
+                                                      .week = said->week,
                                                       .from_s = lookup->ask.from_s,
                                                       .until_s = lookup->ask.until_s,
                                                       .source = said->source,
@@ -137,6 +138,7 @@ static void finish_rest(struct calendar_connector_lookup *lookup, struct seat *s
 
     seat->answer = (struct calendar_connector_answer){.rows = rest->rows,
                                                       .count = rest->count,
+                                                      .week = rest->week,
                                                       .from_s = rest->from_s,
                                                       .until_s = rest->until_s,
                                                       .age_ms = rest->age_ms,
@@ -284,7 +286,8 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
                                                .count = here->count,
                                                .from_s = lookup->ask.from_s,
                                                .until_s = lookup->ask.until_s,
-                                               .but_uid = lookup->ask.but_uid};
+                                               .but_uid = lookup->ask.but_uid,
+                                               .weeks = lookup->ask.week};
     struct calendar_busytime_found *found =
         arena_many(lookup->arena, struct calendar_busytime_found, here->count);
 
@@ -295,6 +298,7 @@ static void ask_here(struct calendar_connector_lookup *lookup, const struct here
 
         said->rows = found[i].rows;
         said->count = found[i].count;
+        said->week = found[i].week;
         said->denied = st == ST_DENIED;
         if (st != ST_OK && st != ST_DENIED) {
             said->answer = CALENDAR_HEDGE_BAD;

@@ -10,6 +10,7 @@
 struct calendar;
 struct calendar_connector;
 struct calendar_detail;
+struct calendar_week;
 struct cluster;
 struct health;
 
@@ -44,6 +45,7 @@ struct calendar_connector_ask {
     int64_t from_s, until_s;
     struct slice but_uid; /* a meeting that does not count; "": all do */
     bool details;         /* subject and place too, of those who let the asker see them */
+    bool week;            /* in which hours they work, too */
     bool from_foreign;    /* as in calendar_connector_question */
     uint64_t deadline_ms; /* of sys_mono_ms(); 0: the setting freebusy_deadline_ms from now */
     /* of a question that another server handed on; 0 otherwise */
@@ -78,8 +80,9 @@ struct calendar_connector_answer {
     /* Where details were asked for and may be told: the same as events (calendar_detail.h). */
     const struct calendar_detail *events; /* NULL: they are not known */
     size_t event_count;
-    int64_t from_s, until_s; /* what they are known of: the window, or a part of it */
-    uint64_t age_ms;         /* 0 unless KNOWN */
+    const struct calendar_week *week; /* (calendar_hours.h); NULL: not asked for, or not known */
+    int64_t from_s, until_s;          /* what they are known of: the window, or a part of it */
+    uint64_t age_ms;                  /* 0 unless KNOWN */
     uint64_t took_ms;
     const char *source; /* "this server", "server mail2.example", "document btex-1"; "": none */
     const char *way;    /* the servers it came by, the nearest first: "mail2 mail3"; "": none */

@@ -34,7 +34,8 @@ struct calendar_said {
     size_t count;
     struct calendar_detail *events; /* NULL: they are not known */
     size_t event_count;
-    const char *source; /* who knew it */
+    const struct calendar_week *week; /* NULL: it is not known */
+    const char *source;               /* who knew it */
     const char *way;
     const char *why;
 };
@@ -84,3 +85,7 @@ const struct calendar_said *calendar_board_take(struct calendar_board *board, ui
 /* Asks on another thread; the question lives in the board's arena. Each of its seats is answered on
  * the board, once. */
 void calendar_question_ask(struct calendar_board *board, struct calendar_question *question);
+/* Until when an answer of another server is waited for, at most until deadline_ms: of one that is
+ * down little is hoped. */
+uint64_t calendar_question_deadline(struct cluster *cluster, struct slice server,
+                                    uint64_t deadline_ms);

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 
-#define PERIODS_MAX 100 /* of one line, so that no reader meets one without end */
 #define PERIOD_BYTES 40
 
 static const struct slice fbtypes[STORE_BUSY_KIND_MAX] = {
@@ -135,30 +134,16 @@ static void add_time(struct arena *arena, struct ical_comp *comp, enum ical_prop
     (void)ical_prop_add(arena, comp, id, arena_copy(arena, buf_slice(&text)));
 }
 
-/* The next rows of that kind as one property; where to go on. */
-static size_t add_periods(struct arena *arena, struct ical_comp *comp,
-                          const struct calendar_busy_row *rows, size_t count, size_t at,
-                          enum store_busy_kind kind)
+/* A property for each: of a list Thunderbird reads the first start and the first end alone. */
+static void add_period(struct arena *arena, struct ical_comp *comp,
+                       const struct calendar_busy_row *row)
 {
-    AUTO(buf) struct buf text = BUF(PERIODS_MAX * PERIOD_BYTES);
-    size_t put = 0;
+    AUTO(buf) struct buf text = BUF(2 * PERIOD_BYTES);
 
-    while (at < count && rows[at].kind != kind)
-        at++;
-
-    for (; at < count && put < PERIODS_MAX; at++) {
-        if (rows[at].kind != kind)
-            continue;
-        buf_put(&text, put++ > 0 ? SLICE(",") : SLICE(""));
-        ical_period_write(rows[at].start_s, rows[at].end_s, &text);
-    }
-    if (put > 0) {
-        struct slice value = arena_copy(arena, buf_slice(&text));
-
-        ical_param_set(arena, ical_prop_add(arena, comp, ICAL_FREEBUSY, value), "FBTYPE",
-                       fbtypes[kind]);
-    }
-    return at;
+    ical_period_write(row->start_s, row->end_s, &text);
+    ical_param_set(arena,
+                   ical_prop_add(arena, comp, ICAL_FREEBUSY, arena_copy(arena, buf_slice(&text))),
+                   "FBTYPE", fbtypes[row->kind]);
 }
 
 struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calendar_busy_row *rows,
@@ -173,9 +158,9 @@ struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calen
     add_time(arena, comp, ICAL_DTSTAMP, stamp_s);
     add_time(arena, comp, ICAL_DTSTART, from_s);
     add_time(arena, comp, ICAL_DTEND, until_s);
-    for (enum store_busy_kind kind = STORE_BUSY_TENTATIVE; kind < STORE_BUSY_KIND_MAX; kind++)
-        for (size_t at = 0; at < merged_count;)
-            at = add_periods(arena, comp, merged, merged_count, at, kind);
+    for (size_t i = 0; i < merged_count; i++)
+        if (merged[i].kind >= STORE_BUSY_TENTATIVE)
+            add_period(arena, comp, &merged[i]);
     return comp;
 }
 

@@ -10,8 +10,8 @@ struct calendar_busy_row *calendar_freebusy_merge(struct arena *arena,
                                                   const struct calendar_busy_row *rows,
                                                   size_t count, int64_t from_s, int64_t until_s,
                                                   size_t *count_r);
-/* A VFREEBUSY with DTSTAMP, DTSTART, DTEND and a FREEBUSY for each kind in the order of its
- * periods, all in UTC. Who works elsewhere is free. UID, ORGANIZER and ATTENDEE are the caller's to
+/* A VFREEBUSY with DTSTAMP, DTSTART, DTEND and a FREEBUSY for each period, in their order, all in
+ * UTC. Who works elsewhere is free. UID, ORGANIZER and ATTENDEE are the caller's to
  * add. The times must be of the years 0 to 9999. */
 struct ical_comp *calendar_freebusy_comp(struct arena *arena, const struct calendar_busy_row *rows,
                                          size_t count, int64_t from_s, int64_t until_s,

@@ -104,3 +104,39 @@ size_t calendar_hours(struct arena *arena, struct slice availability, struct ica
         add_day(&week, day, monday_s + day * ICAL_DAY_S, zone, r.rows, r.count);
     return week.count;
 }
+
+void calendar_week(struct arena *arena, struct slice availability, struct ical_zones *zones,
+                   const struct ical_zone *zone, int64_t at_s, struct calendar_week *week_r)
+{
+    *week_r = (struct calendar_week){.own = availability.len > 0};
+    ical_zone_year(zone, at_s, &week_r->zone);
+    week_r->count = calendar_hours(arena, availability, zones, zone, at_s, week_r->hours);
+}
+
+static bool change_ok(const struct ical_zone_change *change)
+{
+    if (change->month == 0)
+        return change->order == 0 && change->weekday == 0 && change->second == 0;
+    return change->month <= 12 && change->order >= 1 && change->order <= 5 &&
+           change->weekday < DAYS && change->second >= 0 && change->second < ICAL_DAY_S;
+}
+
+static bool zone_ok(const struct ical_zone_year *zone)
+{
+    return zone->standard_s > -ICAL_DAY_S && zone->standard_s < ICAL_DAY_S &&
+           zone->daylight_s > -ICAL_DAY_S && zone->daylight_s < ICAL_DAY_S &&
+           change_ok(&zone->to_standard) && change_ok(&zone->to_daylight) &&
+           (zone->to_standard.month == 0) == (zone->to_daylight.month == 0);
+}
+
+bool calendar_week_is_sound(const struct calendar_week *week)
+{
+    if (week->count > CALENDAR_HOURS_MAX || !zone_ok(&week->zone))
+        return false;
+    for (size_t i = 0; i < week->count; i++)
+        if (week->hours[i].days == 0 || week->hours[i].days >= 1u << DAYS ||
+            week->hours[i].from_min >= week->hours[i].until_min ||
+            week->hours[i].until_min > ICAL_DAY_S / MINUTE_S)
+            return false;
+    return true;
+}

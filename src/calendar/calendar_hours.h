@@ -1,7 +1,7 @@
 /* calendar_hours.h: the hours in which somebody works, by what his availability (RFC 7953) says of
  * a week. Pure. */
 #pragma once
-#include "base/base.h"
+#include "ical/ical_zone_year.h"
 
 struct arena;
 struct ical_zone;
@@ -19,3 +19,16 @@ struct calendar_hours {
 size_t calendar_hours(struct arena *arena, struct slice availability, struct ical_zones *zones,
                       const struct ical_zone *zone, int64_t at_s,
                       struct calendar_hours hours_r[CALENDAR_HOURS_MAX]);
+
+/* His week as others are told of it, who may know no such zone. */
+struct calendar_week {
+    bool own; /* his availability says so; else it is what is usual */
+    struct ical_zone_year zone;
+    struct calendar_hours hours[CALENDAR_HOURS_MAX];
+    size_t count;
+};
+/* Arguments as above; nothing of *week_r is in arena. */
+void calendar_week(struct arena *arena, struct slice availability, struct ical_zones *zones,
+                   const struct ical_zone *zone, int64_t at_s, struct calendar_week *week_r);
+/* Whether it is one of seven days, and the zone's rules are ones. */
+bool calendar_week_is_sound(const struct calendar_week *week);

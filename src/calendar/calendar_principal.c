@@ -8,6 +8,8 @@
 #include "directory/directory.h"
 #include "ical/ical.h"
 
+#include <string.h>
+
 #define NAME_BYTES_MAX 256
 #define ADDRESS_BYTES_MAX 600
 
@@ -37,6 +39,23 @@ const struct directory_person *calendar_principal(const struct directory *direct
         !is_here(directory, host))
         return NULL;
     return directory_login(directory, name);
+}
+
+const struct directory_person *calendar_principal_of(const struct directory *directory,
+                                                     struct slice address)
+{
+    const struct slice mail = calendar_address_mail(address);
+    const size_t at = slice_find_last(mail, '@');
+    const struct directory_person *person = calendar_principal(directory, address);
+    struct directory_found found;
+
+    if (person != NULL)
+        return person;
+    if (at == SIZE_MAX || !directory_find(directory, slice_sub(mail, 0, at),
+                                          slice_sub(mail, at + 1, mail.len), &found))
+        return NULL;
+    return strcmp(found.via, "direct") == 0 || strcmp(found.via, "alias") == 0 ? found.person
+                                                                               : NULL;
 }
 
 /* Empty: it is no principal's. */

@@ -12,6 +12,10 @@ struct ical_comp;
  * where HOST is this server or in a domain served here. NULL: nobody's. */
 const struct directory_person *calendar_principal(const struct directory *directory,
                                                   struct slice address);
+/* Who has the calendar user address, be it such a URL or a mail address with or without mailto:,
+ * and wherever his account is; a catch-all and a group are nobody. NULL: nobody has. */
+const struct directory_person *calendar_principal_of(const struct directory *directory,
+                                                     struct slice address);
 /* The person's "mailto:" in the arena where calendar_principal() is somebody, else the address. */
 struct slice calendar_principal_mail(struct arena *arena, const struct directory *directory,
                                      struct slice address);

@@ -153,6 +153,7 @@ static struct calendar_said said_of(const struct calendar_question *question,
     }
     if (answer->source[0] != '\0' && strcmp(answer->source, CALENDAR_SOURCE_HERE) != 0)
         said.source = answer->source;
+    said.week = answer->week;
     said.rows = calendar_freebusy_merge(question->arena, answer->rows, answer->count, said.from_s,
                                         said.until_s, &said.count);
     if (answer->details != NULL) {
@@ -183,19 +184,16 @@ static enum calendar_hedge_answer answer_of(enum st st)
     return st == ST_AGAIN ? CALENDAR_HEDGE_BAD : CALENDAR_HEDGE_AWAY;
 }
 
-/* Of a server that is down little is hoped. */
-static uint64_t deadline_of(const struct calendar_question *question)
+uint64_t calendar_question_deadline(struct cluster *cluster, struct slice server,
+                                    uint64_t deadline_ms)
 {
-    const struct calendar_board *board = question->board;
-    struct health *health = cluster_health(board->connector->cluster);
+    struct health *health = cluster_health(cluster);
     const uint64_t now_ms = sys_mono_ms();
-    uint64_t deadline_ms = board->ask.deadline_ms;
 
     if (health == NULL)
         return deadline_ms;
     const struct health_view *view = health_view_ref(health);
-    const struct health_look look =
-        health_of(view, slice_str(question->step->server->name), now_ms);
+    const struct health_look look = health_of(view, server, now_ms);
     health_view_unref(&view);
     if (look.known && look.state == HEALTH_DOWN && deadline_ms > now_ms + DOWN_MS)
         deadline_ms = now_ms + DOWN_MS;
@@ -219,6 +217,7 @@ static void ask_server(struct calendar_question *question)
                                                   .who = slice_str(board->who),
                                                   .but_uid = board->ask.but_uid,
                                                   .details = board->ask.details,
+                                                  .week = board->ask.week,
                                                   .pass_busy = true,
                                                   .from_foreign = board->ask.from_foreign};
 
@@ -229,8 +228,11 @@ static void ask_server(struct calendar_question *question)
         put_rest(question, CALENDAR_HEDGE_BAD, "the question is too long");
         return;
     }
-    st = cluster_ask(board->connector->cluster, slice_str(question->step->server->name),
-                     buf_slice(&body), deadline_of(question), take_answer, question, &why);
+    const struct slice server = slice_str(question->step->server->name);
+    struct cluster *cluster = board->connector->cluster;
+    st = cluster_ask(cluster, server, buf_slice(&body),
+                     calendar_question_deadline(cluster, server, board->ask.deadline_ms),
+                     take_answer, question, &why);
     put_rest(question, answer_of(st),
              st == ST_OK ? "it left some out"
                          : slice_cstr(question->arena, why.len > 0 ? buf_slice(&why) : SLICE("")));

@@ -3,39 +3,30 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
-#include "base/utf8.h"
 #include "calendar/calendar_ask.h"
+#include "calendar/calendar_bytes.h"
+#include "ical/ical_time.h"
 
-#include <endian.h>
-#include <string.h>
+#define ROW_BYTES (3 * CALENDAR_BYTES_NUMBER)
+#define DETAIL_BYTES (2 * CALENDAR_BYTES_TEXT_HEAD + CALENDAR_BYTES_NUMBER) /* at least */
+#define HOURS_BYTES (3 * CALENDAR_BYTES_NUMBER)
+#define FROM_S_MIN (-INT64_C(62167219200)) /* 0000-01-01 */
+#define UNTIL_S_MAX INT64_C(253402300800)  /* 10000-01-01 */
 
-#define VERSION 1
-#define TEXT_HEAD_BYTES 4
-#define NUMBER_BYTES 8
-#define ROW_BYTES (3 * NUMBER_BYTES)
-#define DETAIL_BYTES (2 * TEXT_HEAD_BYTES + NUMBER_BYTES) /* at least */
-#define FROM_S_MIN (-INT64_C(62167219200))                /* 0000-01-01 */
-#define UNTIL_S_MAX INT64_C(253402300800)                 /* 10000-01-01 */
-
-enum kind { QUESTION = 1, ANSWER = 2 };
-enum { PASS_BUSY = 1 << 0, FROM_FOREIGN = 1 << 1, DETAILS = 1 << 2, QUESTION_FLAGS = (1 << 3) - 1 };
+enum {
+    PASS_BUSY = 1 << 0,
+    FROM_FOREIGN = 1 << 1,
+    DETAILS = 1 << 2,
+    WEEK = 1 << 3,
+    QUESTION_FLAGS = (1 << 4) - 1,
+};
 
 /* --- what is allowed --- */
-
-static bool text_ok(struct slice text, size_t min, size_t max)
-{
-    if (text.len < min || text.len > max || !utf8_valid(text))
-        return false;
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] < ' ' && text.ptr[i] != '\n' && text.ptr[i] != '\t')
-            return false;
-    return true;
-}
 
 static bool texts_ok(const struct slice *texts, size_t count, size_t max)
 {
     for (size_t i = 0; i < count; i++)
-        if (!text_ok(texts[i], 1, max))
+        if (!calendar_bytes_text_ok(texts[i], 1, max))
             return false;
     return true;
 }
@@ -53,9 +44,9 @@ static bool question_ok(const struct calendar_relay_question *q)
            texts_ok(q->visited, q->visited_count, CALENDAR_RELAY_NAME_BYTES_MAX) &&
            q->attendee_count > 0 && q->attendee_count <= CALENDAR_RELAY_ATTENDEES_MAX &&
            texts_ok(q->attendees, q->attendee_count, CALENDAR_RELAY_ADDRESS_BYTES_MAX) &&
-           text_ok(q->asker, 0, CALENDAR_RELAY_ADDRESS_BYTES_MAX) &&
-           text_ok(q->who, 0, CALENDAR_RELAY_NAME_BYTES_MAX) &&
-           text_ok(q->but_uid, 0, STORE_EVENT_UID_BYTES_MAX);
+           calendar_bytes_text_ok(q->asker, 0, CALENDAR_RELAY_ADDRESS_BYTES_MAX) &&
+           calendar_bytes_text_ok(q->who, 0, CALENDAR_RELAY_NAME_BYTES_MAX) &&
+           calendar_bytes_text_ok(q->but_uid, 0, STORE_EVENT_UID_BYTES_MAX);
 }
 
 /* Merged ones lie in what is known, one behind the other; those with details touch it. */
@@ -91,28 +82,6 @@ static bool answer_ok(const struct calendar_relay_answer *a)
 
 /* --- writing --- */
 
-static void put_number(struct buf *out, uint64_t number)
-{
-    uint64_t big = htobe64(number);
-
-    buf_put(out, (struct slice){(const char *)&big, sizeof(big)});
-}
-
-static void put_text(struct buf *out, struct slice text)
-{
-    uint32_t big = htobe32((uint32_t)text.len);
-
-    buf_put(out, (struct slice){(const char *)&big, sizeof(big)});
-    buf_put(out, text);
-}
-
-static void put_texts(struct buf *out, const struct slice *texts, size_t count)
-{
-    put_number(out, count);
-    for (size_t i = 0; i < count; i++)
-        put_text(out, texts[i]);
-}
-
 /* For people: cut between two characters. */
 static void put_said(struct buf *out, struct slice text, size_t max)
 {
@@ -121,16 +90,14 @@ static void put_said(struct buf *out, struct slice text, size_t max)
     while (len > 0 && len < text.len && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
         len--;
     text = slice_sub(text, 0, len);
-    put_text(out, text_ok(text, 0, max) ? text : SLICE(""));
+    calendar_bytes_put_text(out, calendar_bytes_text_ok(text, 0, max) ? text : SLICE(""));
 }
 
-static enum st end(struct buf *out, size_t len)
+static void put_texts(struct buf *out, const struct slice *texts, size_t count)
 {
-    if (!out->over)
-        return ST_OK;
-    buf_cut(out, len);
-    out->over = false;
-    return ST_TOO_BIG;
+    calendar_bytes_put_number(out, count);
+    for (size_t i = 0; i < count; i++)
+        calendar_bytes_put_text(out, texts[i]);
 }
 
 enum st calendar_relay_question_write(const struct calendar_relay_question *q, struct buf *out)
@@ -139,19 +106,42 @@ enum st calendar_relay_question_write(const struct calendar_relay_question *q, s
 
     if (!question_ok(q))
         return ST_INVALID;
-    put_number(out, VERSION);
-    put_number(out, QUESTION);
-    put_number(out, (uint64_t)q->from_s);
-    put_number(out, (uint64_t)q->until_s);
-    put_number(out, q->hops_left);
-    put_number(out, (q->pass_busy ? PASS_BUSY : 0u) | (q->from_foreign ? FROM_FOREIGN : 0u) |
-                        (q->details ? DETAILS : 0u));
+    calendar_bytes_put_head(out, CALENDAR_BYTES_QUESTION);
+    calendar_bytes_put_number(out, (uint64_t)q->from_s);
+    calendar_bytes_put_number(out, (uint64_t)q->until_s);
+    calendar_bytes_put_number(out, q->hops_left);
+    calendar_bytes_put_number(out, (q->pass_busy ? PASS_BUSY : 0u) |
+                                       (q->from_foreign ? FROM_FOREIGN : 0u) |
+                                       (q->details ? DETAILS : 0u) | (q->week ? WEEK : 0u));
     put_texts(out, q->visited, q->visited_count);
     put_texts(out, q->attendees, q->attendee_count);
-    put_text(out, q->asker);
-    put_text(out, q->who);
-    put_text(out, q->but_uid);
-    return end(out, len);
+    calendar_bytes_put_text(out, q->asker);
+    calendar_bytes_put_text(out, q->who);
+    calendar_bytes_put_text(out, q->but_uid);
+    return calendar_bytes_end(out, len);
+}
+
+static void put_change(struct buf *out, const struct ical_zone_change *change)
+{
+    calendar_bytes_put_number(out, change->month);
+    calendar_bytes_put_number(out, change->order);
+    calendar_bytes_put_number(out, change->weekday);
+    calendar_bytes_put_number(out, (uint64_t)change->second);
+}
+
+static void put_week(struct buf *out, const struct calendar_week *week)
+{
+    calendar_bytes_put_number(out, week->own);
+    calendar_bytes_put_number(out, (uint64_t)week->zone.standard_s);
+    calendar_bytes_put_number(out, (uint64_t)week->zone.daylight_s);
+    put_change(out, &week->zone.to_standard);
+    put_change(out, &week->zone.to_daylight);
+    calendar_bytes_put_number(out, week->count);
+    for (size_t i = 0; i < week->count; i++) {
+        calendar_bytes_put_number(out, week->hours[i].days);
+        calendar_bytes_put_number(out, week->hours[i].from_min);
+        calendar_bytes_put_number(out, week->hours[i].until_min);
+    }
 }
 
 enum st calendar_relay_answer_write(const struct calendar_relay_answer *a, struct buf *out)
@@ -160,165 +150,153 @@ enum st calendar_relay_answer_write(const struct calendar_relay_answer *a, struc
 
     if (!answer_ok(a))
         return ST_INVALID;
-    put_number(out, VERSION);
-    put_number(out, ANSWER);
-    put_number(out, a->attendee);
-    put_number(out, (uint64_t)a->result);
-    put_number(out, (uint64_t)a->from_s);
-    put_number(out, (uint64_t)a->until_s);
-    put_number(out, a->age_ms);
+    calendar_bytes_put_head(out, CALENDAR_BYTES_ANSWER);
+    calendar_bytes_put_number(out, a->attendee);
+    calendar_bytes_put_number(out, (uint64_t)a->result);
+    calendar_bytes_put_number(out, (uint64_t)a->from_s);
+    calendar_bytes_put_number(out, (uint64_t)a->until_s);
+    calendar_bytes_put_number(out, a->age_ms);
     put_said(out, slice_str(a->source), CALENDAR_RELAY_TEXT_BYTES_MAX);
     put_said(out, slice_str(a->way), CALENDAR_RELAY_WAY_BYTES_MAX);
     put_said(out, slice_str(a->why), CALENDAR_RELAY_TEXT_BYTES_MAX);
-    put_number(out, a->details != NULL);
-    put_number(out, a->count);
+    calendar_bytes_put_number(out, a->details != NULL);
+    calendar_bytes_put_number(out, a->count);
     for (size_t i = 0; i < a->count && !out->over; i++) {
-        put_number(out, (uint64_t)a->rows[i].start_s);
-        put_number(out, (uint64_t)a->rows[i].end_s);
-        put_number(out, (uint64_t)a->rows[i].kind);
+        calendar_bytes_put_number(out, (uint64_t)a->rows[i].start_s);
+        calendar_bytes_put_number(out, (uint64_t)a->rows[i].end_s);
+        calendar_bytes_put_number(out, (uint64_t)a->rows[i].kind);
         if (a->details == NULL)
             continue;
         put_said(out, a->details[i].subject, CALENDAR_RELAY_TEXT_BYTES_MAX);
         put_said(out, a->details[i].place, CALENDAR_RELAY_TEXT_BYTES_MAX);
-        put_number(out, a->details[i].flags);
+        calendar_bytes_put_number(out, a->details[i].flags);
     }
-    return end(out, len);
+    if (a->week != NULL && calendar_week_is_sound(a->week))
+        put_week(out, a->week);
+    return calendar_bytes_end(out, len);
 }
 
 /* --- reading --- */
 
-/* What is left; bad: something was missing or over its limit, and all further is empty. */
-struct reader {
-    struct arena *arena;
-    struct slice rest;
-    bool bad;
-};
-
-static uint64_t take_number(struct reader *in, uint64_t max)
-{
-    uint64_t big;
-
-    if (in->bad || in->rest.len < sizeof(big)) {
-        in->bad = true;
-        return 0;
-    }
-    memcpy(&big, in->rest.ptr, sizeof(big));
-    in->rest = slice_sub(in->rest, sizeof(big), in->rest.len);
-    in->bad = be64toh(big) > max;
-    return in->bad ? 0 : be64toh(big);
-}
-
-static int64_t take_s(struct reader *in)
-{
-    return (int64_t)take_number(in, UINT64_MAX);
-}
-
-static struct slice take_text(struct reader *in, size_t min, size_t max)
-{
-    uint32_t big = 0;
-
-    if (!in->bad && in->rest.len >= sizeof(big)) {
-        memcpy(&big, in->rest.ptr, sizeof(big));
-        in->rest = slice_sub(in->rest, sizeof(big), in->rest.len);
-    } else {
-        in->bad = true;
-    }
-    struct slice text = slice_sub(in->rest, 0, be32toh(big));
-    in->bad = in->bad || text.len < be32toh(big) || !text_ok(text, min, max);
-    if (in->bad)
-        return SLICE("");
-    in->rest = slice_sub(in->rest, text.len, in->rest.len);
-    return arena_copy(in->arena, text);
-}
-
 /* How many elements of at least so many bytes follow. */
-static size_t take_count(struct reader *in, uint64_t max, size_t bytes)
+static size_t take_count(struct calendar_bytes_in *in, uint64_t max, size_t bytes)
 {
-    uint64_t count = take_number(in, max);
+    uint64_t count = calendar_bytes_take_number(in, max);
 
     in->bad = in->bad || count > in->rest.len / bytes;
     return in->bad ? 0 : count;
 }
 
-static const struct slice *take_texts(struct reader *in, size_t max, size_t bytes_max,
+static const struct slice *take_texts(struct calendar_bytes_in *in, size_t max, size_t bytes_max,
                                       size_t *count_r)
 {
-    *count_r = take_count(in, max, TEXT_HEAD_BYTES);
+    *count_r = take_count(in, max, CALENDAR_BYTES_TEXT_HEAD);
     struct slice *texts = arena_many(in->arena, struct slice, *count_r);
 
     for (size_t i = 0; i < *count_r; i++)
-        texts[i] = take_text(in, 1, bytes_max);
+        texts[i] = calendar_bytes_take_text(in, 1, bytes_max);
     return texts;
-}
-
-static struct reader begin(struct arena *arena, struct slice in, enum kind kind)
-{
-    struct reader reader = {.arena = arena, .rest = in};
-    bool ours = take_number(&reader, VERSION) == VERSION;
-
-    ours = take_number(&reader, ANSWER) == (uint64_t)kind && ours;
-    reader.bad = reader.bad || !ours;
-    return reader;
 }
 
 enum st calendar_relay_question_read(struct arena *arena, struct slice text,
                                      struct calendar_relay_question *q)
 {
-    struct reader in = begin(arena, text, QUESTION);
+    struct calendar_bytes_in in = calendar_bytes_begin(arena, text, CALENDAR_BYTES_QUESTION);
 
-    q->from_s = take_s(&in);
-    q->until_s = take_s(&in);
-    q->hops_left = (unsigned)take_number(&in, CALENDAR_CONNECTOR_HOPS);
-    uint64_t flags = take_number(&in, QUESTION_FLAGS);
+    q->from_s = calendar_bytes_take_s(&in);
+    q->until_s = calendar_bytes_take_s(&in);
+    q->hops_left = (unsigned)calendar_bytes_take_number(&in, CALENDAR_CONNECTOR_HOPS);
+    uint64_t flags = calendar_bytes_take_number(&in, QUESTION_FLAGS);
     q->pass_busy = (flags & PASS_BUSY) != 0;
     q->from_foreign = (flags & FROM_FOREIGN) != 0;
     q->details = (flags & DETAILS) != 0;
+    q->week = (flags & WEEK) != 0;
     q->visited = take_texts(&in, CALENDAR_RELAY_VISITED_MAX, CALENDAR_RELAY_NAME_BYTES_MAX,
                             &q->visited_count);
     q->attendees = take_texts(&in, CALENDAR_RELAY_ATTENDEES_MAX, CALENDAR_RELAY_ADDRESS_BYTES_MAX,
                               &q->attendee_count);
-    q->asker = take_text(&in, 0, CALENDAR_RELAY_ADDRESS_BYTES_MAX);
-    q->who = take_text(&in, 0, CALENDAR_RELAY_NAME_BYTES_MAX);
-    q->but_uid = take_text(&in, 0, STORE_EVENT_UID_BYTES_MAX);
-    return !in.bad && in.rest.len == 0 && question_ok(q) ? ST_OK : ST_INVALID;
+    q->asker = calendar_bytes_take_text(&in, 0, CALENDAR_RELAY_ADDRESS_BYTES_MAX);
+    q->who = calendar_bytes_take_text(&in, 0, CALENDAR_RELAY_NAME_BYTES_MAX);
+    q->but_uid = calendar_bytes_take_text(&in, 0, STORE_EVENT_UID_BYTES_MAX);
+    return calendar_bytes_is_over(&in) && question_ok(q) ? ST_OK : ST_INVALID;
 }
 
-static void take_rows(struct reader *in, struct calendar_relay_answer *a)
+static void take_rows(struct calendar_bytes_in *in, struct calendar_relay_answer *a)
 {
-    bool detailed = take_number(in, 1) == 1;
+    bool detailed = calendar_bytes_take_number(in, 1) == 1;
 
     a->count = take_count(in, SIZE_MAX, ROW_BYTES + (detailed ? DETAIL_BYTES : 0));
     struct calendar_busy_row *rows = arena_many(in->arena, struct calendar_busy_row, a->count);
     struct calendar_relay_detail *details =
         detailed ? arena_many(in->arena, struct calendar_relay_detail, a->count) : NULL;
     for (size_t i = 0; i < a->count && !in->bad; i++) {
-        rows[i].start_s = take_s(in);
-        rows[i].end_s = take_s(in);
-        rows[i].kind = (enum store_busy_kind)take_number(in, STORE_BUSY_KIND_MAX - 1);
+        rows[i].start_s = calendar_bytes_take_s(in);
+        rows[i].end_s = calendar_bytes_take_s(in);
+        rows[i].kind =
+            (enum store_busy_kind)calendar_bytes_take_number(in, STORE_BUSY_KIND_MAX - 1);
         if (!detailed)
             continue;
-        details[i].subject = take_text(in, 0, CALENDAR_RELAY_TEXT_BYTES_MAX);
-        details[i].place = take_text(in, 0, CALENDAR_RELAY_TEXT_BYTES_MAX);
-        details[i].flags = (unsigned)take_number(in, CALENDAR_RELAY_FLAGS);
+        details[i].subject = calendar_bytes_take_text(in, 0, CALENDAR_RELAY_TEXT_BYTES_MAX);
+        details[i].place = calendar_bytes_take_text(in, 0, CALENDAR_RELAY_TEXT_BYTES_MAX);
+        details[i].flags = (unsigned)calendar_bytes_take_number(in, CALENDAR_RELAY_FLAGS);
     }
     a->rows = rows;
     a->details = details;
 }
 
+static int32_t take_offset(struct calendar_bytes_in *in)
+{
+    const int64_t offset_s = calendar_bytes_take_s(in);
+
+    in->bad = in->bad || offset_s <= -ICAL_DAY_S || offset_s >= ICAL_DAY_S;
+    return in->bad ? 0 : (int32_t)offset_s;
+}
+
+static void take_change(struct calendar_bytes_in *in, struct ical_zone_change *change)
+{
+    change->month = (unsigned)calendar_bytes_take_number(in, UINT8_MAX);
+    change->order = (unsigned)calendar_bytes_take_number(in, UINT8_MAX);
+    change->weekday = (unsigned)calendar_bytes_take_number(in, UINT8_MAX);
+    change->second = (int32_t)calendar_bytes_take_number(in, (uint64_t)ICAL_DAY_S);
+}
+
+/* It is there or not: who was not asked for it leaves it out. */
+static const struct calendar_week *take_week(struct calendar_bytes_in *in)
+{
+    if (in->bad || in->rest.len == 0)
+        return NULL;
+    struct calendar_week *week = arena_one(in->arena, struct calendar_week);
+    week->own = calendar_bytes_take_number(in, 1) == 1;
+    week->zone.standard_s = take_offset(in);
+    week->zone.daylight_s = take_offset(in);
+    take_change(in, &week->zone.to_standard);
+    take_change(in, &week->zone.to_daylight);
+    week->count = take_count(in, CALENDAR_HOURS_MAX, HOURS_BYTES);
+    for (size_t i = 0; i < week->count; i++) {
+        week->hours[i].days = (unsigned)calendar_bytes_take_number(in, UINT8_MAX);
+        week->hours[i].from_min = (unsigned)calendar_bytes_take_number(in, UINT16_MAX);
+        week->hours[i].until_min = (unsigned)calendar_bytes_take_number(in, UINT16_MAX);
+    }
+    in->bad = in->bad || !calendar_week_is_sound(week);
+    return week;
+}
+
 enum st calendar_relay_answer_read(struct arena *arena, struct slice text, size_t attendee_count,
                                    struct calendar_relay_answer *a)
 {
-    struct reader in = begin(arena, text, ANSWER);
+    struct calendar_bytes_in in = calendar_bytes_begin(arena, text, CALENDAR_BYTES_ANSWER);
 
-    a->attendee = take_number(&in, SIZE_MAX);
-    a->result = (enum calendar_connector_result)take_number(&in, CALENDAR_CONNECTOR_RESULT_MAX - 1);
-    a->from_s = take_s(&in);
-    a->until_s = take_s(&in);
-    a->age_ms = take_number(&in, INT64_MAX);
-    a->source = take_text(&in, 0, CALENDAR_RELAY_TEXT_BYTES_MAX).ptr;
-    a->way = take_text(&in, 0, CALENDAR_RELAY_WAY_BYTES_MAX).ptr;
-    a->why = take_text(&in, 0, CALENDAR_RELAY_TEXT_BYTES_MAX).ptr;
+    a->attendee = calendar_bytes_take_number(&in, SIZE_MAX);
+    a->result = (enum calendar_connector_result)calendar_bytes_take_number(
+        &in, CALENDAR_CONNECTOR_RESULT_MAX - 1);
+    a->from_s = calendar_bytes_take_s(&in);
+    a->until_s = calendar_bytes_take_s(&in);
+    a->age_ms = calendar_bytes_take_number(&in, INT64_MAX);
+    a->source = calendar_bytes_take_text(&in, 0, CALENDAR_RELAY_TEXT_BYTES_MAX).ptr;
+    a->way = calendar_bytes_take_text(&in, 0, CALENDAR_RELAY_WAY_BYTES_MAX).ptr;
+    a->why = calendar_bytes_take_text(&in, 0, CALENDAR_RELAY_TEXT_BYTES_MAX).ptr;
     take_rows(&in, a);
-    return !in.bad && in.rest.len == 0 && a->attendee < attendee_count && answer_ok(a) ? ST_OK
+    a->week = take_week(&in);
+    return calendar_bytes_is_over(&in) && a->attendee < attendee_count && answer_ok(a) ? ST_OK
                                                                                        : ST_INVALID;
 }

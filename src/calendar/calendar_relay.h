@@ -7,6 +7,7 @@
 #pragma once
 #include "calendar/calendar_busy.h"
 #include "calendar/calendar_connector.h"
+#include "calendar/calendar_hours.h"
 
 struct arena;
 struct buf;
@@ -31,6 +32,7 @@ struct calendar_relay_question {
     bool pass_busy;
     bool from_foreign;
     bool details; /* wanted too */
+    bool week;    /* likewise */
 };
 
 enum {
@@ -58,12 +60,13 @@ struct calendar_relay_answer {
     const struct calendar_busy_row *rows;
     const struct calendar_relay_detail *details; /* NULL: none */
     size_t count;
-    const char *source, *way, *why; /* as in calendar_connector_answer */
+    const struct calendar_week *week; /* NULL: not asked for, or not known */
+    const char *source, *way, *why;   /* as in calendar_connector_answer */
 };
 
 /* Appends it. Texts for people (source, way, why, subject, place) that are too long are cut, such
- * that are not UTF-8 left out. ST_INVALID: what no reader would take; ST_TOO_BIG: out's ceiling;
- * out is as it was then. */
+ * that are not UTF-8 left out, and so is a week that is not sound. ST_INVALID: what no reader would
+ * take; ST_TOO_BIG: out's ceiling; out is as it was then. */
 MUST_USE enum st calendar_relay_question_write(const struct calendar_relay_question *question,
                                                struct buf *out);
 MUST_USE enum st calendar_relay_answer_write(const struct calendar_relay_answer *answer,

@@ -64,18 +64,9 @@ enum st calendar_schedule_send(struct calendar_round *round, struct store_tx *tx
 const struct directory_person *calendar_schedule_person(const struct directory *directory,
                                                         struct slice address)
 {
-    struct slice mail = calendar_address_mail(address);
-    size_t at = slice_find_last(mail, '@');
-    struct directory_found found;
-    const struct directory_person *person = calendar_principal(directory, address);
+    const struct directory_person *person = calendar_principal_of(directory, address);
 
-    if (person != NULL)
-        return person->account_id != 0 ? person : NULL;
-    if (at == SIZE_MAX || !directory_find(directory, slice_sub(mail, 0, at),
-                                          slice_sub(mail, at + 1, mail.len), &found))
-        return NULL;
-    bool itself = strcmp(found.via, "direct") == 0 || strcmp(found.via, "alias") == 0;
-    return itself && found.person != NULL && found.person->account_id != 0 ? found.person : NULL;
+    return person != NULL && person->account_id != 0 ? person : NULL;
 }
 
 struct working {

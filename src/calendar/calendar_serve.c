@@ -2,8 +2,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "calendar/calendar_bytes.h"
 #include "calendar/calendar_connector_run.h"
 #include "calendar/calendar_detail.h"
+#include "calendar/calendar_oof_ask.h"
 #include "calendar/calendar_relay.h"
 #include "cluster/cluster_ask.h"
 #include "cluster/cluster_frame.h"
@@ -54,6 +56,7 @@ static enum st send(struct cluster_asked *asked, struct arena *arena,
                                           .age_ms = answer->age_ms,
                                           .rows = answer->rows,
                                           .count = answer->count,
+                                          .week = answer->week,
                                           .source = answer->source,
                                           .way = answer->way,
                                           .why = answer->why};
@@ -105,6 +108,7 @@ static enum st answer(struct calendar_connector *connector, struct cluster_asked
                                                .until_s = question->until_s,
                                                .but_uid = question->but_uid,
                                                .details = question->details,
+                                               .week = question->week,
                                                .from_foreign = question->from_foreign,
                                                .deadline_ms = deadline_of(asked),
                                                .visited = question->visited,
@@ -122,7 +126,7 @@ static enum st answer(struct calendar_connector *connector, struct cluster_asked
     return st;
 }
 
-static enum st serve(void *ctx, struct cluster_asked *asked)
+static enum st serve_freebusy(struct calendar_connector *connector, struct cluster_asked *asked)
 {
     struct arena *arena = arena_new("free/busy served", ARENA_BYTES_MAX);
     struct calendar_relay_question question;
@@ -131,10 +135,17 @@ static enum st serve(void *ctx, struct cluster_asked *asked)
     if (st == ST_OK && !came_by(&question, slice_str(cluster_asked_server(asked))))
         st = ST_INVALID;
     if (st == ST_OK)
-        st = answer(ctx, asked, &question, arena);
+        st = answer(connector, asked, &question, arena);
     count_add(st == ST_OK ? COUNT_FREEBUSY_SERVED : COUNT_FREEBUSY_NOT_SERVED, 1);
     arena_free(&arena);
     return st;
+}
+
+static enum st serve(void *ctx, struct cluster_asked *asked)
+{
+    return calendar_bytes_kind(cluster_asked_question(asked)) == CALENDAR_BYTES_OOF_QUESTION
+               ? calendar_oof_serve(ctx, asked)
+               : serve_freebusy(ctx, asked);
 }
 
 void calendar_connector_use_cluster(struct calendar_connector *connector, struct cluster *cluster)

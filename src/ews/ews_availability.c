@@ -2,29 +2,19 @@
 #include "calendar/calendar.h"
 #include "calendar/calendar_connector.h"
 #include "calendar/calendar_freebusy.h"
-#include "calendar/calendar_schedule.h"
+#include "calendar/calendar_hours.h"
+#include "calendar/calendar_principal.h"
 #include "ews/ews_call.h"
 #include "ews/ews_group.h"
 #include "ews/ews_suggest.h"
 #include "ews/ews_time.h"
 #include "ews/ews_view.h"
-#include "store/store.h"
 
 #define MAILBOX_BYTES_MAX (32 * MIB)
-#define SPARE_BYTES MIB    /* for errors of the mailboxes behind */
-#define ATTENDEES_MAX 1000 /* with those of groups */
-#define HOURS_BYTES_MAX (256 * MIB)
+#define SPARE_BYTES MIB       /* for errors of the mailboxes behind */
+#define ATTENDEES_MAX 1000    /* with those of groups, and beside them who asks */
 #define GROUP_ROWS_MAX 200000 /* of all groups */
 #define EVENTS_MAX 10000      /* of one mailbox */
-
-/* What a mailbox's account says of its week. */
-struct week {
-    const struct directory_person *person; /* NULL: not here */
-    struct calendar_hours hours[CALENDAR_HOURS_MAX];
-    size_t count;
-    const struct ical_zone *zone;
-    struct ews_zone_year year;
-};
 
 /* Whom a mailbox stands for: its attendees in the connector's question. */
 struct seat {
@@ -36,82 +26,21 @@ struct asking {
     struct ews_call *call;
     struct ews_ask ask;
     int64_t from_s, until_s; /* of both windows */
-    struct week *weeks;
     struct seat *seats;
     struct slice *attendees;
     size_t attendee_count;
+    size_t me; /* who asks, among them; where suggestions are wanted */
     size_t group_rows;
     struct ews_told *told;
     struct ews_attending *attending;
 };
-
-/* --- working hours --- */
-
-/* Zones of what somebody wrote may be large: they go before the next one's are read. */
-static void find_hours(struct asking *asking, struct week *week,
-                       const struct store_calendar_account *account)
-{
-    struct arena *arena = arena_new("hours", HOURS_BYTES_MAX);
-
-    week->count = calendar_hours(arena, account->availability,
-                                 calendar_zones(asking->call->context->calendar), week->zone,
-                                 asking->from_s, week->hours);
-    ews_zone_year(week->zone, asking->from_s, &week->year);
-    arena_free(&arena);
-}
-
-static enum st read_week(struct store_tx *tx, struct asking *asking, struct week *week)
-{
-    struct arena *arena = asking->call->arena;
-    struct store_calendar_account account;
-
-    for (const struct week *same = asking->weeks; same < week; same++)
-        if (same->person == week->person) {
-            *week = *same;
-            return ST_OK;
-        }
-    enum st st = store_calendar_account_get(tx, arena, week->person->account_id, &account);
-    if (st != ST_OK)
-        return st;
-    week->zone = calendar_zone(asking->call->context->calendar, arena, SLICE(""), account.zone);
-    find_hours(asking, week, &account);
-    return ST_OK;
-}
-
-static enum st read_weeks(struct store_tx *tx, void *arg)
-{
-    struct asking *asking = arg;
-    enum st st = ST_OK;
-
-    for (size_t i = 0; st == ST_OK && i <= asking->ask.count; i++)
-        if (asking->weeks[i].person != NULL)
-            st = read_week(tx, asking, &asking->weeks[i]);
-    return st;
-}
-
-/* Those of the mailboxes here, and behind them of who asks: by his hours a time is work time. Where
- * the store does not answer they are not told. */
-static void find_weeks(struct asking *asking)
-{
-    struct ews_call *call = asking->call;
-    const size_t count = asking->ask.count;
-
-    asking->weeks = arena_many(call->arena, struct week, count + 1);
-    for (size_t i = 0; i < count; i++)
-        asking->weeks[i].person =
-            calendar_schedule_person(call->directory, asking->ask.mailboxes[i].address);
-    asking->weeks[count].person = call->me->account_id != 0 ? call->me : NULL;
-    if (store_read_soon(call->context->store, read_weeks, asking) != ST_OK)
-        for (size_t i = 0; i <= count; i++)
-            asking->weeks[i].person = NULL;
-}
 
 /* --- whom it is about --- */
 
 /* However somebody's address is written, it is asked once about him. */
 static struct slice own_address(const struct ews_call *call, struct slice address)
 {
-    const struct directory_person *person = ews_person(call, address);
+    const struct directory_person *person = calendar_principal_of(call->directory, address);
 
     return person != NULL ? ews_address_of(call, person) : address;
 }
@@ -151,12 +80,20 @@ static void take_seat(struct asking *asking, size_t at)
         asking->attendees[asking->attendee_count++] = members[i];
 }
 
+/* By the hours of who asks a time is work time. */
 static void find_seats(struct asking *asking)
 {
-    asking->seats = arena_many(asking->call->arena, struct seat, asking->ask.count);
-    asking->attendees = arena_many(asking->call->arena, struct slice, ATTENDEES_MAX);
+    struct ews_call *call = asking->call;
+    const struct slice me = ews_address_of(call, call->me);
+
+    asking->seats = arena_many(call->arena, struct seat, asking->ask.count);
+    asking->attendees = arena_many(call->arena, struct slice, ATTENDEES_MAX + 1);
     for (size_t i = 0; i < asking->ask.count; i++)
         take_seat(asking, i);
+    if (!asking->ask.suggestions_wanted || asked_before(asking, me, &asking->me))
+        return;
+    asking->me = asking->attendee_count;
+    asking->attendees[asking->attendee_count++] = me;
 }
 
 /* --- an answer --- */
@@ -224,7 +161,6 @@ static void take_group(struct asking *asking, size_t at, struct calendar_connect
 static void take(struct asking *asking, size_t at, const struct calendar_connector_answer *answer)
 {
     struct ews_told *told = &asking->told[at];
-    const struct week *week = &asking->weeks[at];
     const bool known = is_known(answer);
 
     *told = (struct ews_told){.fault = fault_of(answer),
@@ -238,11 +174,8 @@ static void take(struct asking *asking, size_t at, const struct calendar_connect
     }
     if (known && ews_view_has_events(asking->ask.view) && answer->count > EVENTS_MAX)
         told->fault = &too_big;
-    if (known && week->person != NULL) {
-        told->hours = week->hours;
-        told->hours_count = week->count;
-        told->hours_zone = &week->year;
-    }
+    if (known)
+        told->week = answer->week;
     asking->attending[at] = (struct ews_attending){known, told->times};
 }
 
@@ -289,6 +222,18 @@ static void write_told(struct asking *asking, struct ews_told *told, struct buf 
     buf_put(out, buf_slice(one));
 }
 
+static void suggest(struct asking *asking, const struct calendar_connector_answer *me)
+{
+    const struct ews_call *call = asking->call;
+    struct calendar_week usual;
+
+    if (me->week == NULL)
+        calendar_week(call->arena, SLICE(""), calendar_zones(call->context->calendar), NULL,
+                      asking->from_s, &usual);
+    ews_suggest_write(&asking->ask, asking->attending, me->week != NULL ? me->week : &usual,
+                      &asking->call->out);
+}
+
 static void ask_connector(struct asking *asking)
 {
     struct ews_call *call = asking->call;
@@ -300,6 +245,7 @@ static void ask_connector(struct asking *asking)
         .from_s = asking->from_s,
         .until_s = asking->until_s,
         .details = !call->foreign && ews_view_is_detailed(asking->ask.view),
+        .week = true,
         .from_foreign = call->foreign,
     };
     struct calendar_connector_lookup *lookup =
@@ -318,8 +264,7 @@ static void ask_connector(struct asking *asking)
         xml_write_close(&call->out, XML_EWS, "FreeBusyResponseArray");
     }
     if (asking->ask.suggestions_wanted)
-        ews_suggest_write(&asking->ask, asking->attending, asking->weeks[asking->ask.count].hours,
-                          asking->weeks[asking->ask.count].count, &call->out);
+        suggest(asking, calendar_connector_get(lookup, asking->me));
     calendar_connector_end(&lookup);
 }
 
@@ -351,7 +296,6 @@ void ews_run_availability(struct ews_call *call)
     }
     asking->told = arena_many(call->arena, struct ews_told, asking->ask.count);
     asking->attending = arena_many(call->arena, struct ews_attending, asking->ask.count);
-    find_weeks(asking);
     find_seats(asking);
     xml_write_open(&call->out, XML_EWS, "GetUserAvailabilityResponse");
     ask_connector(asking);

@@ -291,18 +291,6 @@ struct slice ews_address_of(const struct ews_call *call, const struct directory_
     return arena_copy(call->arena, buf_slice(&address));
 }
 
-const struct directory_person *ews_person(const struct ews_call *call, struct slice address)
-{
-    const size_t at = slice_find_last(address, '@');
-    struct directory_found found;
-
-    if (at == SIZE_MAX || !directory_find(call->directory, slice_sub(address, 0, at),
-                                          slice_sub(address, at + 1, address.len), &found))
-        return NULL;
-    return strcmp(found.via, "direct") == 0 || strcmp(found.via, "alias") == 0 ? found.person
-                                                                               : NULL;
-}
-
 bool ews_client_is_new(const struct ews_call *call)
 {
     const struct xml_element *version = ews_child(call->header, "RequestServerVersion");

@@ -52,8 +52,6 @@ void ews_discover_run(struct ews_call *call);
 
 /* NAME@DOMAIN, in the call's arena. */
 struct slice ews_address_of(const struct ews_call *call, const struct directory_person *person);
-/* Whose address it is, though his account be elsewhere; NULL: nobody's. */
-const struct directory_person *ews_person(const struct ews_call *call, struct slice address);
 /* Whether the client knows what Exchange 2013 knows. */
 bool ews_client_is_new(const struct ews_call *call);
 /* "https://HOST", by the setting http_url or as it was asked for; in the call's arena. */

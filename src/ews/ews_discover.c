@@ -1,4 +1,5 @@
 /* Autodiscover: where the services of a mailbox are; as plain old XML, and by SOAP. */
+#include "calendar/calendar_principal.h"
 #include "ews/ews_call.h"
 #include "sys/sys_time.h"
 
@@ -82,7 +83,7 @@ void ews_discover_run(struct ews_call *call)
     const struct xml_element *request = named(call->root, "Request");
     struct slice address = text_named(request, "EMailAddress");
     struct slice schema = text_named(request, "AcceptableResponseSchema");
-    const struct directory_person *person = ews_person(call, address);
+    const struct directory_person *person = calendar_principal_of(call->directory, address);
 
     call->operation = "Autodiscover";
     if (request == NULL || address.len == 0) {
@@ -182,7 +183,7 @@ static void write_settings(struct ews_call *call, const struct directory_person 
 
 static void write_user(struct ews_call *call, struct slice address, const struct xml_element *first)
 {
-    const struct directory_person *person = ews_person(call, address);
+    const struct directory_person *person = calendar_principal_of(call->directory, address);
     struct buf *out = &call->out;
 
     xml_write_open(out, XML_AUTO, "UserResponse");

@@ -1,10 +1,15 @@
-/* ConvertId and GetFolder: what programs ask before anything else, to see that they are logged in
- * and whose mailbox it is. There is no mail here: folders have a name and an id, and are empty. */
+/* ConvertId, GetFolder and GetDelegate: what programs ask before anything else, to see that they
+ * are logged in and whose mailbox it is. There is no mail here: folders have a name, an id and a
+ * class, and are empty. */
 #include "base/text.h"
+#include "calendar/calendar_principal.h"
 #include "ews/ews_call.h"
+
+#include <string.h>
 
 #define ITEMS_MAX 200
 #define ID_BYTES_MAX 200
+#define NEVER "2000-01-01T00:00:00Z" /* nothing changes in them */
 #define XSI "http://www.w3.org/2001/XMLSchema-instance"
 
 static const struct folder {
@@ -55,7 +60,7 @@ static const struct folder *find(const struct ews_call *call, const struct xml_e
 {
     struct slice mailbox = ews_text(ews_child(id, "Mailbox"), "EmailAddress");
 
-    if (mailbox.len > 0 && ews_person(call, mailbox) != call->me)
+    if (mailbox.len > 0 && calendar_principal_of(call->directory, mailbox) != call->me)
         return NULL;
     if (slice_eq(id->name, SLICE("FolderId")))
         return folder_of_id(xml_attr(id, "Id"));
@@ -65,7 +70,66 @@ static const struct folder *find(const struct ews_call *call, const struct xml_e
     return NULL;
 }
 
-static void write_folder(const struct folder *folder, struct buf *out)
+/* What kind of things a folder is for: PidTagContainerClass. */
+static const char *class_of(const struct folder *folder)
+{
+    static const char *const classes[][2] = {
+        {"CalendarFolder", "IPF.Appointment"},
+        {"ContactsFolder", "IPF.Contact"},
+        {"TasksFolder", "IPF.Task"},
+    };
+
+    for (size_t i = 0; i < COUNT(classes); i++)
+        if (strcmp(classes[i][0], folder->element) == 0)
+            return classes[i][1];
+    return "IPF.Note";
+}
+
+/* By its tag, of those that DavMail reads without asking whether they are there. */
+static const char *property_of(const struct folder *folder, struct slice tag)
+{
+    static const struct {
+        const char *tag;
+        const char *value;
+    } properties[] = {
+        {"0x3008", NEVER},   /* PidTagLastModificationTime */
+        {"0x3602", "0"},     /* PidTagContentCount */
+        {"0x3603", "0"},     /* PidTagContentUnreadCount */
+        {"0x360a", "false"}, /* PidTagSubfolders */
+        {"0x670a", NEVER},   /* PidTagLocalCommitTimeMax */
+    };
+
+    if (slice_ieq(tag, SLICE("0x3613")))
+        return class_of(folder);
+    for (size_t i = 0; i < COUNT(properties); i++)
+        if (slice_ieq(tag, slice_str(properties[i].tag)))
+            return properties[i].value;
+    return NULL;
+}
+
+/* Those that are asked for with a FolderShape. */
+static void write_properties(const struct folder *folder, const struct xml_element *shape,
+                             struct buf *out)
+{
+    const struct xml_element *asked = ews_child(shape, "AdditionalProperties");
+    size_t count = 0;
+
+    for (const struct xml_element *one = asked != NULL ? asked->children : NULL;
+         one != NULL && count++ < ITEMS_MAX; one = one->next) {
+        const char *value = property_of(folder, xml_attr(one, "PropertyTag"));
+
+        if (value == NULL || !slice_eq(one->name, SLICE("ExtendedFieldURI")))
+            continue;
+        buf_put(out, SLICE("<t:ExtendedProperty><t:ExtendedFieldURI PropertyTag=\""));
+        xml_write_value(out, xml_attr(one, "PropertyTag"));
+        buf_put(out, SLICE("\" PropertyType=\""));
+        xml_write_value(out, xml_attr(one, "PropertyType"));
+        buf_putf(out, "\"/><t:Value>%s</t:Value></t:ExtendedProperty>", value);
+    }
+}
+
+static void write_folder(const struct folder *folder, const struct xml_element *shape,
+                         struct buf *out)
 {
     buf_putf(out, "<m:Folders><t:%s>", folder->element);
     write_folder_id(folder, out);
@@ -73,6 +137,7 @@ static void write_folder(const struct folder *folder, struct buf *out)
              "<t:DisplayName>%s</t:DisplayName><t:TotalCount>0</t:TotalCount>"
              "<t:ChildFolderCount>0</t:ChildFolderCount>",
              folder->title);
+    write_properties(folder, shape, out);
     buf_putf(out, "</t:%s></m:Folders>", folder->element);
 }
 
@@ -80,6 +145,7 @@ void ews_run_folder(struct ews_call *call)
 {
     static const struct ews_fault none = {"ErrorFolderNotFound", "There is no such folder here"};
     const struct xml_element *ids = ews_child(call->asked, "FolderIds");
+    const struct xml_element *shape = ews_child(call->asked, "FolderShape");
     size_t count = 0;
 
     buf_put(&call->out, SLICE("<m:GetFolderResponse><m:ResponseMessages>"));
@@ -89,7 +155,7 @@ void ews_run_folder(struct ews_call *call)
 
         ews_message_open(&call->out, "GetFolderResponseMessage", folder != NULL ? NULL : &none);
         if (folder != NULL)
-            write_folder(folder, &call->out);
+            write_folder(folder, shape, &call->out);
         xml_write_close(&call->out, XML_EWS, "GetFolderResponseMessage");
     }
     buf_put(&call->out, SLICE("</m:ResponseMessages></m:GetFolderResponse>"));
@@ -128,4 +194,15 @@ void ews_run_convert_id(struct ews_call *call)
         xml_write_close(&call->out, XML_EWS, "ConvertIdResponseMessage");
     }
     buf_put(&call->out, SLICE("</m:ResponseMessages></m:ConvertIdResponse>"));
+}
+
+/* Who acts for somebody is not told here, which is an error of the answer: evolution-ews takes no
+ * fault for one. */
+void ews_run_delegate(struct ews_call *call)
+{
+    static const struct ews_fault none = {"ErrorInvalidOperation",
+                                          "This server does not have that operation"};
+
+    ews_message_open(&call->out, "GetDelegateResponse", &none);
+    xml_write_close(&call->out, XML_EWS, "GetDelegateResponse");
 }

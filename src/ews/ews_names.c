@@ -1,4 +1,5 @@
 /* ResolveNames, GetRoomLists and GetRooms: who is there. */
+#include "calendar/calendar_principal.h"
 #include "ews/ews_call.h"
 
 #define CANDIDATES_MAX 100
@@ -51,7 +52,8 @@ static void find(struct search *search)
     for (size_t i = 0; i < COUNT(schemes); i++)
         if (slice_istarts(search->text, slice_str(schemes[i])))
             search->text = slice_sub(search->text, slice_str(schemes[i]).len, search->text.len);
-    const struct directory_person *person = ews_person(search->call, search->text);
+    const struct directory_person *person =
+        calendar_principal_of(search->call->directory, search->text);
     if (person != NULL)
         search->found[search->count++] = person;
     else if (search->text.len > 0)
@@ -141,7 +143,7 @@ static const struct directory_person *room_of(const struct ews_call *call, struc
     struct directory_found found;
 
     if (slice_find(member, '@') != SIZE_MAX)
-        found.person = ews_person(call, member);
+        found.person = calendar_principal_of(call->directory, member);
     else if (!directory_find_name(call->directory, member, &found))
         return NULL;
     return found.person != NULL && is_room(found.person) ? found.person : NULL;

@@ -1,13 +1,12 @@
 /* GetUserOofSettings and SetUserOofSettings: out of office. */
-#include "calendar/calendar_oof.h"
+#include "calendar/calendar_oof_ask.h"
+#include "calendar/calendar_principal.h"
 #include "ews/ews_call.h"
 #include "ews/ews_html.h"
 #include "ews/ews_time.h"
-#include "log/log.h"
-#include "store/store.h"
 #include "sys/sys_time.h"
 
-#include <string.h>
+#define WHY_BYTES_MAX KIB
 
 static const char *const states[] = {
     [STORE_OOF_OFF] = "Disabled", [STORE_OOF_ON] = "Enabled", [STORE_OOF_SCHEDULED] = "Scheduled"};
@@ -25,45 +24,28 @@ static void fail(struct setting *s, const char *code, const char *why)
     s->fault = (struct ews_fault){code, why};
 }
 
-/* Who may act in somebody's name may say that he is away. */
-static enum st body(struct store_tx *tx, void *arg)
-{
-    struct setting *s = arg;
-    struct calendar_rights rights;
-    struct store_calendar_account wanted = s->oof;
-    enum st st = calendar_rights(tx, &s->call->who, s->person, 0, &rights);
-
-    if (st == ST_OK && rights.account < STORE_RIGHTS_ACT)
-        return ST_DENIED;
-    wanted.account_id = s->person->account_id;
-    if (st != ST_OK)
-        return st;
-    return s->change ? calendar_oof_change(tx, &wanted)
-                     : store_calendar_account_get(tx, s->call->arena, wanted.account_id, &s->oof);
-}
-
 static void run(struct setting *s)
 {
     struct ews_call *call = s->call;
     struct slice address = ews_text(ews_child(call->asked, "Mailbox"), "Address");
+    AUTO(buf) struct buf why = BUF(WHY_BYTES_MAX);
 
-    s->person = ews_person(call, address);
+    s->person = calendar_principal_of(call->directory, address);
     if (s->person == NULL)
         fail(s, "ErrorMailRecipientNotFound", "Nobody here has this address");
     else if (call->foreign)
         fail(s, "ErrorAccessDenied", "Out of office is nobody's business but the owner's");
-    else if (s->person->account_id == 0)
-        fail(s, "ErrorMailboxStoreUnavailable", "The account is on another server; ask that one");
     if (s->fault.code != NULL)
         return;
-    enum st st = s->change ? store_write(call->context->store, body, s)
-                           : store_read(call->context->store, body, s);
+    const struct calendar_oof_ask ask = {
+        .who = &call->who, .owner = s->person, .change = s->change};
+    enum st st = calendar_oof_ask(call->context->calendar, call->arena, &ask, &s->oof, &why);
     if (st == ST_DENIED)
         fail(s, "ErrorAccessDenied", "Out of office is nobody's business but the owner's");
     else if (st == ST_INVALID || st == ST_TOO_BIG)
         fail(s, "ErrorInvalidUserOofSettings", "A text is too long, or a time makes no sense");
     else if (st != ST_OK)
-        fail(s, "ErrorMailboxStoreUnavailable", "The store failed; the server's log says why");
+        fail(s, "ErrorMailboxStoreUnavailable", slice_cstr(call->arena, buf_slice(&why)));
 }
 
 /* --- what is told --- */
@@ -181,9 +163,5 @@ void ews_run_oof_set(struct ews_call *call)
     read_settings(&s);
     if (s.fault.code == NULL)
         run(&s);
-    if (s.fault.code == NULL)
-        log_event(EV_OOF_SET, 0, LOG_C("account", s.person->name), LOG_C("by", call->me->name),
-                  LOG_C("state", states[s.oof.oof]), LOG_I("from_ms", s.oof.oof_from_ms),
-                  LOG_I("until_ms", s.oof.oof_until_ms));
     write_reply(&s, "SetUserOofSettingsResponse");
 }

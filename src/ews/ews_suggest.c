@@ -69,16 +69,16 @@ static bool knows(const struct ews_attending *attending, const struct slot *slot
 }
 
 static bool is_work_time(const struct ical_zone *zone, const struct slot *slot,
-                         const struct calendar_hours *hours, size_t count)
+                         const struct calendar_week *week)
 {
     const int64_t local_s = zone != NULL ? ical_zone_local(zone, slot->start_s) : slot->start_s;
     const int64_t from_min = ical_second_of(local_s) / MINUTE_S;
     const int64_t until_min = from_min + (slot->end_s - slot->start_s) / MINUTE_S;
     const unsigned weekday = ical_weekday(ical_day_of(local_s));
 
-    for (size_t i = 0; i < count; i++)
-        if ((hours[i].days & (1u << weekday)) != 0 && from_min >= hours[i].from_min &&
-            until_min <= hours[i].until_min)
+    for (size_t i = 0; i < week->count; i++)
+        if ((week->hours[i].days & (1u << weekday)) != 0 && from_min >= week->hours[i].from_min &&
+            until_min <= week->hours[i].until_min)
             return true;
     return false;
 }
@@ -159,8 +159,7 @@ static void write_slot(const struct ews_ask *ask, const struct ews_attending *at
 
 /* Every half hour from its midnight. */
 static size_t make_slots(const struct ews_ask *ask, const struct ews_attending *attending,
-                         const struct calendar_hours *hours, size_t hours_count,
-                         int64_t day_local_s, struct slot *slots)
+                         const struct calendar_week *week, int64_t day_local_s, struct slot *slots)
 {
     size_t count = 0;
 
@@ -174,7 +173,7 @@ static size_t make_slots(const struct ews_ask *ask, const struct ews_attending *
         slot.end_s = slot.start_s + (int64_t)ask->suggestions.meeting_min * MINUTE_S;
         if (gap || slot.start_s < ask->suggestions.from_s || slot.end_s > ask->suggestions.until_s)
             continue;
-        slot.work_time = is_work_time(ask->zone, &slot, hours, hours_count);
+        slot.work_time = is_work_time(ask->zone, &slot, week);
         judge(ask, attending, &slot);
         slots[count++] = slot;
     }
@@ -182,11 +181,10 @@ static size_t make_slots(const struct ews_ask *ask, const struct ews_attending *
 }
 
 static void write_day(const struct ews_ask *ask, const struct ews_attending *attending,
-                      const struct calendar_hours *hours, size_t hours_count, int64_t day_local_s,
-                      struct buf *out)
+                      const struct calendar_week *week, int64_t day_local_s, struct buf *out)
 {
     struct slot slots[DAY_STEPS];
-    size_t count = make_slots(ask, attending, hours, hours_count, day_local_s, slots);
+    size_t count = make_slots(ask, attending, week, day_local_s, slots);
     const struct ical_civil civil = ical_civil(day_local_s);
     enum ews_quality best = EWS_QUALITY_POOR;
 
@@ -204,7 +202,7 @@ static void write_day(const struct ews_ask *ask, const struct ews_attending *att
 }
 
 void ews_suggest_write(const struct ews_ask *ask, const struct ews_attending *attending,
-                       const struct calendar_hours *hours, size_t hours_count, struct buf *out)
+                       const struct calendar_week *week, struct buf *out)
 {
     const struct ews_suggestions_ask *s = &ask->suggestions;
     const struct ical_zone *zone = ask->zone;
@@ -216,7 +214,7 @@ void ews_suggest_write(const struct ews_ask *ask, const struct ews_attending *at
     xml_write_close(out, XML_EWS, "ResponseMessage");
     xml_write_open(out, XML_EWS, "SuggestionDayResultArray");
     for (int64_t day_s = ical_day_of(from_s) * ICAL_DAY_S; day_s < until_s; day_s += ICAL_DAY_S)
-        write_day(ask, attending, hours, hours_count, day_s, out);
+        write_day(ask, attending, week, day_s, out);
     xml_write_close(out, XML_EWS, "SuggestionDayResultArray");
     xml_write_close(out, XML_EWS, "SuggestionsResponse");
 }

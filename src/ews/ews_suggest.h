@@ -20,7 +20,7 @@ struct ews_attending {
     bool known;
     struct ews_times times;
 };
-/* <m:SuggestionsResponse>. hours of who asks, on the question's clock: what is work time. one
+/* <m:SuggestionsResponse>. The week of who asks, on the question's clock: what is work time. one
  * ews_attending for each mailbox. */
 void ews_suggest_write(const struct ews_ask *ask, const struct ews_attending *attending,
-                       const struct calendar_hours *hours, size_t hours_count, struct buf *out);
+                       const struct calendar_week *week, struct buf *out);

@@ -93,11 +93,6 @@ enum st ews_time_read(struct slice text, const struct ical_zone *zone, int64_t *
     return ST_OK;
 }
 
-static int32_t offset_at(const struct ical_zone *zone, int64_t utc_s)
-{
-    return zone != NULL ? ical_zone_span(zone, utc_s).offset_s : 0;
-}
-
 static void put_two(char *to, unsigned number)
 {
     to[0] = (char)('0' + number / 10 % 10);
@@ -299,51 +294,10 @@ enum st ews_zone_read(struct arena *arena, const struct xml_element *element,
     return make_zone(arena, buf_slice(&text), zone_r);
 }
 
-/* --- a zone in a year --- */
-
-static struct ews_zone_change change_at(int64_t local_s)
-{
-    const struct ical_civil civil = ical_civil(local_s);
-    const bool last = civil.day + 7u > ical_month_days(civil.year, civil.month);
-
-    return (struct ews_zone_change){
-        .month = civil.month,
-        .order = last ? LAST : (civil.day - 1u) / 7 + 1,
-        .weekday = (ical_weekday(ical_day_of(local_s)) + 1) % 7,
-        .second = ical_second_of(local_s),
-    };
-}
-
-void ews_zone_year(const struct ical_zone *zone, int64_t utc_s, struct ews_zone_year *year_r)
-{
-    const int32_t now_s = offset_at(zone, utc_s);
-    const struct ical_civil civil = ical_civil(utc_s);
-    int64_t at_s = ical_days(civil.year, 1, 1) * ICAL_DAY_S;
-    const int64_t end_s = ical_days(civil.year + 1, 1, 1) * ICAL_DAY_S;
-    struct ews_zone_year year = {.standard_s = now_s, .daylight_s = now_s};
-    size_t changes = 0;
-
-    while (zone != NULL) {
-        const struct ical_span span = ical_zone_span(zone, at_s);
-
-        if (span.until_s >= end_s)
-            break;
-        const int32_t to_s = offset_at(zone, span.until_s);
-        const bool forward = to_s > span.offset_s;
-        *(forward ? &year.to_daylight : &year.to_standard) =
-            change_at(span.until_s + span.offset_s);
-        year.daylight_s = forward ? to_s : span.offset_s;
-        year.standard_s = forward ? span.offset_s : to_s;
-        changes++;
-        at_s = span.until_s;
-    }
-    if (changes != 2 || year.to_daylight.month == 0 || year.to_standard.month == 0)
-        year = (struct ews_zone_year){.standard_s = now_s, .daylight_s = now_s};
-    *year_r = year;
-}
+/* --- the zone of an answer --- */
 
 static void write_change(struct buf *out, const char *name, int32_t bias_s,
-                         const struct ews_zone_change *change)
+                         const struct ical_zone_change *change)
 {
     xml_write_open(out, XML_EWST, name);
     buf_putf(out,
@@ -355,7 +309,7 @@ static void write_change(struct buf *out, const char *name, int32_t bias_s,
     xml_write_close(out, XML_EWST, name);
 }
 
-void ews_zone_write(const struct ews_zone_year *year, struct buf *out)
+void ews_zone_write(const struct ical_zone_year *year, struct buf *out)
 {
     xml_write_open(out, XML_EWST, "TimeZone");
     buf_putf(out, "<t:Bias>%d</t:Bias>", -year->standard_s / MINUTE_S);

@@ -4,6 +4,7 @@
  * day of which month the clocks change. It is made into one of ical_zone.h. */
 #pragma once
 #include "ical/ical_zone.h"
+#include "ical/ical_zone_year.h"
 
 struct buf;
 struct xml_element;
@@ -31,18 +32,6 @@ void ews_time_write(const struct ical_zone *zone, int64_t utc_s, struct buf *out
 MUST_USE enum st ews_zone_read(struct arena *arena, const struct xml_element *element,
                                const struct ical_zone **zone_r);
 
-/* What a zone does in the year of an instant. */
-struct ews_zone_year {
-    int32_t standard_s, daylight_s; /* east of Greenwich; the same where clocks do not change */
-    struct ews_zone_change {
-        unsigned month;   /* from 1; 0: clocks do not change */
-        unsigned order;   /* of the weekday in the month; 5: the last */
-        unsigned weekday; /* 0 is Sunday */
-        int32_t second;   /* of the day, by the clock before the change */
-    } to_standard, to_daylight;
-};
-/* zone NULL: UTC. A year that changes clocks other than twice is told as if it never did. */
-void ews_zone_year(const struct ical_zone *zone, int64_t utc_s, struct ews_zone_year *year_r);
 /* <t:TimeZone> (SerializableTimeZone). */
-void ews_zone_write(const struct ews_zone_year *year, struct buf *out);
+void ews_zone_write(const struct ical_zone_year *year, struct buf *out);
 extern const char *const ews_weekdays[7]; /* "Sunday" is the first */

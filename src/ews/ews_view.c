@@ -178,13 +178,13 @@ static void write_period(const struct calendar_hours *hours, struct buf *out)
     xml_write_close(out, XML_EWST, "WorkingPeriod");
 }
 
-static void write_hours(const struct ews_told *told, struct buf *out)
+static void write_hours(const struct calendar_week *week, struct buf *out)
 {
     xml_write_open(out, XML_EWST, "WorkingHours");
-    ews_zone_write(told->hours_zone, out);
+    ews_zone_write(&week->zone, out);
     xml_write_open(out, XML_EWST, "WorkingPeriodArray");
-    for (size_t i = 0; i < told->hours_count; i++)
-        write_period(&told->hours[i], out);
+    for (size_t i = 0; i < week->count; i++)
+        write_period(&week->hours[i], out);
     xml_write_close(out, XML_EWST, "WorkingPeriodArray");
     xml_write_close(out, XML_EWST, "WorkingHours");
 }
@@ -202,8 +202,8 @@ void ews_view_write(const struct ews_ask *ask, const struct ews_told *told, stru
         write_digits(ask, told, out);
     if (ews_view_has_events(view))
         write_events(ask, told, out);
-    if (view != EWS_VIEW_NONE && told->hours_zone != NULL)
-        write_hours(told, out);
+    if (view != EWS_VIEW_NONE && told->week != NULL)
+        write_hours(told->week, out);
     xml_write_close(out, XML_EWS, "FreeBusyView");
     xml_write_close(out, XML_EWS, "FreeBusyResponse");
 }

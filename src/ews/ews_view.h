@@ -4,8 +4,6 @@
 #include "calendar/calendar_hours.h"
 #include "ews/ews_ask.h"
 
-struct ews_zone_year;
-
 /* Digits: 0 free, 1 tentative, 2 busy, 3 away, 4 nobody knows; the highest counts. */
 #define EWS_DIGIT_NO_DATA '4'
 
@@ -29,11 +27,9 @@ struct ews_told {
     struct ews_times times;
     const struct calendar_detail *events; /* in place of the rows; NULL: none are told */
     size_t event_count;
-    enum ews_view view; /* at most what was asked for */
-    const struct calendar_hours *hours;
-    size_t hours_count;
-    const struct ews_zone_year *hours_zone; /* NULL: hours are not told */
-    bool elsewhere;                         /* the client knows WorkingElsewhere */
+    enum ews_view view;               /* at most what was asked for */
+    const struct calendar_week *week; /* NULL: working hours are not told */
+    bool elsewhere;                   /* the client knows WorkingElsewhere */
 };
 /* <m:FreeBusyResponse> */
 void ews_view_write(const struct ews_ask *ask, const struct ews_told *told, struct buf *out);

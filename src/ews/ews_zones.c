@@ -44,7 +44,7 @@ static void write_to(const struct listing *l, struct slice id, const char *perio
 }
 
 static void write_change(const struct listing *l, struct slice id, const char *period,
-                         const struct ews_zone_change *change, struct buf *out)
+                         const struct ical_zone_change *change, struct buf *out)
 {
     xml_write_open(out, XML_EWST, "RecurringDayTransition");
     write_to(l, id, period, out);
@@ -60,9 +60,9 @@ static void write_change(const struct listing *l, struct slice id, const char *p
 static void write_rules(const struct listing *l, struct slice id, const struct ical_zone *zone,
                         struct buf *out)
 {
-    struct ews_zone_year year;
+    struct ical_zone_year year;
 
-    ews_zone_year(zone, l->now_s, &year);
+    ical_zone_year(zone, l->now_s, &year);
     const bool changes = year.to_daylight.month != 0;
     xml_write_open(out, XML_EWST, "Periods");
     write_period(l, id, "Standard", year.standard_s, out);

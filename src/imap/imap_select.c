@@ -104,18 +104,16 @@ static enum st claim_body(struct store_tx *tx, void *arg)
     return st;
 }
 
-/* Where the claim cannot be written, as on a full disk, the folder is still there to be read, and
- * its messages are \Recent once more. */
+/* Where the claim cannot be written, as on a full disk or behind a server that hangs with the
+ * folder's row, the folder is still there to be read, and its messages are \Recent once more. */
 static enum st find(struct imap_session *session, struct opening *opening, bool writable)
 {
     enum st st = store_read(imap_store(session), find_body, opening);
 
     if (st != ST_OK || !writable || opening->folder.recent_uid + 1 >= opening->folder.uidnext)
         return st;
-    st = store_write(imap_store(session), claim_body, opening);
-    return st == ST_IO && !store_away(imap_store(session))
-               ? store_read(imap_store(session), find_body, opening)
-               : st;
+    st = store_write_soon(imap_store(session), claim_body, opening);
+    return st == ST_IO ? store_read(imap_store(session), find_body, opening) : st;
 }
 
 static uint32_t first_unseen(const struct view *view)

@@ -41,7 +41,8 @@ MUST_USE enum st store_read_soon(struct store *store, store_body *body, void *ar
  * that long, ST_IO leaves it open.) ST_FULL here, from the engine, never; quota is the records'
  * business. */
 MUST_USE enum st store_write(struct store *store, store_body *body, void *arg);
-/* The same for what may be left undone, as store_read_soon(). */
+/* The same for what may be left undone, as store_read_soon(); nor does it wait longer for what
+ * another server has locked. */
 MUST_USE enum st store_write_soon(struct store *store, store_body *body, void *arg);
 
 /* The same for a thread that has better things to do than to wait. */

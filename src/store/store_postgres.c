@@ -23,6 +23,7 @@
 #define BACKOFF_MAX_MS 500
 #define RACES_MAX 5
 #define ERROR_BYTES_MAX 2000
+#define SOON_LOCKS "SET LOCAL lock_timeout = 500"                          /* STORE_SOON_MS */
 #define MIGRATION_LOCK "SELECT pg_advisory_xact_lock(8104728250164114805)" /* "postHors" */
 
 /* One operation with all its tries. */
@@ -31,6 +32,7 @@ struct trying {
     uint64_t deadline_ms;
     uint64_t backoff_ms;
     unsigned races;
+    bool soon;    /* what may be left undone waits for no lock longer than for the database */
     bool unknown; /* the last try's connection was lost during its COMMIT */
     unsigned char key[PG_KEY_BYTES];
     struct store_tx tx; /* of the last run of the body */
@@ -204,6 +206,8 @@ static void begin_write(struct store *store, struct pg_conn *conn, struct trying
     if (!trying->unknown)
         sys_random(trying->key, sizeof(trying->key));
     pg_conn_begin(conn, trying->key);
+    if (trying->soon)
+        pg_conn_command(conn, SOON_LOCKS);
     if (store->migrated)
         return;
     conn->keyed = true; /* there is no table for it yet; migrations may run twice */
@@ -271,6 +275,7 @@ static bool pg_write(struct store *store, struct store_job *job)
     enum st st;
 
     trying_init(&trying, pg, job->patience_ms);
+    trying.soon = job->patience_ms > 0;
     do {
         struct pg_conn *conn = pool_take(pg, trying.deadline_ms);
         st = ST_IO;

@@ -109,9 +109,11 @@ static void note_result(struct pg_conn *conn, const PGresult *res)
 /* --- connecting --- */
 
 static const char session_sql[] =
-    "SET lock_timeout = '10s'; SET statement_timeout = '5min'; "
-    /* A server that hangs inside a transaction holds up the others no longer than its lease. */
-    "SET idle_in_transaction_session_timeout = '20s'; "
+    /* A server that hangs inside a transaction holds up the others no longer than its lease. What
+     * else it had sent must have given up by then, or it gets the row next and keeps it as long
+     * again: the wait for a row is two locks, the tuple's and its transaction's. */
+    "SET lock_timeout = '8s'; SET idle_in_transaction_session_timeout = '20s'; "
+    "SET statement_timeout = '5min'; "
     /* 250 is a promise: it is not said for what only lies in PostgreSQL's memory. */
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') IN ('off', 'local')";

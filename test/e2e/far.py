@@ -6,11 +6,11 @@ from packages import unpacked
 from processes import Process, free_port, wait_listening
 
 
-def certificate(folder, name):
-    """Self-signed, for 127.0.0.1: the paths of certificate and key."""
+def certificate(folder, name, alt="IP:127.0.0.1"):
+    """Self-signed, for alt: the paths of certificate and key."""
     cert, key = folder / f"{name}.pem", folder / f"{name}.key"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                    "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:TRUE",
+                    "-subj", f"/CN={name}", "-addext", f"subjectAltName={alt}", "-addext", "basicConstraints=critical,CA:TRUE",
                     "-keyout", key, "-out", cert], check=True, capture_output=True)
     key.chmod(0o644)
     cert.chmod(0o644)

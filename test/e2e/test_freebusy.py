@@ -1,5 +1,6 @@
 """Free/busy through a domain, however its servers and a foreign system's doors are: what ../sources tell of, by sentence."""
-import base64, contextlib, datetime, http.client, itertools, json, os, pathlib, random, re, signal, sys, threading, time, zoneinfo
+import base64, contextlib, datetime, http.client, itertools, json, os, pathlib, random, re, signal, subprocess, sys, threading, time, uuid, zoneinfo
+import xml.etree.ElementTree as ET
 
 import caldav, pytest
 from dateutil import rrule
@@ -22,11 +23,11 @@ SETTINGS = {"auth_plain_without_tls": "yes", "calendar_zone": "Europe/Berlin", "
 DEADLINE_S = 4
 
 
-def dav(port, method, path, body, user, kind="text/calendar", password=servers.PASSWORD):
+def dav(port, method, path, body, user, kind="text/calendar", password=servers.PASSWORD, **headers):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
-        connection.request(method, path, body.encode(), {"Authorization": f"Basic {token}", "Content-Type": kind})
+        connection.request(method, path, body.encode(), {"Authorization": f"Basic {token}", "Content-Type": kind, **headers})
         answer = connection.getresponse()
         text = answer.read().decode()
         assert answer.status in (200, 201, 204, 207), f"{method} {path}: {answer.status} {text}"
@@ -208,6 +209,86 @@ def test_a_client_that_knows_the_outbox_alone_asks_for_people_anywhere(ready):
     fine = "2.0;Success"
     assert got == {"mailto:clice@example.test": (fine, []), "mailto:alice@example.test": (fine, noon), "mailto:user@BTEx": (fine, noon),
                    "mailto:nobody@example.test": ("3.7;Invalid calendar user", [])}
+
+
+def as_thunderbird_reads(text):
+    """Its provider for CalDAV: the status and the times of each recipient, one FREEBUSY each; it would take a list for one time."""
+    for response in ET.fromstring(text).findall("{*}response"):
+        who, status, data = (response.findtext(name, "") for name in ("{*}recipient/{*}href", "{*}request-status", "{*}calendar-data"))
+        lines = data.replace("\r\n ", "").splitlines()
+        window = [line.split(":")[1] for line in lines if line.startswith(("DTSTART", "DTEND"))]
+        times = [(re.search("FBTYPE=([A-Z-]*)", line)[1], *line.split(":")[1].split("/")) for line in lines if line.startswith("FREEBUSY")]
+        yield who, (status.split(";")[0], sorted(window), times)
+
+
+def test_thunderbird_asks_for_each_and_for_all(ready):
+    """What its provider sends: first where the outbox is and under what address one asks, then a question with Originator and Recipient."""
+    a, _, c = ready
+    later = NOON + datetime.timedelta(hours=4)
+    put_event(a, "alice", "later", f"DTSTART:{later:%Y%m%dT%H%M%SZ}", "DURATION:PT1H")
+    put_event(a, "alice", "maybe", f"DTSTART:{later:%Y%m%dT%H3000Z}", "DURATION:PT1H", "STATUS:TENTATIVE")
+    port, me = c.port("http"), "clice"
+    found = ET.fromstring(dav(port, "PROPFIND", f"/dav/principals/{me}/", """<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">
+<D:prop><C:calendar-home-set/><C:calendar-user-address-set/><C:schedule-inbox-URL/><C:schedule-outbox-URL/></D:prop></D:propfind>""", me, "text/xml", Depth="0"))
+    outbox = found.findtext(".//{*}schedule-outbox-URL/{*}href")
+    organizer = next(h.text for h in found.findall(".//{*}calendar-user-address-set/{*}href") if h.text.lower().startswith("mailto:"))
+    start, end = (f"{datetime.datetime.fromtimestamp(t, datetime.timezone.utc):%Y%m%dT%H%M%SZ}" for t in (FROM, UNTIL))
+
+    def asked(*people):
+        body = "\r\n".join(["BEGIN:VCALENDAR", "PRODID:-//Mozilla.org/NONSGML Mozilla Calendar V1.1//EN", "VERSION:2.0", "METHOD:REQUEST",
+                            "BEGIN:VFREEBUSY", f"UID:{uuid.uuid4()}", "DTSTAMP:20260101T000000Z", f"DTSTART:{start}", f"DTEND:{end}",
+                            f"ORGANIZER:{organizer}", *(f"ATTENDEE;PARTSTAT=NEEDS-ACTION;ROLE=REQ-PARTICIPANT;CUTYPE=INDIVIDUAL:mailto:{p}"
+                                                        for p in people), "END:VFREEBUSY", "END:VCALENDAR", ""])
+        return dict(as_thunderbird_reads(dav(port, "POST", outbox, body, me, "text/calendar; charset=utf-8", Originator=organizer,
+                                             Recipient=", ".join(f"mailto:{p}" for p in people))))
+
+    times = lambda *of: [(kind, *(f"{t + datetime.timedelta(minutes=m):%Y%m%dT%H%M%SZ}" for m in span)) for kind, t, *span in of]
+    want = {"mailto:alice@example.test": ("2.0", [start, end], times(("BUSY", NOON, 0, 60), ("BUSY", later, 0, 60),
+                                                                     ("BUSY-TENTATIVE", later, 60, 90))),
+            "mailto:clice@example.test": ("2.0", [start, end], []),
+            "mailto:user@BTEx": ("2.0", [start, end], times(("BUSY", NOON, 0, 60))),
+            "mailto:nobody@example.test": ("3.7", [], [])}
+    everybody = [w[7:] for w in want]
+    try:
+        wait_until(lambda: asked("alice@example.test")["mailto:alice@example.test"] == want["mailto:alice@example.test"], 20, "what is new")
+        assert asked(*everybody) == want
+        for who in everybody:
+            assert asked(who) == {"mailto:" + who: want["mailto:" + who]}
+    finally:
+        for uid in ("later", "maybe"):
+            dav(a.port("http"), "DELETE", f"/dav/calendars/alice/calendar/{uid}.ics", "", "alice")
+
+
+def test_what_vdirsyncer_brings_to_one_server_is_busy_at_the_others(ready, tmp_path):
+    a, b, _ = ready
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "trip.ics").write_text(event("trip", [f"DTSTART:{NOON + datetime.timedelta(hours=6):%Y%m%dT%H%M%SZ}", "DURATION:PT2H"]))
+    (tmp_path / "config").write_text(f"""[general]
+status_path = "{tmp_path}/status"
+[pair p]
+a = "near"
+b = "far"
+collections = null
+[storage near]
+type = "filesystem"
+path = "{tmp_path}/c"
+fileext = ".ics"
+[storage far]
+type = "caldav"
+url = "http://127.0.0.1:{a.port('http')}/dav/calendars/alice/calendar/"
+username = "alice"
+password = "{servers.PASSWORD}"
+""")
+    sync = lambda *more: subprocess.run(["/usr/bin/python3", "/usr/bin/vdirsyncer", "-c", tmp_path / "config", *more], check=True,
+                                        capture_output=True, timeout=60, input=b"y\n")
+    trip = (FROM + 18 * 3600, FROM + 20 * 3600, "busy")
+    sync("discover")
+    sync("sync")
+    assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["noon.ics", "trip.ics"]
+    wait_until(lambda: rows(one(b, "alice")) == [*BUSY, trip], 20, "the trip, at another server")
+    (tmp_path / "c" / "trip.ics").unlink()
+    sync("sync")
+    wait_until(lambda: rows(one(b, "alice")) == BUSY, 20, "its end")
 
 
 def test_everybody_in_one_question_and_no_failure_is_anothers(ready, doors):

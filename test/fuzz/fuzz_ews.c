@@ -38,7 +38,7 @@ static const struct xml_element *answer_of(struct arena *arena, const struct ews
                                            const struct ews_told *told,
                                            const struct ews_attending *attending)
 {
-    static const struct calendar_hours hours = {0x1f, 480, 1020};
+    static const struct calendar_week week = {.hours = {{0x1f, 480, 1020}}, .count = 1};
     AUTO(buf) struct buf out = BUF(16 * MIB);
     struct xml_limits limits = xml_limits_default;
     struct xml_element *root = NULL;
@@ -50,7 +50,7 @@ static const struct xml_element *answer_of(struct arena *arena, const struct ews
     if (ask->view != EWS_VIEW_NONE)
         ews_view_write(ask, told, &out);
     if (ask->suggestions_wanted)
-        ews_suggest_write(ask, attending, &hours, 1, &out);
+        ews_suggest_write(ask, attending, &week, &out);
     ews_envelope_end(&out);
     must(!out.over);
     must(xml_parse(arena, buf_slice(&out), &limits, &root, &error) == ST_OK);
@@ -64,15 +64,15 @@ static void check_answer(struct arena *arena, const struct ews_ask *ask)
     const struct calendar_detail event = {from_s,         from_s + 1801,      STORE_BUSY_BUSY,
                                           true,           SLICE("a & b <c>"), SLICE(""),
                                           .meeting = true};
-    struct ews_zone_year year;
+    struct calendar_week week;
     struct ews_told told = {.times = {&row, 1, from_s, from_s + 86400},
                             .events = &event,
                             .event_count = 1,
                             .view = ask->view,
-                            .hours_zone = &year};
+                            .week = &week};
     struct ews_attending *attending = arena_many(arena, struct ews_attending, ask->count);
 
-    ews_zone_year(ask->zone, from_s, &year);
+    calendar_week(arena, SLICE(""), NULL, ask->zone, from_s, &week);
     attending[0] = (struct ews_attending){true, told.times};
     const struct xml_element *body = answer_of(arena, ask, &told, attending);
     if (ews_view_is_merged(ask->view))

@@ -21,16 +21,18 @@ def psql(database, statement):
 
 
 def freeze_with_the_row(worker, database):
-    """Stops the server at a moment at which it holds the account's row and nothing runs for it."""
-    for _ in range(2000):
+    """Stops the server at a moment at which one of its transactions holds the account's row and does nothing, and others wait for
+    it in a line: the second of them has a lock time-out of its own when the first has had its."""
+    for _ in range(4000):
         os.kill(worker, signal.SIGSTOP)
         if "could not obtain lock" in psql(database, f"SELECT 1 FROM account WHERE name = '{USER}' FOR UPDATE NOWAIT").stderr:
             # What the server had sent is worked off by now; its transaction waits for more.
-            wait = "SELECT COUNT(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+            wait = ("SELECT bool_or(state = 'idle in transaction') AND COUNT(*) FILTER (WHERE wait_event = 'tuple') > 0 "
+                    "FROM pg_stat_activity")
             end = time.monotonic() + 0.5
             while time.monotonic() < end:
                 locked = psql(database, f"SELECT 1 FROM account WHERE name = '{USER}' FOR UPDATE NOWAIT").stderr
-                if "could not obtain lock" in locked and psql(database, wait).stdout.strip() != "0":
+                if "could not obtain lock" in locked and psql(database, wait).stdout.strip() == "t":
                     return
                 if not locked:
                     break

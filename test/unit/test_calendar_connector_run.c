@@ -169,8 +169,8 @@ static void many_are_found_as_each_alone(struct t_store *t)
     for (size_t i = 0; i < PEOPLE; i++)
         owners[i] = calendar_schedule_person(directory, people->addresses[i == 3 ? 9 : i]);
     const struct calendar_busytime_ask one = ask_of(&who, owners[0]);
-    const struct calendar_busytime_many many = {&who,        owners, PEOPLE,   one.from_s,
-                                                one.until_s, 0,      SLICE("")};
+    const struct calendar_busytime_many many = {&who,        owners, PEOPLE,    one.from_s,
+                                                one.until_s, 0,      SLICE(""), true};
 
     calendar_busytime_many(b.calendar, t->arena, &many, found);
     for (size_t i = 0; i < PEOPLE; i++) {
@@ -181,6 +181,7 @@ static void many_are_found_as_each_alone(struct t_store *t)
         assert_int_equal(calendar_busytime(b.calendar, t->arena, &alone, &rows, &count),
                          found[i].st);
         assert_int_equal(found[i].st, i == 7 ? ST_DENIED : ST_OK);
+        assert_true((found[i].week == NULL) == (i == 7));
         assert_int_equal(found[i].count, i == 7 ? 0 : i == 3 || i == 9 ? 2 : 1);
         assert_int_equal(count, found[i].count);
         for (size_t k = 0; k < count; k++) {

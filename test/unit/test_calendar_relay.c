@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "calendar/calendar_relay.h"
+#include "calendar/calendar_relay_oof.h"
 
 #define DAY_S INT64_C(86400)
 #define FROM_S (INT64_C(20000) * DAY_S)
@@ -24,6 +25,7 @@ static struct calendar_relay_question a_question(void)
                                             .who = SLICE("cid"),
                                             .but_uid = SLICE("uid-1"),
                                             .from_foreign = true,
+                                            .week = true,
                                             .details = true};
 }
 
@@ -40,6 +42,13 @@ static const struct calendar_busy_row events[] = {
 static const struct calendar_relay_detail details[] = {
     {{"Holiday", 7}, {"", 0}, CALENDAR_RELAY_PRIVATE},
     {{"Lunch\nlate", 10}, {"Caf\xc3\xa9", 5}, CALENDAR_RELAY_MEETING | CALENDAR_RELAY_RECURRING},
+};
+
+static const struct calendar_week week = {
+    .own = true,
+    .zone = {-12600, -9000, {11, 1, 0, 7200}, {3, 2, 0, 7200}},
+    .hours = {{0x0f, 540, 1080}, {0x10, 540, 840}},
+    .count = 2,
 };
 
 static struct calendar_relay_answer an_answer(void)
@@ -79,6 +88,7 @@ static void test_a_question_comes_back_as_it_was(void **state)
     assert_false(again.pass_busy);
     assert_true(again.from_foreign);
     assert_true(again.details);
+    assert_true(again.week);
     arena_free(&arena);
 }
 
@@ -99,13 +109,29 @@ static void check_rows(const struct calendar_relay_answer *got,
     }
 }
 
+static void check_week(const struct calendar_week *got, const struct calendar_week *want)
+{
+    assert_true((got == NULL) == (want == NULL));
+    if (want == NULL)
+        return;
+    assert_int_equal(got->own, want->own);
+    assert_memory_equal(&got->zone, &want->zone, sizeof(want->zone));
+    assert_int_equal(got->count, want->count);
+    assert_memory_equal(got->hours, want->hours, want->count * sizeof(*want->hours));
+}
+
 static void test_an_answer_comes_back_as_it_was(void **state)
 {
-    struct calendar_relay_answer answers[] = {an_answer(), an_answer(), {.attendee = 1}};
+    static const struct calendar_week never = {.count = 0};
+    struct calendar_relay_answer answers[] = {
+        an_answer(), an_answer(), {.attendee = 1}, an_answer(), an_answer()};
 
     answers[1].rows = events;
     answers[1].details = details;
     answers[2].result = CALENDAR_CONNECTOR_NOT_FOUND;
+    answers[3].week = &week;
+    answers[4] = answers[1];
+    answers[4].week = &never;
     for (size_t i = 0; i < COUNT(answers); i++) {
         AUTO(buf) struct buf out = BUF(MIB);
         struct arena *arena = arena_new("test", ARENA_BYTES);
@@ -123,6 +149,7 @@ static void test_an_answer_comes_back_as_it_was(void **state)
         T_EQ_SLICE(slice_str(again.way), slice_str(answers[i].way));
         T_EQ_SLICE(slice_str(again.why), slice_str(answers[i].why));
         check_rows(&again, &answers[i]);
+        check_week(again.week, answers[i].week);
         assert_int_equal(calendar_relay_answer_read(arena, buf_slice(&out), 1, &again), ST_INVALID);
         arena_free(&arena);
     }
@@ -155,6 +182,53 @@ static void test_what_is_cut_or_changed_in_its_kind_is_refused(void **state)
     arena_free(&arena);
 }
 
+/* Without the week it is whole, and with a part of one it is none. */
+static void test_a_week_is_there_or_not(void **state)
+{
+    AUTO(buf) struct buf out = BUF(MIB);
+    struct arena *arena = arena_new("test", ARENA_BYTES);
+    struct calendar_relay_answer answer = an_answer();
+
+    assert_int_equal(calendar_relay_answer_write(&answer, &out), ST_OK);
+    const size_t without = out.len;
+    buf_clear(&out);
+    answer.week = &week;
+    assert_int_equal(calendar_relay_answer_write(&answer, &out), ST_OK);
+    for (size_t len = 0; len < out.len; len++)
+        assert_int_equal(
+            calendar_relay_answer_read(arena, slice_sub(buf_slice(&out), 0, len), 2, &answer),
+            len == without ? ST_OK : ST_INVALID);
+    arena_free(&arena);
+}
+
+static void test_a_week_that_makes_no_sense_is_left_out(void **state)
+{
+    AUTO(buf) struct buf plain = BUF(MIB);
+    struct calendar_relay_answer answer = an_answer();
+    struct calendar_week weeks[9];
+
+    assert_int_equal(calendar_relay_answer_write(&answer, &plain), ST_OK);
+    for (size_t i = 0; i < COUNT(weeks); i++)
+        weeks[i] = week;
+    weeks[0].zone.standard_s = 86400;
+    weeks[1].zone.to_standard.month = 13;
+    weeks[2].zone.to_daylight = (struct ical_zone_change){0, 0, 0, 0};
+    weeks[3].zone.to_daylight.order = 0;
+    weeks[4].zone.to_standard.second = 86400;
+    weeks[5].hours[1].days = 0;
+    weeks[6].hours[0].days = 0x80;
+    weeks[7].hours[0].until_min = 540;
+    weeks[8].hours[1].until_min = 1441;
+    for (size_t i = 0; i < COUNT(weeks); i++) {
+        AUTO(buf) struct buf out = BUF(MIB);
+
+        T_ROW(i, "week");
+        answer.week = &weeks[i];
+        assert_int_equal(calendar_relay_answer_write(&answer, &out), ST_OK);
+        T_EQ_SLICE(buf_slice(&out), buf_slice(&plain));
+    }
+}
+
 /* A byte of the written form is changed to each value: it is refused, or means something allowed.
  */
 static void test_no_changed_byte_gives_what_is_not_allowed(void **state)
@@ -164,6 +238,7 @@ static void test_no_changed_byte_gives_what_is_not_allowed(void **state)
     struct calendar_relay_answer answer = an_answer();
     static const char values[] = {0, 1, 2, '\n', 0x7f, (char)0x80, (char)0xff};
 
+    answer.week = &week;
     assert_int_equal(calendar_relay_answer_write(&answer, &out), ST_OK);
     for (size_t i = 0; i < out.len; i++) {
         char was = out.ptr[i];
@@ -243,14 +318,116 @@ static void test_long_texts_are_cut_at_a_character_and_a_full_body_is_told(void 
     arena_free(&arena);
 }
 
+/* --- out of office --- */
+
+static struct calendar_relay_oof_question an_oof_question(void)
+{
+    return (struct calendar_relay_oof_question){
+        .owner = SLICE("ann"),
+        .who = SLICE("bj\xc3\xb6rn"),
+        .change = true,
+        .oof = {.oof = STORE_OOF_SCHEDULED,
+                .oof_from_ms = -1,
+                .oof_until_ms = FROM_S * 1000,
+                .oof_external = true,
+                .oof_inside_text = SLICE("Back\r\nsoon"),
+                .oof_outside_text = SLICE("")},
+    };
+}
+
+static void check_oof(const struct store_calendar_account *got,
+                      const struct store_calendar_account *want)
+{
+    assert_int_equal(got->oof, want->oof);
+    assert_int_equal(got->oof_from_ms, want->oof_from_ms);
+    assert_int_equal(got->oof_until_ms, want->oof_until_ms);
+    assert_int_equal(got->oof_external, want->oof_external);
+    T_EQ_SLICE(got->oof_inside_text, want->oof_inside_text);
+    T_EQ_SLICE(got->oof_outside_text, want->oof_outside_text);
+}
+
+static void test_out_of_office_comes_back_as_it_was(void **state)
+{
+    struct arena *arena = arena_new("test", ARENA_BYTES);
+    struct calendar_relay_oof_question question = an_oof_question();
+    struct calendar_relay_oof_question got;
+    struct calendar_relay_oof_answer answer;
+
+    for (unsigned change = 0; change < 2; change++) {
+        AUTO(buf) struct buf out = BUF(MIB);
+
+        question.change = change == 1;
+        assert_int_equal(calendar_relay_oof_question_write(&question, &out), ST_OK);
+        for (size_t len = 0; len < out.len; len++)
+            assert_int_equal(
+                calendar_relay_oof_question_read(arena, slice_sub(buf_slice(&out), 0, len), &got),
+                ST_INVALID);
+        assert_int_equal(calendar_relay_oof_question_read(arena, buf_slice(&out), &got), ST_OK);
+        T_EQ_SLICE(got.owner, question.owner);
+        T_EQ_SLICE(got.who, question.who);
+        assert_int_equal(got.change, question.change);
+        if (got.change)
+            check_oof(&got.oof, &question.oof);
+        assert_int_equal(calendar_relay_oof_answer_read(arena, buf_slice(&out), &answer),
+                         ST_INVALID);
+    }
+    for (unsigned result = 0; result < CALENDAR_RELAY_OOF_RESULT_MAX; result++) {
+        AUTO(buf) struct buf out = BUF(MIB);
+
+        answer = (struct calendar_relay_oof_answer){result, question.oof};
+        assert_int_equal(calendar_relay_oof_answer_write(&answer, &out), ST_OK);
+        assert_int_equal(calendar_relay_oof_answer_read(arena, buf_slice(&out), &answer), ST_OK);
+        assert_int_equal(answer.result, result);
+        if (result == CALENDAR_RELAY_OOF_DONE)
+            check_oof(&answer.oof, &question.oof);
+    }
+    arena_free(&arena);
+}
+
+static void test_out_of_office_that_makes_no_sense_is_not_written(void **state)
+{
+    static char longer[STORE_CALENDAR_TEXT_BYTES_MAX + 1];
+    AUTO(buf) struct buf out = BUF(MIB);
+    AUTO(buf) struct buf little = BUF(50);
+    struct calendar_relay_oof_question q[7];
+    struct calendar_relay_oof_answer a = {.oof = an_oof_question().oof};
+
+    for (size_t i = 0; i < COUNT(q); i++)
+        q[i] = an_oof_question();
+    memset(longer, 'x', sizeof(longer));
+    q[0].owner = SLICE("");
+    q[1].who = SLICE("a\rb");
+    q[2].oof.oof = STORE_OOF_SCHEDULED + 1;
+    q[3].oof.oof_from_ms = INT64_MIN;
+    q[4].oof.oof_until_ms = INT64_MAX;
+    q[5].oof.oof_inside_text = (struct slice){longer, sizeof(longer)};
+    q[6].oof.oof_outside_text = SLICE("\xff");
+    for (size_t i = 0; i < COUNT(q); i++) {
+        T_ROW(i, "question");
+        assert_int_equal(calendar_relay_oof_question_write(&q[i], &out), ST_INVALID);
+        if (i < 2)
+            continue;
+        a.oof = q[i].oof;
+        assert_int_equal(calendar_relay_oof_answer_write(&a, &out), ST_INVALID);
+    }
+    assert_int_equal(out.len, 0);
+    q[0] = an_oof_question();
+    assert_int_equal(calendar_relay_oof_question_write(&q[0], &little), ST_TOO_BIG);
+    assert_int_equal(little.len, 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_question_comes_back_as_it_was),
         cmocka_unit_test(test_an_answer_comes_back_as_it_was),
         cmocka_unit_test(test_what_is_cut_or_changed_in_its_kind_is_refused),
+        cmocka_unit_test(test_a_week_is_there_or_not),
+        cmocka_unit_test(test_a_week_that_makes_no_sense_is_left_out),
         cmocka_unit_test(test_no_changed_byte_gives_what_is_not_allowed),
         cmocka_unit_test(test_what_no_reader_would_take_is_not_written),
+        cmocka_unit_test(test_out_of_office_comes_back_as_it_was),
+        cmocka_unit_test(test_out_of_office_that_makes_no_sense_is_not_written),
         cmocka_unit_test(test_long_texts_are_cut_at_a_character_and_a_full_body_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

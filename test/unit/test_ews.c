@@ -163,9 +163,9 @@ static void zones_survive_the_way_there_and_back(void **state)
         const struct ical_zone *zone = ical_zones_find(f->zones, slice_str(names[i]));
         const struct ical_zone *again = NULL;
         AUTO(buf) struct buf text = BUF(4 * KIB);
-        struct ews_zone_year year;
+        struct ical_zone_year year;
 
-        ews_zone_year(zone, MONDAY, &year);
+        ical_zone_year(zone, MONDAY, &year);
         buf_put(&text, SLICE("<x" NS ">"));
         ews_zone_write(&year, &text);
         buf_put(&text, SLICE("</x>"));
@@ -374,10 +374,10 @@ static void suggestions_avoid_who_is_busy(void **state)
         {MONDAY + 9 * HOUR, MONDAY + 11 * HOUR, STORE_BUSY_BUSY, 0}};
     const struct ews_attending attending[] = {{true, {rows, 1, MONDAY, MONDAY + 24 * HOUR}},
                                               {true, {NULL, 0, MONDAY, MONDAY + 24 * HOUR}}};
-    const struct calendar_hours hours = {0x1f, 8 * 60, 17 * 60};
+    const struct calendar_week week = {.hours = {{0x1f, 8 * 60, 17 * 60}}, .count = 1};
     AUTO(buf) struct buf out = BUF(MIB);
 
-    ews_suggest_write(&ask, attending, &hours, 1, &out);
+    ews_suggest_write(&ask, attending, &week, &out);
     const char *first = strstr(out.ptr, "<t:MeetingTime>");
     assert_non_null(first);
     assert_memory_equal(first, "<t:MeetingTime>2026-11-23T08:00:00Z", 35);
