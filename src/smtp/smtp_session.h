@@ -26,7 +26,6 @@ enum smtp_state {
     SMTP_BDAT,   /* a chunk of it */
     SMTP_COMMIT, /* nothing: the store is making the message durable */
     SMTP_AUTH,   /* the answer to a challenge */
-    SMTP_STATE_MAX,
 };
 
 /* One mail transaction, from MAIL until it ends. */
