@@ -100,7 +100,6 @@ void smtp_mail_new(struct smtp_session *session);
 void smtp_mail_free(struct smtp_session *session); /* no transaction is fine */
 
 /* --- smtp_data.c --- */
-void smtp_data_begin(struct smtp_session *session);
 /* Takes the text; replies at its end. Returns what it is done with. */
 size_t smtp_data_input(struct smtp_session *session, struct slice in);
 size_t smtp_bdat_input(struct smtp_session *session, struct slice in);
