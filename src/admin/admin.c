@@ -59,11 +59,6 @@ static const char *const sentence_of[] = {
 };
 static_assert(COUNT(sentence_of) == ST_MAX, "each status has its sentence");
 
-unsigned admin_status_of(enum st st)
-{
-    return status_of[st];
-}
-
 enum st admin_refuse(struct admin_call *call, enum st st, const char *fmt, ...)
 {
     char text[ERROR_BYTES_MAX];
@@ -120,7 +115,7 @@ static void log_call(const struct admin_call *call, enum st st)
 
     log_event(st == ST_OK ? EV_ADMIN_CALL : EV_ADMIN_REFUSED, 0, LOG_C("call", call->row->path),
               LOG_C("peer", http_request_peer(call->request)),
-              LOG_S("name", admin_arg_text(call, "name")), LOG_U("status", admin_status_of(st)),
+              LOG_S("name", admin_arg_text(call, "name")), LOG_U("status", status_of[st]),
               LOG_U("ms", sys_mono_ms() - call->begun_ms), LOG_S("why", why));
 }
 
@@ -159,7 +154,7 @@ static void reply_call(struct admin_call *call, enum st st)
 {
     log_call(call, st);
     if (st != ST_OK) {
-        reply_error(call->request, admin_status_of(st), buf_slice(&call->why));
+        reply_error(call->request, status_of[st], buf_slice(&call->why));
     } else if (call->produce != NULL) {
         struct http_stream stream = {produce, call_unref, call, call->bytes};
 

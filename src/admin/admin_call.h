@@ -53,7 +53,6 @@ struct admin_call {
 
 /* Writes the sentence, unless there is one already, and returns st. */
 enum st admin_refuse(struct admin_call *call, enum st st, const char *fmt, ...) PRINTF(3, 4);
-unsigned admin_status_of(enum st st);
 
 /* --- arguments; texts live as long as the call --- */
 

@@ -8,4 +8,3 @@ struct store_keywords;
 
 /* The bit of "\Seen" and its like, without case; 0: it is none of them. */
 uint64_t admin_mail_flag(struct slice name);
-json_t *admin_mail_flags_json(uint64_t flags, const struct store_keywords *keywords);

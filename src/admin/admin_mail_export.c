@@ -29,7 +29,7 @@ uint64_t admin_mail_flag(struct slice name)
     return 0;
 }
 
-json_t *admin_mail_flags_json(uint64_t flags, const struct store_keywords *keywords)
+static json_t *flags_json(uint64_t flags, const struct store_keywords *keywords)
 {
     json_t *list = json_array();
 
@@ -137,7 +137,7 @@ static json_t *describe(const struct exporting *exporting)
 
     return json_pack("{s:o, s:I, s:o, s:I, s:I, s:i, s:s}", "folder",
                      admin_json_text(exporting->folder->name), "uid", (json_int_t)message->uid,
-                     "flags", admin_mail_flags_json(message->flags, &exporting->keywords), "bytes",
+                     "flags", flags_json(message->flags, &exporting->keywords), "bytes",
                      (json_int_t)message->bytes, "date_s", (json_int_t)message->date_s, "zone_min",
                      (int)message->date_zone_min, "guid", message->guid);
 }

@@ -325,6 +325,15 @@ static enum st decide(struct arriving *in)
     return ST_OK;
 }
 
+static enum st send_answers(struct arriving *in)
+{
+    const struct calendar_arrival *a = in->a;
+    const struct calendar_outgoing outgoing = {a->person->account_id, a->address,
+                                               &in->result.answers, a->now_ms};
+
+    return calendar_schedule_send(a->round, in->tx, a->arena, &outgoing);
+}
+
 /* First the account's row: what is looked at stays as it is until the end. */
 static enum st look(struct arriving *in)
 {
@@ -361,8 +370,7 @@ enum st calendar_schedule_arrive(struct store_tx *tx, const struct calendar_arri
     if (st == ST_OK && in.result.inbox && human)
         st = put_into_inbox(&in);
     if (st == ST_OK)
-        st = calendar_schedule_send(a->round, tx, a->arena, a->person->account_id, a->address,
-                                    &in.result.answers, a->now_ms);
+        st = send_answers(&in);
     return st == ST_OK ? note(&in) : st;
 }
 
@@ -492,8 +500,7 @@ static enum st hear(struct hearing *h, const struct calendar_reply *reply)
     if (in->result.inbox && in->a->person->kind == DIRECTORY_PERSON_HUMAN)
         h->came[h->came_count++] = copy_of(in);
     if (st == ST_OK)
-        st = calendar_schedule_send(in->a->round, in->tx, in->a->arena, in->a->person->account_id,
-                                    in->a->address, &in->result.answers, in->a->now_ms);
+        st = send_answers(in);
     note_line(h);
     return st;
 }

@@ -126,7 +126,6 @@ enum st calendar_ask_read(struct arena *arena, struct slice text, size_t attende
     if (!slice_ieq(ical_prop_value(vcalendar, ICAL_METHOD), SLICE("REQUEST")) || comp == NULL)
         return REFUSE(error_r, vcalendar->line,
                       "only METHOD:REQUEST with one VFREEBUSY is taken here");
-    ask_r->vfreebusy = comp;
     ask_r->organizer = ical_prop_value(comp, ICAL_ORGANIZER);
     ask_r->uid = ical_prop_value(comp, ICAL_UID);
     mask = ical_prop_find_name(comp, SLICE("X-CALENDARSERVER-MASK-UID"));

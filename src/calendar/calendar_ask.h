@@ -13,7 +13,6 @@ struct ical_error;
 #define CALENDAR_ASK_AGE "X-POSTHORSE-AGE" /* parameter of COMMENT, a DURATION */
 
 struct calendar_ask {
-    const struct ical_comp *vfreebusy;
     struct slice organizer; /* as written */
     const struct slice *attendees;
     size_t attendee_count;

@@ -189,9 +189,6 @@ static void add_foreign(struct planning *p, const struct directory_foreign *fore
     struct planned planned = {.step = {.way = CALENDAR_CONNECTOR_FOREIGN,
                                        .foreign = foreign,
                                        .key = {foreign, 0},
-                                       .window_max_s = calendar->way == DIRECTORY_CALENDAR_EWS
-                                                           ? CALENDAR_CONNECTOR_EWS_WINDOW_S
-                                                           : 0,
                                        .each = directory_calendar_is_each(calendar),
                                        .why = "this server is the document's calendar server"}};
 

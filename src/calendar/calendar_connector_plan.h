@@ -57,7 +57,6 @@ struct calendar_connector_step {
     unsigned hops_left; /* to hand on */
     struct calendar_hedge_key key;
     struct slice address; /* the attendee's, as the source writes it */
-    int64_t window_max_s; /* longer windows are asked for in pieces; 0: any length */
     bool each;            /* the source takes one attendee in a question */
     const char *why;
 };

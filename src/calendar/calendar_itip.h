@@ -8,6 +8,7 @@
  * What must be known for that and is said nowhere in RFC 5546 stands in X-POSTHORSE-... (below). */
 #pragma once
 #include "base/base.h"
+#include "calendar/calendar_object.h"
 #include "ical/ical.h"
 
 struct arena;
@@ -53,7 +54,7 @@ enum calendar_itip_role {
 
 /* For whom, when and where something is decided. */
 struct calendar_itip_world {
-    struct arena *arena;              /* calendar_itip_arena_bytes() is enough */
+    struct arena *arena;
     struct ical_zones *zones;         /* for TZIDs without VTIMEZONE; may be NULL */
     const struct ical_zone *floating; /* the owner's zone; NULL: UTC */
     const struct slice *own;          /* the owner's addresses: "mailto:a@example.org",
@@ -61,8 +62,6 @@ struct calendar_itip_world {
     size_t own_count;
     int64_t now_s;
 };
-/* How large the arena of one decision can have to be. */
-size_t calendar_itip_arena_bytes(const struct ical_limits *limits);
 
 struct calendar_itip_message {
     enum calendar_itip_method method;
@@ -75,28 +74,19 @@ struct calendar_itip_messages {
     size_t count, cap;
 };
 
-/* The preconditions of RFC 6638 section 3.2.4 that a change can miss. */
-enum calendar_itip_refusal {
-    CALENDAR_ITIP_FINE,
-    CALENDAR_ITIP_BAD_ATTENDEE_CHANGE,  /* allowed-attendee-scheduling-object-change */
-    CALENDAR_ITIP_BAD_ORGANIZER_CHANGE, /* allowed-organizer-scheduling-object-change */
-    CALENDAR_ITIP_TWO_ORGANIZERS,       /* same-organizer-in-all-components */
-};
-const char *calendar_itip_refusal_name(enum calendar_itip_refusal refusal); /* the element's name */
-
 struct calendar_itip_sent {
     enum calendar_itip_role role;
-    enum calendar_itip_refusal refusal;
-    struct ical_comp *store;  /* what to store in place of the new object; NULL: it is deleted */
-    struct ical_comp *memory; /* of a deleted invitation: to be stored unseen, and to be given to
-                                 calendar_itip_incoming(), so that no late message brings it back */
+    enum calendar_fault fault; /* of RFC 6638 section 3.2.4 */
+    struct ical_comp *store;   /* what to store in place of the new object; NULL: it is deleted */
+    struct ical_comp *memory;  /* of a deleted invitation: to be stored unseen, and given to
+                                  calendar_itip_incoming(): no late message brings it back */
     struct calendar_itip_messages messages;
 };
 
 /* The owner stores `after` in place of `before`; NULL: there was none, it is deleted (RFC 6638
  * section 3.2). Messages go to everybody with SCHEDULE-AGENT=SERVER that the change concerns. An
  * attendee's SEQUENCE, DTSTAMP and what is said of other attendees are put back silently; other
- * changes of what the organizer owns are refused. ST_DENIED: sent_r->refusal and *error_r;
+ * changes of what the organizer owns are refused. ST_DENIED: sent_r->fault and *error_r;
  * ST_INVALID: a date cannot be read; ST_TOO_BIG: CALENDAR_ITIP_WORK_MAX. */
 MUST_USE enum st calendar_itip_outgoing(const struct calendar_itip_world *world,
                                         const struct ical_comp *before,

@@ -328,7 +328,7 @@ enum st calendar_itip_attendee(struct itip_set *before, struct itip_set *after,
             st = check_lost(&a);
     }
     if (st != ST_OK) {
-        sent->refusal = CALENDAR_ITIP_BAD_ATTENDEE_CHANGE;
+        sent->fault = CALENDAR_ATTENDEE_CHANGE;
         return st;
     }
     for (size_t i = 0; i < after->count; i++)

@@ -34,12 +34,6 @@ enum calendar_itip_method calendar_itip_method(const struct ical_comp *vcalendar
     return CALENDAR_ITIP_NONE;
 }
 
-size_t calendar_itip_arena_bytes(const struct ical_limits *limits)
-{
-    /* copies of two objects, their texts to compare, addresses, messages; zones of two objects */
-    return 12 * ical_limits_arena_bytes(limits) + 3 * ICAL_TZ_BYTES_MAX + 128 * MIB;
-}
-
 struct ical_prop *calendar_itip_prop_other(struct arena *arena, struct ical_comp *comp,
                                            const char *name, struct slice value)
 {

@@ -3,18 +3,6 @@
 #include "base/slice.h"
 #include "calendar/calendar_itip_data.h"
 
-static const char *const refusal_names[] = {
-    [CALENDAR_ITIP_FINE] = "",
-    [CALENDAR_ITIP_BAD_ATTENDEE_CHANGE] = "allowed-attendee-scheduling-object-change",
-    [CALENDAR_ITIP_BAD_ORGANIZER_CHANGE] = "allowed-organizer-scheduling-object-change",
-    [CALENDAR_ITIP_TWO_ORGANIZERS] = "same-organizer-in-all-components",
-};
-
-const char *calendar_itip_refusal_name(enum calendar_itip_refusal refusal)
-{
-    return refusal_names[refusal];
-}
-
 static enum calendar_itip_role role_in(const struct itip_set *set)
 {
     if (set->organizer == NULL || !calendar_itip_by_server(set->organizer))
@@ -51,10 +39,10 @@ static bool one_organizer(const struct itip_set *set)
     return true;
 }
 
-static enum st refuse(struct calendar_itip_sent *sent, enum calendar_itip_refusal refusal,
+static enum st refuse(struct calendar_itip_sent *sent, enum calendar_fault fault,
                       struct ical_error *error, const char *why)
 {
-    sent->refusal = refusal;
+    sent->fault = fault;
     ical_error_set(error, 0, "%s", why);
     return ST_DENIED;
 }
@@ -73,16 +61,16 @@ static enum st decide(struct itip_set *old, struct itip_set *new, struct calenda
     enum calendar_itip_role was = role_in(old), is = role_in(new);
 
     if (!one_organizer(new))
-        return refuse(sent, CALENDAR_ITIP_TWO_ORGANIZERS, error,
+        return refuse(sent, CALENDAR_TWO_ORGANIZERS, error,
                       "Each component must have the same ORGANIZER.");
     sent->role = was != CALENDAR_ITIP_NOBODY ? was : is;
     if (was == CALENDAR_ITIP_ATTENDEE && new->count > 0 &&
         (new->organizer == NULL || !same_organizer(old, new)))
-        return refuse(sent, CALENDAR_ITIP_BAD_ATTENDEE_CHANGE, error,
+        return refuse(sent, CALENDAR_ATTENDEE_CHANGE, error,
                       "An attendee may not change ORGANIZER.");
     if (was == CALENDAR_ITIP_ORGANIZER && new->organizer != NULL &&
         is != was &&calendar_itip_by_server(new->organizer))
-        return refuse(sent, CALENDAR_ITIP_BAD_ORGANIZER_CHANGE, error,
+        return refuse(sent, CALENDAR_ORGANIZER_CHANGE, error,
                       "ORGANIZER may not be given to somebody else.");
     if (sent->role == CALENDAR_ITIP_ORGANIZER)
         return calendar_itip_organizer(old, new, sent, error);

@@ -141,7 +141,6 @@ static enum st look_at(struct reading *r, const struct ical_comp *comp, bool fir
     if (!first || ical_prop_find(comp, ICAL_RRULE) != NULL ||
         ical_prop_find(comp, ICAL_RDATE) != NULL)
         object->flags |= STORE_EVENT_REPEATS;
-    object->invites |= ical_prop_find(comp, ICAL_ORGANIZER) != NULL;
     return count_attendees(r, comp);
 }
 

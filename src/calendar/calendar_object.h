@@ -25,7 +25,6 @@ struct calendar_object {
     struct slice uid;
     enum store_event_kind kind;
     uint64_t flags; /* STORE_EVENT_PRIVATE, _REPEATS */
-    bool invites;   /* it has an ORGANIZER */
 };
 
 /* How large an arena must be for the object and what is decided of it. */

@@ -87,19 +87,6 @@ static struct calendar_itip_world world_of(struct putting *p, const struct ical_
         .now_s = p->put->now_ms / 1000};
 }
 
-static enum st tell_refusal(struct putting *p)
-{
-    static const enum calendar_fault faults[] = {
-        [CALENDAR_ITIP_FINE] = CALENDAR_VALID_DATA,
-        [CALENDAR_ITIP_BAD_ATTENDEE_CHANGE] = CALENDAR_ATTENDEE_CHANGE,
-        [CALENDAR_ITIP_BAD_ORGANIZER_CHANGE] = CALENDAR_ORGANIZER_CHANGE,
-        [CALENDAR_ITIP_TWO_ORGANIZERS] = CALENDAR_TWO_ORGANIZERS,
-    };
-
-    p->put->fault = faults[p->sent.refusal];
-    return ST_INVALID;
-}
-
 /* "1.2": it lies in the recipient's calendar in a moment; "1.1": it goes by mail. */
 static void note_status(struct putting *p)
 {
@@ -136,8 +123,10 @@ static enum st decide(struct putting *p, const struct ical_comp *before,
         after = merged;
     if (st == ST_OK)
         st = calendar_itip_outgoing(&p->world, before, after, &p->sent, &p->put->error);
-    if (st == ST_DENIED)
-        return tell_refusal(p);
+    if (st == ST_DENIED) {
+        p->put->fault = p->sent.fault;
+        return ST_INVALID;
+    }
     if (st != ST_OK)
         return refuse(p->put, CALENDAR_VALID_DATA, "what changed cannot be worked out");
     if (p->put->quiet)
@@ -162,8 +151,10 @@ static const struct ical_comp *tree_of_old(struct putting *p)
 
 static enum st tell_others(struct putting *p)
 {
-    return calendar_schedule_send(&p->round, p->tx, p->tx_arena, p->put->owner->account_id,
-                                  p->sender, &p->sent.messages, p->put->now_ms);
+    const struct calendar_outgoing outgoing = {p->put->owner->account_id, p->sender,
+                                               &p->sent.messages, p->put->now_ms};
+
+    return calendar_schedule_send(&p->round, p->tx, p->tx_arena, &outgoing);
 }
 
 /* --- storing --- */

@@ -119,19 +119,12 @@ static bool fits(struct asker *a, const struct ical_instance *instance)
 static void note(struct asker *a, const struct ical_instance *instance)
 {
     struct calendar_room_answer *answer = a->answer;
-    struct calendar_room_instance *at;
 
     if (answer->conflicts == a->cap)
         answer->declined = arena_grow(a->arena, answer->declined, answer->conflicts, &a->cap,
                                       sizeof(*answer->declined));
-    at = &answer->declined[answer->conflicts++];
-    *at = (struct calendar_room_instance){
+    answer->declined[answer->conflicts++] = (struct calendar_room_instance){
         .id_s = instance->id_s, .from_s = instance->start_s, .until_s = instance->end_s};
-    if (!answer->series)
-        return;
-    at->recurrence_id = instance->id.form == ICAL_DATE
-                            ? slice_sub(calendar_itip_stamp(a->arena, instance->id.local_s), 0, 8)
-                            : calendar_itip_stamp(a->arena, instance->id_s);
 }
 
 static void decline(struct asker *a, const char *fmt, ...) PRINTF(2, 3);

@@ -32,7 +32,6 @@ struct calendar_room_rules {
 struct calendar_room_instance {
     int64_t id_s, from_s, until_s;
     bool accepted;
-    struct slice recurrence_id; /* as RECURRENCE-ID in UTC, or as a DATE; empty: no series */
 };
 
 struct calendar_room_answer {

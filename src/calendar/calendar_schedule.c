@@ -21,9 +21,9 @@
 
 /* --- out --- */
 
-static enum st send_one(struct calendar_round *round, struct store_tx *tx, struct arena *arena,
-                        struct store_task *task, const struct ical_comp *vcalendar,
-                        const struct buf *rcpts, int64_t now_ms)
+/* Fills in what the message and its recipients make of the task. */
+static enum st make_task(struct arena *arena, const struct ical_comp *vcalendar,
+                         const struct buf *rcpts, struct store_task *task)
 {
     AUTO(buf) struct buf text = BUF(ical_limits_default.bytes_max);
 
@@ -33,15 +33,16 @@ static enum st send_one(struct calendar_round *round, struct store_tx *tx, struc
     task->body = arena_copy(arena, buf_slice(&text));
     task->rcpt = buf_slice(rcpts);
     task->topic = calendar_schedule_topic(arena, vcalendar, task->body, task->rcpt);
-    return calendar_round_add(round, tx, task, now_ms);
+    return ST_OK;
 }
 
 enum st calendar_schedule_send(struct calendar_round *round, struct store_tx *tx,
-                               struct arena *arena, int64_t account_id, struct slice sender,
-                               const struct calendar_itip_messages *messages, int64_t now_ms)
+                               struct arena *arena, const struct calendar_outgoing *outgoing)
 {
     AUTO(buf) struct buf rcpts = BUF(RCPTS_BYTES_MAX);
-    struct store_task task = {.account_id = account_id, .kind = STORE_TASK_ITIP, .sender = sender};
+    struct store_task task = {
+        .account_id = outgoing->account_id, .kind = STORE_TASK_ITIP, .sender = outgoing->sender};
+    const struct calendar_itip_messages *messages = outgoing->messages;
     enum st st = ST_OK;
 
     for (size_t i = 0; st == ST_OK && i < messages->count; i++) {
@@ -50,7 +51,9 @@ enum st calendar_schedule_send(struct calendar_round *round, struct store_tx *tx
         buf_putf(&rcpts, "%s%.*s", rcpts.len > 0 ? "\n" : "", SLICE_ARG(message->recipient));
         if (i + 1 < messages->count && messages->at[i + 1].vcalendar == message->vcalendar)
             continue;
-        st = send_one(round, tx, arena, &task, message->vcalendar, &rcpts, now_ms);
+        st = make_task(arena, message->vcalendar, &rcpts, &task);
+        if (st == ST_OK)
+            st = calendar_round_add(round, tx, &task, outgoing->now_ms);
         buf_clear(&rcpts);
     }
     return st;

@@ -7,13 +7,16 @@
 struct directory;
 struct directory_person;
 
-/* Leaves tasks for the messages of the account whose owner is sender ("mailto:..."); those that say
- * the same to many are one task. In a transaction. */
+struct calendar_outgoing {
+    int64_t account_id;
+    struct slice sender; /* its owner: "mailto:..." */
+    const struct calendar_itip_messages *messages;
+    int64_t now_ms;
+};
+/* Leaves tasks for the messages; those that say the same to many are one task. In a transaction. */
 MUST_USE enum st calendar_schedule_send(struct calendar_round *round, struct store_tx *tx,
-                                        struct arena *arena, int64_t account_id,
-                                        struct slice sender,
-                                        const struct calendar_itip_messages *messages,
-                                        int64_t now_ms);
+                                        struct arena *arena,
+                                        const struct calendar_outgoing *outgoing);
 /* Who has that calendar user address and an account in this store; NULL: nobody. */
 const struct directory_person *calendar_schedule_person(const struct directory *directory,
                                                         struct slice address);

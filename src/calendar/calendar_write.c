@@ -174,7 +174,8 @@ enum st calendar_expand_between(struct calendar_writing *w, const struct directo
     return st == ST_OK && set_r->expanded_s < until_s ? ST_TOO_BIG : st;
 }
 
-enum st calendar_roll(struct calendar_writing *w, const struct store_event *event)
+/* Its busytime for the window as it is now; the object stays. */
+static enum st roll(struct calendar_writing *w, const struct store_event *event)
 {
     const struct ical_limits limits = ical_limits_default;
     struct store_event next = *event;
@@ -231,7 +232,7 @@ enum st calendar_roll_event(struct calendar *calendar, const struct directory *d
     const struct directory_person *owner = directory_login(directory, slice_str(owns.name));
     if (owner != NULL && ical_parse(arena, event->body, &limits, &comps, &w.error) == ST_OK)
         w.own = calendar_own(arena, directory, owner, comps, &w.own_count);
-    return calendar_roll(&w, event);
+    return roll(&w, event);
 }
 
 struct roll_list {

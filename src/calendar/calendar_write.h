@@ -37,8 +37,6 @@ MUST_USE enum st calendar_expand_between(struct calendar_writing *w,
                                          const struct directory_person *owner, struct slice body,
                                          int64_t from_s, int64_t until_s,
                                          struct calendar_busy_set *set_r);
-/* Its busytime for the window as it is now; the object stays. */
-MUST_USE enum st calendar_roll(struct calendar_writing *w, const struct store_event *event);
 /* What calendar_write() would store of the event in the window that it has, from_s to until_s: sets
  * first_s and last_s, and until_s where a limit was met. */
 MUST_USE enum st calendar_expand(struct calendar_writing *w, const struct ical_comp *vcalendar,

@@ -182,9 +182,11 @@ static enum st decide(struct reading *r, struct dav_ace *ace)
     return ST_OK;
 }
 
-enum st dav_acl_read(struct arena *arena, const struct directory *directory, enum dav_kind kind,
-                     const struct directory_person *owner, const struct xml_element *element,
-                     struct dav_acl *acl_r)
+/* The ACEs that grant something to others than the owner, one for each grantee; what the server
+ * itself says (protected, inherited) is passed over. In arena. ST_INVALID: condition and why. */
+static enum st read_acl(struct arena *arena, const struct directory *directory, enum dav_kind kind,
+                        const struct directory_person *owner, const struct xml_element *element,
+                        struct dav_acl *acl_r)
 {
     struct reading r = {arena, directory, kind, owner, acl_r};
     const struct xml_element *ace = xml_child(element, XML_DAV, "ace");
@@ -308,8 +310,8 @@ enum st dav_method_acl(struct dav_call *call)
 
     if (call->xml == NULL || !xml_is(call->xml, XML_DAV, "acl"))
         return dav_refuse(call, 400, XML_DAV, NULL, "The body must be a DAV:acl");
-    if (dav_acl_read(call->arena, call->directory, target->path.kind, target->person, call->xml,
-                     &acl) != ST_OK)
+    if (read_acl(call->arena, call->directory, target->path.kind, target->person, call->xml,
+                 &acl) != ST_OK)
         return dav_refuse(call, 403, XML_DAV, acl.condition, acl.why);
     enum st st = store_write(call->context->store, store_acl, &storing);
     if (st == ST_OK)

@@ -33,11 +33,6 @@ struct dav_acl {
     const char *condition; /* that was missed (RFC 3744 section 8.1.1) */
     const char *why;       /* a sentence */
 };
-/* The ACEs that grant something to others than the owner, one for each grantee; what the server
- * itself says (protected, inherited) is passed over. In arena. ST_INVALID: condition and why. */
-MUST_USE enum st dav_acl_read(struct arena *arena, const struct directory *directory,
-                              enum dav_kind kind, const struct directory_person *owner,
-                              const struct xml_element *element, struct dav_acl *acl_r);
 
 /* The name in a principal's href: a person's or a group's that is there. Empty: it is none. */
 struct slice dav_principal_read(struct arena *arena, const struct directory *directory,
@@ -62,5 +57,3 @@ struct dav_delegates {
 MUST_USE enum st dav_delegates_store(struct store_tx *tx, struct arena *arena,
                                      const struct dav_resource *proxy,
                                      const struct dav_delegates *delegates);
-/* Whether a grant is one of those that make somebody a member of the proxy. */
-bool dav_delegate_is(const struct dav_path *proxy, const struct store_calendar_grant *grant);

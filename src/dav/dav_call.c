@@ -22,7 +22,6 @@ const struct dav_method dav_methods[] = {
 #undef THERE
 #undef NEW
 };
-const size_t dav_method_count = COUNT(dav_methods);
 
 /* What is true of every resource here (RFC 4918 section 10.1). */
 #define CLASSES \
@@ -114,7 +113,8 @@ enum st dav_refuse_xml(struct dav_call *call, unsigned status, struct slice cond
     return ST_OK;
 }
 
-enum st dav_refuse_st(struct dav_call *call, enum st st)
+/* The status of an st for which nothing better is known, and its sentence. */
+static enum st refuse_st(struct dav_call *call, enum st st)
 {
     static const struct {
         unsigned status;
@@ -206,7 +206,7 @@ static bool guard(struct dav_call *call)
     else if (st == ST_INVALID)
         dav_refuse(call, 400, XML_DAV, NULL, "No resource can have such a path");
     else if (st != ST_OK && !whole)
-        dav_refuse_st(call, st);
+        refuse_st(call, st);
     else if ((call->method->kinds & (1u << call->target.path.kind)) == 0)
         refuse_method(call, true);
     else
@@ -297,7 +297,7 @@ void dav_call_answer(void *ctx, struct http_request *request)
     if (st == ST_OK && !http_replied(request))
         st = call->method->run(call);
     if (st != ST_OK)
-        dav_refuse_st(call, st);
+        refuse_st(call, st);
 }
 
 void dav_call_done(void *ctx, struct http_request *request)

@@ -42,7 +42,6 @@ struct dav_method {
     enum st (*run)(struct dav_call *call);
 };
 extern const struct dav_method dav_methods[];
-extern const size_t dav_method_count;
 
 #define DAV_METHOD(name, kinds, body, rights, new, handler) \
     MUST_USE enum st dav_method_##handler(struct dav_call *call);
@@ -104,8 +103,6 @@ enum st dav_refuse_xml(struct dav_call *call, unsigned status, struct slice cond
 /* RFC 3744 section 7.1.1. */
 enum st dav_refuse_rights(struct dav_call *call, const struct dav_path *path,
                           const char *privilege);
-/* The status of an st for which nothing better is known, and its sentence. */
-enum st dav_refuse_st(struct dav_call *call, enum st st);
 
 /* --- looking at the request --- */
 

@@ -7,7 +7,6 @@ const struct dav_prop dav_props[] = {
 #include "dav/dav_prop.def"
 #undef ALL
 };
-const size_t dav_prop_count = COUNT(dav_props);
 
 /* --- which ones --- */
 

@@ -31,7 +31,6 @@ struct dav_prop {
     enum st (*set)(struct dav_setting *setting, const struct xml_element *element);
 };
 extern const struct dav_prop dav_props[];
-extern const size_t dav_prop_count;
 
 #define DAV_PROP(id, ns, name, kinds, flags, set) \
     MUST_USE enum st dav_prop_##id(const struct dav_call *call, \

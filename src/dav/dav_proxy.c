@@ -17,7 +17,8 @@ static bool is_write(const struct dav_path *proxy)
     return slice_eq(proxy->calendar, SLICE(DAV_PROXY_WRITE));
 }
 
-bool dav_delegate_is(const struct dav_path *proxy, const struct store_calendar_grant *grant)
+/* Whether a grant is one of those that make somebody a member of the proxy. */
+static bool is_delegate(const struct dav_path *proxy, const struct store_calendar_grant *grant)
 {
     if (grant->calendar_id != 0 || slice_eq(grant->grantee, SLICE("*")) ||
         slice_eq(grant->grantee, SLICE(STORE_ANYONE)))
@@ -67,7 +68,7 @@ enum st dav_delegates_store(struct store_tx *tx, struct arena *arena,
     enum st st = dav_grants_read(tx, arena, grant.account_id, &grants);
 
     for (size_t i = 0; st == ST_OK && i < grants.count; i++) {
-        if (!dav_delegate_is(&proxy->path, &grants.at[i]) || is_in(delegates, grants.at[i].grantee))
+        if (!is_delegate(&proxy->path, &grants.at[i]) || is_in(delegates, grants.at[i].grantee))
             continue;
         grant.grantee = grants.at[i].grantee;
         grant.rights = STORE_RIGHTS_NONE;
@@ -143,8 +144,8 @@ static enum st write_proxies(const struct dav_call *call, struct slice name, boo
 
         for (size_t j = 0; j < i; j++)
             again |= loading.grants.at[j].account_id == loading.grants.at[i].account_id &&
-                     dav_delegate_is(&path, &loading.grants.at[j]);
-        if (again || loading.owners[i] == NULL || !dav_delegate_is(&path, &loading.grants.at[i]))
+                     is_delegate(&path, &loading.grants.at[j]);
+        if (again || loading.owners[i] == NULL || !is_delegate(&path, &loading.grants.at[i]))
             continue;
         path.person = slice_str(loading.owners[i]);
         if (proxies)
@@ -176,7 +177,7 @@ static enum st write_delegates(const struct dav_call *call, const struct dav_res
     enum st st = store_read(call->context->store, load_of, &loading);
 
     for (size_t i = 0; st == ST_OK && i < loading.grants.count; i++)
-        if (dav_delegate_is(&proxy->path, &loading.grants.at[i]))
+        if (is_delegate(&proxy->path, &loading.grants.at[i]))
             dav_principal_write(loading.grants.at[i].grantee, out);
     return st;
 }

@@ -7,7 +7,6 @@ const struct dav_report dav_reports[] = {
     {XML_##ns, name, kinds, DAV_RIGHTS_##rights, dav_report_##handler},
 #include "dav/dav_report.def"
 };
-const size_t dav_report_count = COUNT(dav_reports);
 
 static const struct dav_report *find_report(const struct dav_call *call)
 {

@@ -10,7 +10,6 @@ struct dav_report {
     enum st (*run)(struct dav_call *call); /* as a method's; call->xml is the report */
 };
 extern const struct dav_report dav_reports[];
-extern const size_t dav_report_count;
 
 #define DAV_REPORT(ns, name, kinds, rights, handler) \
     MUST_USE enum st dav_report_##handler(struct dav_call *call);

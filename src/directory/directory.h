@@ -253,8 +253,6 @@ enum directory_way {
 bool directory_foreign_rewrite(const struct directory_foreign *foreign, enum directory_way way,
                                struct arena *arena, struct slice *local, struct slice *domain);
 
-const char *directory_calendar_way_name(enum directory_calendar_way way); /* "ews" */
-const char *directory_calendar_auth_name(enum directory_calendar_auth auth);
 /* Whether the URL names an attendee, so that each needs a question of its own. */
 bool directory_calendar_is_each(const struct directory_calendar *calendar);
 /* The URL for an attendee, by the halves of the address as the foreign system writes it, escaped;
@@ -273,7 +271,6 @@ bool directory_rewrite(const struct directory *directory, enum directory_rewrite
 
 /* "none", "opportunistic", "required", "verified"; ST_INVALID. */
 MUST_USE enum st directory_tls_find(struct slice name, enum directory_tls *tls_r);
-const char *directory_tls_name(enum directory_tls tls); /* "setting" where it does not say */
 
 /* The aliases of a person or group, in no order; an empty domain: in each that is served here.
  * Catch-alls are none. Reads the whole table of names: for what is asked once a session. */

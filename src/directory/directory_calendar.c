@@ -22,16 +22,6 @@ static const char *const auths[] = {
 };
 static_assert(COUNT(auths) == DIRECTORY_CALENDAR_AUTH_MAX, "one for each");
 
-const char *directory_calendar_way_name(enum directory_calendar_way way)
-{
-    return ways[way];
-}
-
-const char *directory_calendar_auth_name(enum directory_calendar_auth auth)
-{
-    return auths[auth];
-}
-
 /* --- the URL --- */
 
 static const struct {

@@ -63,11 +63,6 @@ bool directory_person_kind_find(struct slice word, enum directory_person_kind *k
     return found;
 }
 
-const char *directory_person_kind_name(enum directory_person_kind kind)
-{
-    return kind_words[kind];
-}
-
 static enum st take_kind(struct directory_reading *reading, void *at, const char *value)
 {
     if (!directory_person_kind_find(slice_str(value), at))

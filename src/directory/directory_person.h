@@ -18,7 +18,6 @@ struct directory_document {
 
 /* "person", "room", "resource"; false: another word. */
 bool directory_person_kind_find(struct slice word, enum directory_person_kind *kind_r);
-const char *directory_person_kind_name(enum directory_person_kind kind);
 
 /* Everything read lives in arena. ST_INVALID with a sentence in why that names the line: an unknown
  * field, a bad value. */

@@ -107,25 +107,6 @@ void ews_fail(struct ews_call *call, const char *code, const char *why)
     call->fault = (struct ews_fault){code, why};
 }
 
-void ews_fail_st(struct ews_call *call, enum st st)
-{
-    static const struct ews_fault rows[] = {
-        [ST_OK] = {"ErrorInternalServerError", "Nothing was done"},
-        [ST_AGAIN] = {"ErrorServerBusy", "Try again"},
-        [ST_INVALID] = {"ErrorInvalidArgument", "The request makes no sense"},
-        [ST_TOO_BIG] = {"ErrorResultSetTooBig", "It is over a limit"},
-        [ST_DENIED] = {"ErrorAccessDenied", "This is not yours"},
-        [ST_NOT_FOUND] = {"ErrorItemNotFound", "There is no such thing"},
-        [ST_EXISTS] = {"ErrorInvalidOperation", "It exists already"},
-        [ST_CONFLICT] = {"ErrorServerBusy", "Somebody else changed it meanwhile; try again"},
-        [ST_FULL] = {"ErrorQuotaExceeded", "The account is full"},
-        [ST_IO] = {"ErrorMailboxStoreUnavailable", "The store failed; the server's log says why"},
-    };
-    static_assert(COUNT(rows) == ST_MAX, "each status has its answer");
-
-    call->fault = rows[st];
-}
-
 /* A fault is sent with status 200: by another one programs think of their log-in or give up for
  * good. */
 static void reply(struct ews_call *call)

@@ -45,8 +45,6 @@ void ews_call_done(void *ctx, struct http_request *request);
 #include "ews/ews_operation.def"
 /* The answer is a soap:Fault. Literals, or texts in the call's arena. */
 void ews_fail(struct ews_call *call, const char *code, const char *why);
-/* What the store says, as a ResponseCode. */
-void ews_fail_st(struct ews_call *call, enum st st);
 /* Autodiscover's plain old XML: the whole answer (ews_discover.c). */
 void ews_discover_run(struct ews_call *call);
 

@@ -8,7 +8,7 @@
 
 static const char *const qualities[EWS_QUALITY_MAX] = {"Poor", "Fair", "Good", "Excellent"};
 
-const char *ews_quality_name(enum ews_quality quality)
+static const char *quality_name(enum ews_quality quality)
 {
     return qualities[quality];
 }
@@ -151,8 +151,7 @@ static void write_slot(const struct ews_ask *ask, const struct ews_attending *at
     ews_time_write(ask->zone, slot->start_s, out);
     xml_write_close(out, XML_EWST, "MeetingTime");
     ews_write_bool(out, "IsWorkTime", slot->work_time);
-    xml_write_text_in(out, XML_EWST, "SuggestionQuality",
-                      slice_str(ews_quality_name(slot->quality)));
+    xml_write_text_in(out, XML_EWST, "SuggestionQuality", slice_str(quality_name(slot->quality)));
     write_conflicts(ask, attending, slot, out);
     xml_write_close(out, XML_EWST, "Suggestion");
 }
@@ -193,7 +192,7 @@ static void write_day(const struct ews_ask *ask, const struct ews_attending *att
         best = slots[i].quality > best ? slots[i].quality : best;
     xml_write_open(out, XML_EWST, "SuggestionDayResult");
     buf_putf(out, "<t:Date>%04d-%02u-%02uT00:00:00</t:Date>", civil.year, civil.month, civil.day);
-    xml_write_text_in(out, XML_EWST, "DayQuality", slice_str(ews_quality_name(best)));
+    xml_write_text_in(out, XML_EWST, "DayQuality", slice_str(quality_name(best)));
     xml_write_open(out, XML_EWST, "SuggestionArray");
     for (size_t i = 0; i < count; i++)
         write_slot(ask, attending, &slots[i], out);

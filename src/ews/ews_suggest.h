@@ -9,7 +9,6 @@ enum ews_quality {
     EWS_QUALITY_EXCELLENT,
     EWS_QUALITY_MAX,
 };
-const char *ews_quality_name(enum ews_quality quality);
 /* ""; what MinimumSuggestionQuality says when it is not there: Fair. False: no such quality. */
 bool ews_quality_find(struct slice name, unsigned *quality_r);
 /* By the share of attendees who are free, in percent, and GoodThreshold. */

@@ -60,7 +60,6 @@ struct http {
 
 /* What lasts as long as a connection. */
 struct kept {
-    bool seen; /* a request of it */
     void *mine;
     void (*release)(void *mine);
 };
@@ -80,7 +79,6 @@ struct http_request {
     unsigned status;
     bool queued;
     bool local;
-    bool first;
     struct {
         const char *name;
         char *value;
@@ -147,11 +145,6 @@ bool http_request_tls(const struct http_request *request)
 bool http_request_local(const struct http_request *request)
 {
     return request->local;
-}
-
-bool http_request_first(const struct http_request *request)
-{
-    return request->first;
 }
 
 enum st http_request_end_point(const struct http_request *request, struct buf *out)
@@ -463,8 +456,6 @@ static struct http_request *request_new(struct socket_served *served,
     request->path = url;
     request->body_bytes_max = served->service.body_bytes_max;
     request->kept = kept_of(connection);
-    request->first = !request->kept->seen;
-    request->kept->seen = true;
     name_peer(request);
     atomic_fetch_add(&served->http->under_way, 1);
     return request;

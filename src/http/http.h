@@ -68,8 +68,6 @@ const char *http_request_peer(const struct http_request *request);
 bool http_request_tls(const struct http_request *request);
 /* From this machine, over a unix socket or a loopback address. */
 bool http_request_local(const struct http_request *request);
-/* Whether it is its connection's first. */
-bool http_request_first(const struct http_request *request);
 /* Appends what a log-in may bind to this connection (RFC 5929 section 4, tls-server-end-point).
  * ST_NOT_FOUND: it is without TLS. */
 MUST_USE enum st http_request_end_point(const struct http_request *request, struct buf *out);

@@ -155,6 +155,3 @@ struct ical_comp *ical_comp_copy(struct arena *arena, const struct ical_comp *co
  * any; a '\' before anything else stays. */
 struct slice ical_text_decode(struct arena *arena, struct slice value);
 void ical_text_encode(struct slice text, struct buf *out);
-/* Takes the first of several TEXT values (still escaped) off *rest: a comma behind '\' does not
- * part; false once *rest is used up. */
-bool ical_text_split(struct slice *rest, struct slice *part_r);

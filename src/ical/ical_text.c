@@ -49,21 +49,3 @@ void ical_text_encode(struct slice text, struct buf *out)
     }
     buf_put(out, slice_sub(text, done, text.len));
 }
-
-bool ical_text_split(struct slice *rest, struct slice *part_r)
-{
-    if (rest->ptr == NULL)
-        return false;
-    for (size_t i = 0; i < rest->len; i++) {
-        if (rest->ptr[i] == '\\') {
-            i++;
-        } else if (rest->ptr[i] == ',') {
-            *part_r = slice_sub(*rest, 0, i);
-            *rest = slice_sub(*rest, i + 1, rest->len);
-            return true;
-        }
-    }
-    *part_r = *rest;
-    *rest = (struct slice){NULL, 0};
-    return true;
-}

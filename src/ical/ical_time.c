@@ -69,12 +69,6 @@ struct ical_civil ical_civil(int64_t local_s)
     };
 }
 
-int64_t ical_local(struct ical_civil c)
-{
-    return ical_days(c.year, c.month, c.day) * ICAL_DAY_S + c.hour * 3600 + c.minute * 60 +
-           c.second;
-}
-
 /* Exactly so many digits at an index; false where there are fewer. */
 static bool digits(struct slice s, size_t at, size_t count, int32_t *value_r)
 {
@@ -250,30 +244,6 @@ enum st ical_duration_parse(struct slice s, struct ical_duration *duration_r)
     duration_r->days = (int32_t)(negative ? -days : days);
     duration_r->seconds = negative ? -seconds : seconds;
     return ST_OK;
-}
-
-void ical_duration_write(struct ical_duration duration, struct buf *out)
-{
-    bool negative = duration.days < 0 || duration.seconds < 0;
-    int64_t days = negative ? -duration.days : duration.days;
-    int64_t seconds = negative ? -duration.seconds : duration.seconds;
-
-    buf_putf(out, "%sP", negative ? "-" : "");
-    if (days != 0 && days % 7 == 0 && seconds == 0) {
-        buf_putf(out, "%lldW", (long long)days / 7);
-        return;
-    }
-    if (days != 0)
-        buf_putf(out, "%lldD", (long long)days);
-    if (seconds == 0 && days != 0)
-        return;
-    buf_put(out, SLICE("T"));
-    if (seconds >= 3600)
-        buf_putf(out, "%lldH", (long long)seconds / 3600);
-    if (seconds / 60 % 60 != 0 || (seconds >= 3600 && seconds % 60 != 0))
-        buf_putf(out, "%lldM", (long long)seconds / 60 % 60);
-    if (seconds % 60 != 0 || seconds == 0)
-        buf_putf(out, "%lldS", (long long)seconds % 60);
 }
 
 enum st ical_period_parse(struct slice s, struct ical_period *period_r)

@@ -51,7 +51,6 @@ int32_t ical_days(int32_t year, unsigned month, unsigned day);
 bool ical_leap(int32_t year);
 unsigned ical_month_days(int32_t year, unsigned month);
 struct ical_civil ical_civil(int64_t local_s);
-int64_t ical_local(struct ical_civil civil);
 /* 0 is Monday. */
 unsigned ical_weekday(int32_t day);
 /* Day and second of the day, also before 1970. */
@@ -68,7 +67,6 @@ void ical_time_write(struct ical_time time, struct buf *out);
 void ical_period_write(int64_t start_s, int64_t end_s, struct buf *out);
 /* dur-value; weeks become days. At most 100 years. */
 MUST_USE enum st ical_duration_parse(struct slice text, struct ical_duration *duration_r);
-void ical_duration_write(struct ical_duration duration, struct buf *out);
 /* period-explicit or period-start; an end must be of the start's form and not before it, a duration
  * not negative. */
 MUST_USE enum st ical_period_parse(struct slice text, struct ical_period *period_r);

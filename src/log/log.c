@@ -181,12 +181,6 @@ void log_write(enum log_id id, uint64_t sid, const struct log_field *fields, siz
         return;
 }
 
-const char *log_event_name(enum log_id id)
-{
-    assert(id < EV_MAX);
-    return events[id].name;
-}
-
 void count_write(struct buf *out)
 {
     for (size_t i = 0; i < COUNT_ID_MAX; i++) {

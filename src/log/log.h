@@ -52,4 +52,3 @@ uint64_t count_of_event(enum log_id id);
 struct buf;
 /* Every counter and every event's count in Prometheus text format 0.0.4. */
 void count_write(struct buf *out);
-const char *log_event_name(enum log_id id);

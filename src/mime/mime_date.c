@@ -365,14 +365,6 @@ void mime_internaldate_write(struct mime_date date, struct buf *out)
              c.hour, c.minute, c.second, c.zone_min < 0 ? '-' : '+', zone_hhmm(c.zone_min));
 }
 
-void mime_imap_date_write(int64_t epoch, struct buf *out)
-{
-    int weekday;
-    struct civil c = from_epoch((struct mime_date){.epoch = epoch}, &weekday);
-
-    buf_putf(out, "%d-%s-%04d", c.day, month_names[c.month - 1], c.year);
-}
-
 /* Exactly so many digits. */
 static bool take_exact(struct slice *rest, size_t digits, int *value_r)
 {

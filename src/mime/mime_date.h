@@ -21,4 +21,3 @@ MUST_USE enum st mime_internaldate_parse(struct slice text, struct mime_date *da
 void mime_internaldate_write(struct mime_date date, struct buf *out);
 /* date-text of RFC 3501 section 9, "1-Jul-1996", as midnight UTC in epoch seconds. Strict. */
 MUST_USE enum st mime_imap_date_parse(struct slice text, int64_t *epoch_r);
-void mime_imap_date_write(int64_t epoch, struct buf *out);

@@ -54,7 +54,6 @@ struct mime_scan {
 
     struct buf header; /* of the innermost */
     size_t header_lines;
-    bool header_over;
 
     bool holding; /* the line may be a delimiter: it is in hold until its end */
     size_t hold_len;
@@ -79,7 +78,6 @@ static void push(struct mime_scan *scan, struct mime_part *part, uint64_t start)
     scan->open[scan->open_count++] = (struct open){.part = part, .tail = &part->child};
     part->header_start = start;
     scan->in_header = true;
-    scan->header_over = false;
     scan->header_lines = 0;
     buf_clear(&scan->header);
 }
@@ -152,31 +150,18 @@ static bool received_by(struct slice value, struct slice name)
     return slice_ieq(next_word(&rest), name);
 }
 
-static void read_facts(struct mime_scan *scan, struct slice header, uint64_t body_start)
+static void read_facts(struct mime_scan *scan, struct slice header)
 {
     struct mime_facts *facts = &scan->facts;
     struct slice rest = header;
     struct mime_field field;
 
     while (mime_field_next(&rest, &field)) {
-        if (slice_ieq(field.name, SLICE("Received"))) {
-            facts->received_count++;
-            facts->received_own_count += received_by(field.value, scan->limits.own_name);
-        } else if (slice_ieq(field.name, SLICE("From"))) {
-            facts->has_from = true;
-        } else if (slice_ieq(field.name, SLICE("Date")) && !facts->has_date) {
-            facts->has_date = true;
-            facts->date_valid = mime_date_parse(field.value, &facts->date) == ST_OK;
-        } else if (slice_ieq(field.name, SLICE("Message-ID")) && !facts->has_message_id) {
-            struct slice value = slice_trim(field.value);
-
-            facts->has_message_id = true;
-            facts->message_id_offset = (uint64_t)(value.ptr - header.ptr);
-            facts->message_id_len = value.len;
-        }
+        if (!slice_ieq(field.name, SLICE("Received")))
+            continue;
+        facts->received_count++;
+        facts->received_own_count += received_by(field.value, scan->limits.own_name);
     }
-    facts->header_bytes = body_start;
-    facts->header_over = scan->header_over;
     scan->has_facts = true;
 }
 
@@ -229,7 +214,7 @@ static void end_header(struct mime_scan *scan, uint64_t body_start)
     scan->in_header = false;
     mime_content_read(&scan->keep, header, digest, part);
     if (parent == NULL)
-        read_facts(scan, header, body_start);
+        read_facts(scan, header);
     if (parent == NULL || parent->kind == MIME_MESSAGE)
         keep_envelope(scan, header, part);
     if (!may_nest(scan))
@@ -315,8 +300,6 @@ static void keep_header(struct mime_scan *scan, struct slice bytes)
 {
     size_t room = scan->limits.header_bytes_max - scan->header.len;
 
-    if (bytes.len > room || scan->header_lines >= scan->limits.header_lines_max)
-        scan->header_over = true;
     if (scan->header_lines < scan->limits.header_lines_max)
         buf_put(&scan->header, slice_sub(bytes, 0, room));
 }

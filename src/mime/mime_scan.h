@@ -1,7 +1,6 @@
 /* mime_scan.h: finds a message's parts while its bytes pass by (RFC 5322, 2045, 2046). */
 #pragma once
 #include "base/base.h"
-#include "mime/mime_date.h"
 #include "mime/mime_part.h"
 
 struct mime_scan;
@@ -19,17 +18,8 @@ extern const struct mime_limits mime_limits_default;
 
 /* What SMTP asks about the message's own header. */
 struct mime_facts {
-    uint64_t header_bytes; /* up to and with the blank line */
-    bool header_over;      /* a limit was met: the header was not looked at to its end */
     uint32_t received_count;
     uint32_t received_own_count; /* of these, by limits.own_name */
-    bool has_from;
-    bool has_date;
-    bool date_valid;
-    struct mime_date date;
-    bool has_message_id;
-    uint64_t message_id_offset; /* of the first one's value, blanks trimmed, "<" and ">" with it */
-    size_t message_id_len;
 };
 
 /* limits may be NULL for the default; they are copied. */

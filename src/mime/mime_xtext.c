@@ -5,8 +5,6 @@
 #include "base/utf8.h"
 #include "mime/mime_lex.h"
 
-#define REPLACEMENT 0xfffd
-
 /* xchar: printable ASCII but '+' and '='. */
 static bool is_xchar(char c)
 {
@@ -47,24 +45,6 @@ enum st mime_xtext_decode(struct slice in, struct buf *out)
         buf_put(out, (struct slice){&c, 1});
     }
     return ST_OK;
-}
-
-void mime_xtext_encode_utf8(struct slice in, struct buf *out)
-{
-    while (in.len > 0) {
-        uint32_t point;
-        size_t len = utf8_point(in, &point);
-
-        if (len == 0 || len == SIZE_MAX) {
-            point = REPLACEMENT;
-            len = 1;
-        }
-        if (len == 1 && is_qchar(in.ptr[0]))
-            buf_put(out, slice_sub(in, 0, 1));
-        else
-            buf_putf(out, "\\x{%02X}", (unsigned)point);
-        in = slice_sub(in, len, in.len);
-    }
 }
 
 /* EmbeddedUnicodeChar: takes "\x{1F40E}" off the front. */

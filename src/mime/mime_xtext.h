@@ -13,9 +13,6 @@ void mime_xtext_encode(struct slice in, struct buf *out);
  * lower case are taken. Any byte may come out, zero too. */
 MUST_USE enum st mime_xtext_decode(struct slice in, struct buf *out);
 
-/* utf-8-addr-xtext: the form that passes through seven bits: "\x{FC}". Bytes that are no UTF-8
- * become U+FFFD. */
-void mime_xtext_encode_utf8(struct slice in, struct buf *out);
-/* utf-8-addr-xtext or, with wide, utf-8-addr-unitext, where UTF-8 may stand as it is. ST_INVALID:
- * it is neither. */
+/* utf-8-addr-xtext, the form that passes through seven bits: "\x{FC}"; or, with wide,
+ * utf-8-addr-unitext, where UTF-8 may stand as it is. ST_INVALID: it is neither. */
 MUST_USE enum st mime_xtext_decode_utf8(struct slice in, bool wide, struct buf *out);

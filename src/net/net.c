@@ -341,9 +341,7 @@ static void accept_some(struct net *net, size_t no)
 
     for (int i = 0; i < ACCEPTS_PER_TURN && !net_is_ending(net); i++) {
         char peer[SYS_ADDR_BYTES];
-        uint16_t port;
-        bool loopback;
-        int fd = sys_accept(listener->fd, peer, &port, &loopback);
+        int fd = sys_accept(listener->fd, peer);
 
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
             log_event(EV_SESSION_REFUSED, 0, LOG_C("proto", listener->proto->name),
@@ -355,8 +353,6 @@ static void accept_some(struct net *net, size_t no)
             break;
         struct conn *conn = conn_new(net, listener, fd);
         memcpy(conn->peer, peer, sizeof(peer));
-        conn->peer_port = port;
-        conn->loopback = loopback;
         conn->sid = ++last_sid;
         if (listener->tls_first) {
             struct sys_tls_server *own = atomic_load(&listener->tls);

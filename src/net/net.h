@@ -83,8 +83,6 @@ struct net *conn_net(const struct conn *conn);
 void *conn_context(const struct conn *conn);
 /* "192.0.2.1" or "2001:db8::1"; "local" for a unix socket. */
 const char *conn_peer(const struct conn *conn);
-uint16_t conn_peer_port(const struct conn *conn);
-bool conn_peer_loopback(const struct conn *conn); /* or a unix socket */
 bool conn_tls(const struct conn *conn);
 bool conn_tls_possible(const struct conn *conn); /* STARTTLS can be offered */
 bool conn_ending(const struct conn *conn);       /* the server is shutting down */

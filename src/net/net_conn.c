@@ -43,16 +43,6 @@ const char *conn_peer(const struct conn *conn)
     return conn->peer;
 }
 
-uint16_t conn_peer_port(const struct conn *conn)
-{
-    return conn->peer_port;
-}
-
-bool conn_peer_loopback(const struct conn *conn)
-{
-    return conn->loopback;
-}
-
 bool conn_tls(const struct conn *conn)
 {
     return conn->tls != NULL;

@@ -20,7 +20,6 @@ enum conn_phase {
 struct conn {
     int fd;
     enum conn_phase phase;
-    bool loopback;
     bool opened;     /* open() was called, so close() must be */
     bool starttls;   /* asked for by the session */
     bool broken;     /* output cannot be sent any more */
@@ -29,7 +28,6 @@ struct conn {
     bool tls_write;  /* the handshake waits for room to send */
     bool waiting;    /* NET_WAIT: no input until woken */
     bool woken;      /* ... while output waited for a slow reader */
-    uint16_t peer_port;
     uint64_t id;
     uint64_t sid;
     uint64_t timeout_ms;

@@ -5,27 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *router_answer_kind_name(enum router_answer_kind kind)
-{
-    static const char *const names[] = {
-        "unsettled", "answered", "no connection", "cut",        "timed out",
-        "garbage",   "no tls",   "no auth",       "no feature", "no body",
-    };
-    static_assert(COUNT(names) == ROUTER_ANSWER_MAX, "a word for each");
-
-    return names[kind];
-}
-
-const char *router_stage_name(enum router_stage stage)
-{
-    static const char *const names[] = {
-        "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "end",
-    };
-    static_assert(COUNT(names) == ROUTER_STAGE_MAX, "a word for each");
-
-    return names[stage];
-}
-
 bool router_answer_positive(const struct router_answer *answer)
 {
     return answer->kind == ROUTER_ANSWERED && answer->code / 100 == 2;

@@ -45,10 +45,6 @@ struct router_answer {
     char text[ROUTER_ANSWER_TEXT_BYTES];
 };
 
-/* "answered", "no connection" and so on; "connect", "greeting" and so on. For the log. */
-const char *router_answer_kind_name(enum router_answer_kind kind);
-const char *router_stage_name(enum router_stage stage);
-
 /* Whether the server said 2yz; 5yz (or we would for it: NO_FEATURE). All else may be better later.
  */
 bool router_answer_positive(const struct router_answer *answer);

@@ -101,11 +101,6 @@ const struct cluster_fellow *router_client_fellow(const struct router_client *cl
     return client->fellow;
 }
 
-const char *router_client_tls(const struct router_client *client)
-{
-    return client->tls_text;
-}
-
 bool router_client_alive(struct router_client *client)
 {
     return !client->broken && !client->finished && client->in.len == 0 &&

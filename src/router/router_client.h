@@ -109,8 +109,6 @@ enum router_peer {
 bool router_client_has(const struct router_client *client, enum router_peer feature);
 /* The server of our domain that it is a connection to; NULL: it is none. As long as the client. */
 const struct cluster_fellow *router_client_fellow(const struct router_client *client);
-/* "TLS1.3 TLS_AES_256_GCM_SHA384", or "" in the clear. Lives as long as the client. */
-const char *router_client_tls(const struct router_client *client);
 
 /* False once the connection is of no more use: broken, closed by the server, told 421, or with a
  * reply nobody asked for. Asks the socket and waits for nothing. */

@@ -118,14 +118,6 @@ static enum st await_greeting(struct router_client *client)
 
 /* ---- TLS ---- */
 
-static void describe_tls(struct router_client *client)
-{
-    AUTO(buf) struct buf text = BUF(sizeof(client->tls_text) - 1);
-
-    if (sys_tls_describe(client->stream.tls, &text) == ST_OK)
-        snprintf(client->tls_text, sizeof(client->tls_text), "%.*s", SLICE_ARG(buf_slice(&text)));
-}
-
 static enum st shake(struct router_client *client, const struct router_client_options *options,
                      const char *tls_host)
 {
@@ -135,10 +127,8 @@ static enum st shake(struct router_client *client, const struct router_client_op
     enum st st = sys_stream_starttls(&client->stream, options->tls_client, tls_host,
                                      options->tls == ROUTER_TLS_VERIFIED,
                                      sys_mono_ms() + options->connect_ms);
-    if (st == ST_OK) {
-        describe_tls(client);
+    if (st == ST_OK)
         return ST_OK;
-    }
     snprintf(text, sizeof(text), "the TLS handshake failed: %s",
              st == ST_AGAIN ? "not done in time" : sys_tls_error(client->stream.tls));
     router_client_io_fail(client, ROUTER_NO_TLS, text);

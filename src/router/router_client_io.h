@@ -16,8 +16,7 @@ struct router_client {
     unsigned peer;     /* bits of enum router_peer */
     uint64_t size_max; /* 0: none said */
     char auth[ROUTER_CLIENT_AUTH_BYTES_MAX + 1]; /* mechanisms, between blanks */
-    char tls_text[100];
-    struct cluster_fellow *fellow; /* a server of our domain; NULL */
+    struct cluster_fellow *fellow;               /* a server of our domain; NULL */
     enum router_stage stage;
     bool broken;   /* failure says why */
     bool finished; /* 421 was said */

@@ -90,8 +90,10 @@ static void mark_known(struct router_queue *queue, struct router_dest *dest,
     router_item_over(queue, item);
 }
 
-bool router_queue_forget(struct router_queue *queue, struct slice destination, int64_t envelope_id,
-                         int64_t rcpt_no)
+/* The row was changed in the store: what the queue had read of it before is not used any more.
+ * True: it is being tried at this moment, and what that comes to counts. */
+static bool forget(struct router_queue *queue, struct slice destination, int64_t envelope_id,
+                   int64_t rcpt_no)
 {
     const struct router_item_key key = {envelope_id, rcpt_no};
     struct router_item *item;
@@ -233,8 +235,8 @@ static void conclude(const struct changing *c, struct router_hand_counts *counts
         if (what == ROUTER_HAND_DROP)
             router_shadow_done(c->queue, &row->envelope, row->rcpt.rcpt_no);
         if (!wakes(what))
-            counts->tried += router_queue_forget(c->queue, row->destination,
-                                                 row->envelope.envelope_id, row->rcpt.rcpt_no);
+            counts->tried +=
+                forget(c->queue, row->destination, row->envelope.envelope_id, row->rcpt.rcpt_no);
         log_change(c, row);
         if (wakes(what) && (i == 0 || !slice_eq(row->destination, c->rows[i - 1]->destination)))
             wake(c->queue, row->destination);

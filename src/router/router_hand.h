@@ -33,11 +33,6 @@ MUST_USE enum st router_queue_hosts(const struct router_queue *queue, struct are
 
 /* --- changing --- */
 
-/* The row was changed in the store: what the queue had read of it before is not used any more.
- * True: it is being tried at this moment, and what that comes to counts. */
-bool router_queue_forget(struct router_queue *queue, struct slice destination, int64_t envelope_id,
-                         int64_t rcpt_no);
-
 enum router_hand {
     ROUTER_HAND_RETRY,   /* what is queued is tried at once, its destination too */
     ROUTER_HAND_HOLD,    /* what is queued is not tried until it is released */

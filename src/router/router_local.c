@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "directory/directory.h"
+#include "directory/directory_name.h"
 #include "log/log.h"
 #include "router/router.h"
 #include "router/router_plan.h"
@@ -169,17 +170,15 @@ void router_local(struct router_queue *queue, const struct directory *directory,
 {
     struct arena *arena = arena_new("local", 256 * MIB);
     struct local local = {.queue = queue, .item = item, .now_ms = sys_now_ms()};
-    struct slice address = item->row.rcpt.address;
+    struct slice name, domain;
     struct router_reach reach;
-    size_t at = slice_find_last(address, '@');
 
     item->next = NULL;
     local.targets.arena = arena;
+    directory_name_split(item->row.rcpt.address, &name, &domain);
     enum router_verdict verdict =
-        at == SIZE_MAX
-            ? ROUTER_NOBODY
-            : router_resolve(directory, slice_sub(address, 0, at),
-                             slice_sub(address, at + 1, SIZE_MAX), &local.targets, &reach);
+        domain.len == 0 ? ROUTER_NOBODY
+                        : router_resolve(directory, name, domain, &local.targets, &reach);
     if (verdict != ROUTER_OK && verdict != ROUTER_FOREIGN) {
         nobody(queue, item);
         arena_free(&arena);

@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "directory/directory_name.h"
 #include "log/log.h"
 #include "mime/mime_scan.h"
 #include "mime/mime_structure.h"
@@ -188,14 +189,13 @@ static enum st settle_body(struct store_tx *tx, void *arg)
 
 static bool resolve(struct report *r, const struct directory *directory, struct slice address)
 {
-    size_t at = slice_find_last(address, '@');
+    struct slice local, domain;
     struct router_reach reach;
 
-    if (at == SIZE_MAX)
+    directory_name_split(address, &local, &domain);
+    if (domain.len == 0)
         return false;
-    enum router_verdict verdict =
-        router_resolve(directory, slice_sub(address, 0, at), slice_sub(address, at + 1, SIZE_MAX),
-                       &r->targets, &reach);
+    enum router_verdict verdict = router_resolve(directory, local, domain, &r->targets, &reach);
     r->to = address;
     return verdict == ROUTER_OK || verdict == ROUTER_FOREIGN;
 }

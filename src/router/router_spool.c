@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "directory/directory.h"
+#include "directory/directory_name.h"
 #include "log/log.h"
 #include "mime/mime_scan.h"
 #include "mime/mime_structure.h"
@@ -191,15 +192,15 @@ static void resolve(struct moving *m)
     m->targets.arena = m->arena;
     for (size_t i = 0; i < m->count; i++) {
         struct router_rcpt *rcpt = &m->rcpts[i];
-        struct slice address = m->given[i].address;
-        size_t at = slice_find_last(address, '@');
-        struct slice domain = at == SIZE_MAX ? directory_first_domain(directory)
-                                             : slice_sub(address, at + 1, SIZE_MAX);
+        struct slice address = m->given[i].address, local, domain;
 
+        directory_name_split(address, &local, &domain);
+        if (domain.len == 0)
+            domain = directory_first_domain(directory);
         *rcpt = (struct router_rcpt){
             .address = address, .orcpt = m->given[i].orcpt, .notify = (uint8_t)m->given[i].notify};
         enum router_verdict verdict =
-            router_resolve(directory, slice_sub(address, 0, at), domain, &m->targets, &rcpt->reach);
+            router_resolve(directory, local, domain, &m->targets, &rcpt->reach);
         if (verdict != ROUTER_OK && verdict != ROUTER_FOREIGN)
             rcpt->refused = "550 5.1.1 no such mailbox any more";
     }

@@ -21,7 +21,8 @@
 static const struct slice sent_use = {"\\Sent", 5};
 static const struct slice sent_name = {"Sent", 4};
 
-bool router_submission_kept(const struct directory_person *person)
+/* Whether submissions of the person are kept: the document says, or else the setting sent_copy. */
+static bool is_kept(const struct directory_person *person)
 {
     return person->sent_copy == DIRECTORY_SENT_ON ||
            (person->sent_copy == DIRECTORY_SENT_SETTING && conf_get()->sent_copy);
@@ -98,7 +99,7 @@ void router_submission_init(struct router_submission *submission_r,
     *submission_r = (struct router_submission){.named = message_id.len > 0,
                                                .repeat_ms = conf_get()->submission_repeat_ms,
                                                .account = person->name};
-    if (router_submission_kept(person))
+    if (is_kept(person))
         submission_r->account_id = person->account_id;
     digest_all(sender, rcpts, count, text, all);
     key_of("repeat", person->name, message_id, key_slice(all), submission_r->repeat);

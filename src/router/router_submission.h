@@ -27,8 +27,6 @@ struct router_submission {
     uint32_t uid;                         /* out: of the copy; 0: none was made */
 };
 
-/* Whether submissions of the person are kept: the document says, or else the setting sent_copy. */
-bool router_submission_kept(const struct directory_person *person);
 /* Fills *submission_r. text: the digest of what the client sent. message_id may be empty. rcpts:
  * only their addresses are looked at. */
 void router_submission_init(struct router_submission *submission_r,

@@ -34,7 +34,9 @@ int sandbox_complain(const char *sentence, int code)
 
 /* --- the folder --- */
 
-const char *sandbox_server_user(void)
+/* Whom servers run as when root starts them: the package's account where it is, otherwise nobody.
+ */
+static const char *server_user(void)
 {
     return getpwnam("posthorse") != NULL ? "posthorse" : "nobody";
 }
@@ -71,8 +73,8 @@ static enum st write_config(const struct sandbox_server *server, char path[SANDB
 
     buf_putf(&text, "; made by posthorse sandbox\nserver_name = %s\ndomains = %s\n", server->name,
              server->domain);
-    buf_putf(&text, "data_dir = %s/data\nuser = %s\nstore = %s\n", server->dir,
-             sandbox_server_user(), server->store);
+    buf_putf(&text, "data_dir = %s/data\nuser = %s\nstore = %s\n", server->dir, server_user(),
+             server->store);
     buf_putf(&text, "tls_certificate_file = %s/cert.pem\ntls_key_file = %s/key.pem\n", server->dir,
              server->dir);
     buf_putf(&text, "auth_plain_without_tls = yes\n");
@@ -92,7 +94,7 @@ static int make_folders(struct sandbox_server *server)
     AUTO(buf) struct buf why = BUF(4 * KIB);
     char data[SANDBOX_PATH_BYTES];
 
-    if (sys_user_find(sandbox_server_user(), &server->user, &why) != ST_OK)
+    if (sys_user_find(server_user(), &server->user, &why) != ST_OK)
         return sandbox_complain(why.ptr, EX_NOUSER);
     if (sys_folder_make(server->dir, 0755) == ST_OK && sys_user_own(&server->user, server->dir) &&
         path_in(server, "data", data) == ST_OK && sys_folder_make(data, 0700) == ST_OK &&
@@ -101,7 +103,7 @@ static int make_folders(struct sandbox_server *server)
     buf_putf(&why,
              "%s: cannot be made, or the account %s, which the server runs as, cannot reach it; "
              "choose a folder whose parents everybody may enter, such as one in /tmp",
-             server->dir, sandbox_server_user());
+             server->dir, server_user());
     return sandbox_complain(why.ptr, EX_CANTCREAT);
 }
 

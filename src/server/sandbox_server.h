@@ -46,9 +46,6 @@ extern const char *const sandbox_ports[];
 extern const size_t sandbox_port_count;       /* of a server that is alone */
 extern const size_t sandbox_port_cluster_max; /* of one that has others */
 
-/* Whom servers run as when root starts them: the package's account where it is, otherwise nobody.
- */
-const char *sandbox_server_user(void);
 /* The folder, certificate and posthorse.ini, whose path is config. EX_OK, or a code of sysexits.h
  * after one sentence on standard error. */
 int sandbox_server_make(struct sandbox_server *server, char config[SANDBOX_PATH_BYTES]);

@@ -6,8 +6,6 @@ struct calendar;
 struct conf;
 struct store;
 
-#define SERVER_LISTENERS_MAX 64
-
 struct server_options {
     const char *config_path; /* read at the start and at each reload */
     /* Called in the worker once its store is open, before it serves; NULL: nothing to do. */

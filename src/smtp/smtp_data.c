@@ -97,7 +97,7 @@ static struct smtp_header *header_mender(const struct smtp_session *session, int
     return smtp_header_new(buf_slice(&date), buf_slice(&message_id));
 }
 
-void smtp_data_begin(struct smtp_session *session)
+static void data_begin(struct smtp_session *session)
 {
     AUTO(buf) struct buf trace = BUF(TRACE_BYTES_MAX);
     struct smtp_mail *mail = session->mail;
@@ -375,7 +375,7 @@ static void finish(struct smtp_session *session)
 void smtp_cmd_data(struct smtp_session *session, struct slice args)
 {
     (void)args;
-    smtp_data_begin(session);
+    data_begin(session);
     session->state = SMTP_DATA;
     smtp_reply(session, 354, "", "Go on, end with a line of one dot");
 }
@@ -463,7 +463,7 @@ void smtp_cmd_bdat(struct smtp_session *session, struct slice args)
         return;
     }
     if (session->state != SMTP_CHUNK)
-        smtp_data_begin(session);
+        data_begin(session);
     mail->chunk_last = last;
     mail->chunk_left = bytes;
     session->state = SMTP_BDAT;

@@ -26,7 +26,6 @@ enum smtp_state {
     SMTP_BDAT,   /* a chunk of it */
     SMTP_COMMIT, /* nothing: the store is making the message durable */
     SMTP_AUTH,   /* the answer to a challenge */
-    SMTP_STATE_MAX,
 };
 
 /* One mail transaction, from MAIL until it ends. */
@@ -101,7 +100,6 @@ void smtp_mail_new(struct smtp_session *session);
 void smtp_mail_free(struct smtp_session *session); /* no transaction is fine */
 
 /* --- smtp_data.c --- */
-void smtp_data_begin(struct smtp_session *session);
 /* Takes the text; replies at its end. Returns what it is done with. */
 size_t smtp_data_input(struct smtp_session *session, struct slice in);
 size_t smtp_bdat_input(struct smtp_session *session, struct slice in);

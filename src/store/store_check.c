@@ -38,7 +38,6 @@ struct checking {
     int64_t modseq;
     int64_t uidvalidity;
     uint64_t keyword_bits;
-    uint64_t flags_unnamed;
 };
 
 /* Names may hold anything; a sentence is one line. */

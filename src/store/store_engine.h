@@ -105,7 +105,6 @@ struct store_tx {
     struct store *store;
     void *conn; /* the engine's */
     enum st st; /* the first failure of a statement */
-    bool writes;
     struct arena *arena;
     struct store_touched *touched;
     size_t touched_count;

@@ -334,8 +334,7 @@ enum st store_folder_status(struct store_tx *tx, const struct store_folder *fold
         *status_r = (struct store_folder_status){.messages = (uint64_t)store_rows_i64(rows, 0),
                                                  .recent = (uint64_t)store_rows_i64(rows, 1),
                                                  .unseen = (uint64_t)store_rows_i64(rows, 2),
-                                                 .deleted = (uint64_t)store_rows_i64(rows, 3),
-                                                 .bytes = (uint64_t)store_rows_i64(rows, 4)};
+                                                 .bytes = (uint64_t)store_rows_i64(rows, 3)};
     return store_rows_close(&rows);
 }
 

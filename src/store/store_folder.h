@@ -58,7 +58,6 @@ struct store_folder_status {
     uint64_t messages;
     uint64_t recent;
     uint64_t unseen;
-    uint64_t deleted;
     uint64_t bytes; /* the sum of sizes, RFC 8438 */
 };
 MUST_USE enum st store_folder_status(struct store_tx *tx, const struct store_folder *folder,

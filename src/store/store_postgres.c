@@ -145,10 +145,10 @@ static bool try_again(struct trying *trying, enum pg_fault fault)
     return true;
 }
 
-static void tx_renew(struct trying *trying, struct store *store, struct pg_conn *conn, bool writes)
+static void tx_renew(struct trying *trying, struct store *store, struct pg_conn *conn)
 {
     store_tx_fini(&trying->tx);
-    trying->tx = (struct store_tx){.store = store, .conn = conn, .writes = writes};
+    trying->tx = (struct store_tx){.store = store, .conn = conn};
 }
 
 /* --- reading --- */
@@ -156,7 +156,7 @@ static void tx_renew(struct trying *trying, struct store *store, struct pg_conn 
 static enum st read_once(struct store *store, struct pg_conn *conn, struct trying *trying,
                          store_body *body, void *arg)
 {
-    tx_renew(trying, store, conn, false);
+    tx_renew(trying, store, conn);
     pg_conn_begin(conn, NULL);
     enum st st = body(&trying->tx, arg);
     if (st == ST_OK)
@@ -250,7 +250,7 @@ static enum st write_once(struct store *store, struct pg_conn *conn, struct tryi
             return ST_IO;
         }
     }
-    tx_renew(trying, store, conn, true);
+    tx_renew(trying, store, conn);
     count_add(COUNT_STORE_WRITES, 1);
     enum st st = body(&trying->tx, arg);
     if (st == ST_OK)

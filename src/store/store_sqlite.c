@@ -283,7 +283,7 @@ static enum st lite_read(struct store *store, store_body *body, void *arg, uint6
 static void run_job(struct store *store, struct store_job *job, bool alone)
 {
     struct lite *lite = store->handle;
-    struct store_tx tx = {.store = store, .conn = &lite->writer, .writes = true};
+    struct store_tx tx = {.store = store, .conn = &lite->writer};
 
     job->st = alone ? ST_OK : run_control(&lite->writer, CONTROL_SAVEPOINT);
     if (job->st != ST_OK)

@@ -45,23 +45,30 @@ static int set_subject(gnutls_x509_crt_t crt, const char *const names[], size_t 
     return rc;
 }
 
+/* A v3 certificate, in force from an hour before from_ms. */
+static int set_life(gnutls_x509_crt_t crt, const unsigned char serial[SERIAL_BYTES],
+                    int64_t from_ms, uint64_t life_ms)
+{
+    int rc = gnutls_x509_crt_set_version(crt, 3);
+
+    if (rc >= 0)
+        rc = gnutls_x509_crt_set_serial(crt, serial, SERIAL_BYTES);
+    if (rc >= 0)
+        rc = gnutls_x509_crt_set_activation_time(
+            crt, (time_t)((from_ms - (int64_t)HOUR_MS) / (int64_t)SEC_MS));
+    if (rc >= 0)
+        rc = gnutls_x509_crt_set_expiration_time(
+            crt, (time_t)((from_ms + (int64_t)life_ms) / (int64_t)SEC_MS));
+    return rc;
+}
+
 static int set_validity(gnutls_x509_crt_t crt, unsigned days)
 {
     unsigned char serial[SERIAL_BYTES];
-    int64_t now = sys_now_ms();
-    time_t from = (time_t)((now - (int64_t)HOUR_MS) / (int64_t)SEC_MS);
-    time_t till = (time_t)((now + (int64_t)days * (int64_t)DAY_MS) / (int64_t)SEC_MS);
 
     sys_random(serial, sizeof(serial));
     serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40); /* positive and never shorter */
-    int rc = gnutls_x509_crt_set_version(crt, 3);
-    if (rc >= 0)
-        rc = gnutls_x509_crt_set_serial(crt, serial, sizeof(serial));
-    if (rc >= 0)
-        rc = gnutls_x509_crt_set_activation_time(crt, from);
-    if (rc >= 0)
-        rc = gnutls_x509_crt_set_expiration_time(crt, till);
-    return rc;
+    return set_life(crt, serial, sys_now_ms(), days * DAY_MS);
 }
 
 static int set_usage(gnutls_x509_crt_t crt)
@@ -250,21 +257,12 @@ enum st sys_cert_make_request(const char *name, struct buf *key_pem, struct buf 
 static int set_issued(gnutls_x509_crt_t crt, int64_t issued_ms, uint64_t life_ms)
 {
     unsigned char serial[SERIAL_BYTES];
-    time_t from = (time_t)((issued_ms - (int64_t)HOUR_MS) / (int64_t)SEC_MS);
-    time_t till = (time_t)((issued_ms + (int64_t)life_ms) / (int64_t)SEC_MS);
 
     sys_random(serial, sizeof(serial));
     serial[0] = 0x40;
     for (size_t i = 0; i < 6; i++)
         serial[1 + i] = (unsigned char)((uint64_t)issued_ms >> (8 * (5 - i)));
-    int rc = gnutls_x509_crt_set_version(crt, 3);
-    if (rc >= 0)
-        rc = gnutls_x509_crt_set_serial(crt, serial, sizeof(serial));
-    if (rc >= 0)
-        rc = gnutls_x509_crt_set_activation_time(crt, from);
-    if (rc >= 0)
-        rc = gnutls_x509_crt_set_expiration_time(crt, till);
-    return rc;
+    return set_life(crt, serial, issued_ms, life_ms);
 }
 
 static int set_member(gnutls_x509_crt_t crt, gnutls_x509_crq_t crq, const char *name)

@@ -129,21 +129,17 @@ enum st sys_listen(struct slice address, bool private_socket, int *fd_r, struct 
 }
 
 /* The address as text; the port, 0 for a unix socket. */
-static uint16_t describe(const struct sockaddr_storage *addr, char text[SYS_ADDR_BYTES],
-                         bool *loopback_r)
+static uint16_t describe(const struct sockaddr_storage *addr, char text[SYS_ADDR_BYTES])
 {
     const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)addr;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)addr;
 
-    *loopback_r = true;
     if (addr->ss_family == AF_INET) {
         inet_ntop(AF_INET, &in4->sin_addr, text, SYS_ADDR_BYTES);
-        *loopback_r = (ntohl(in4->sin_addr.s_addr) >> 24) == 127;
         return ntohs(in4->sin_port);
     }
     if (addr->ss_family == AF_INET6) {
         inet_ntop(AF_INET6, &in6->sin6_addr, text, SYS_ADDR_BYTES);
-        *loopback_r = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
         return ntohs(in6->sin6_port);
     }
     snprintf(text, SYS_ADDR_BYTES, "local");
@@ -155,17 +151,16 @@ void sys_listen_address(int fd, struct buf *out)
     struct sockaddr_storage addr = {0};
     socklen_t len = sizeof(addr);
     char text[SYS_ADDR_BYTES];
-    bool loopback;
 
     getsockname(fd, (struct sockaddr *)&addr, &len);
-    uint16_t port = describe(&addr, text, &loopback);
+    uint16_t port = describe(&addr, text);
     if (addr.ss_family == AF_UNIX)
         buf_put(out, slice_str(((const struct sockaddr_un *)(const void *)&addr)->sun_path));
     else
         buf_putf(out, addr.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", text, port);
 }
 
-int sys_accept(int fd, char peer[SYS_ADDR_BYTES], uint16_t *port_r, bool *loopback_r)
+int sys_accept(int fd, char peer[SYS_ADDR_BYTES])
 {
     struct sockaddr_storage addr = {0};
     socklen_t len = sizeof(addr);
@@ -174,7 +169,7 @@ int sys_accept(int fd, char peer[SYS_ADDR_BYTES], uint16_t *port_r, bool *loopba
 
     if (conn < 0)
         return -1;
-    *port_r = describe(&addr, peer, loopback_r);
+    describe(&addr, peer);
     if (addr.ss_family != AF_UNIX)
         setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     return conn;

@@ -14,7 +14,7 @@ MUST_USE enum st sys_listen(struct slice address, bool private_socket, int *fd_r
  */
 void sys_listen_address(int fd, struct buf *out);
 /* A non-blocking connection; -1 with errno where there is none. peer: "192.0.2.1" or "local". */
-int sys_accept(int fd, char peer[SYS_ADDR_BYTES], uint16_t *port_r, bool *loopback_r);
+int sys_accept(int fd, char peer[SYS_ADDR_BYTES]);
 /* A non-blocking connection with TCP_NODELAY to an IPv4 or IPv6 address ("192.0.2.1",
  * "2001:db8::1") that is made within timeout_ms. stop_fd: the wait ends when it becomes readable;
  * -1: none. *fd_r is the caller's to close. ST_INVALID: not an address; ST_AGAIN: the time is over;

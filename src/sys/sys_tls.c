@@ -628,23 +628,11 @@ const char *sys_tls_error(const struct sys_tls *tls)
     return tls->error != NULL ? tls->error : "";
 }
 
-static const char *or_unknown(const char *name)
-{
-    return name != NULL ? name : "unknown";
-}
-
-enum st sys_tls_describe(const struct sys_tls *tls, struct buf *out)
-{
-    gnutls_protocol_t version = gnutls_protocol_get_version(tls->session);
-
-    return buf_addf(out, "%s %s", or_unknown(gnutls_protocol_get_name(version)),
-                    or_unknown(gnutls_ciphersuite_get(tls->session)));
-}
-
 enum st sys_tls_clause(const struct sys_tls *tls, struct buf *out)
 {
     const char *group = gnutls_group_get_name(gnutls_group_get(tls->session));
-    enum st st = buf_addf(out, "tls %s", or_unknown(gnutls_ciphersuite_get(tls->session)));
+    const char *suite = gnutls_ciphersuite_get(tls->session);
+    enum st st = buf_addf(out, "tls %s", suite != NULL ? suite : "unknown");
 
     if (st == ST_OK && group != NULL)
         st = buf_addf(out, " group %s", group);

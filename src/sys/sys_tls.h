@@ -80,8 +80,6 @@ void sys_tls_bye(struct sys_tls *tls);
 
 /* The last error as a phrase for the log; "" where there was none. Lives as long as tls. */
 const char *sys_tls_error(const struct sys_tls *tls);
-/* Appends "TLS1.3 TLS_AES_256_GCM_SHA384": version and IANA cipher suite, for the log. */
-MUST_USE enum st sys_tls_describe(const struct sys_tls *tls, struct buf *out);
 /* Appends "tls TLS_AES_256_GCM_SHA384 group x25519", the clause of a Received line (RFC 8314 4.3).
  */
 MUST_USE enum st sys_tls_clause(const struct sys_tls *tls, struct buf *out);

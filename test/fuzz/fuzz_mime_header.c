@@ -75,8 +75,7 @@ static void check_dates(struct slice text)
     buf_clear(&out);
     if (mime_internaldate_parse(text, &date) == ST_OK)
         mime_date_write(date, &out);
-    if (mime_imap_date_parse(text, &epoch) == ST_OK)
-        mime_imap_date_write(epoch, &out);
+    (void)!mime_imap_date_parse(text, &epoch);
 }
 
 static void check_params(struct arena *arena, struct slice text)

@@ -24,13 +24,9 @@ static void check_codec(struct slice text)
     mime_xtext_encode(text, &coded);
     must(mime_xtext_decode(buf_slice(&coded), &back) == ST_OK);
     must(slice_eq(buf_slice(&back), text));
-    buf_clear(&coded);
     buf_clear(&back);
-    mime_xtext_encode_utf8(text, &coded);
-    must(utf8_ascii(buf_slice(&coded)));
-    must(mime_xtext_decode_utf8(buf_slice(&coded), false, &back) == ST_OK);
-    must(utf8_valid(buf_slice(&back)));
-    must(!utf8_valid(text) || slice_eq(buf_slice(&back), text));
+    if (mime_xtext_decode_utf8(text, false, &back) == ST_OK)
+        must(utf8_valid(buf_slice(&back)));
     buf_clear(&back);
     if (mime_xtext_decode_utf8(text, true, &back) == ST_OK)
         must(utf8_valid(text) && utf8_valid(buf_slice(&back)));

@@ -26,6 +26,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "mime/mime_address.h"
+#include "mime/mime_date.h"
 #include "mime/mime_decode.h"
 #include "mime/mime_header.h"
 #include "mime/mime_scan.h"

@@ -36,10 +36,7 @@ static const struct {
 
 static void write_facts(const struct mime_facts *f, struct buf *out)
 {
-    buf_putf(out, " %d %d %d %d %d %d %lld %d %d %d %d", (int)f->header_bytes, f->header_over,
-             (int)f->received_count, f->has_from, f->has_date, f->date_valid,
-             (long long)f->date.epoch, f->date.zone_min, f->has_message_id,
-             (int)f->message_id_offset, (int)f->message_id_len);
+    buf_putf(out, " %d %d", (int)f->received_count, (int)f->received_own_count);
 }
 
 /* All that a scan finds, as bytes. */

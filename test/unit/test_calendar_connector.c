@@ -380,7 +380,6 @@ static void test_a_step_says_how_its_source_is_asked(void **state)
     (void)state;
     calendar_connector_plan(&question, arena, &plan);
     T_EQ_SLICE(plan.steps[0].address, SLICE("u@exchange.test"));
-    assert_int_equal(plan.steps[0].window_max_s, 42 * DAY_S);
     assert_false(plan.steps[0].each);
     T_EQ_SLICE(plan.steps[1].address, SLICE("u@BTEx")); /* to a server as we write it */
     assert_int_equal(plan.visited_count, 2);
@@ -388,7 +387,6 @@ static void test_a_step_says_how_its_source_is_asked(void **state)
     question = question_of(directory, &rows_of[1]);
     calendar_connector_plan(&question, arena, &plan);
     assert_true(plan.steps[0].each);
-    assert_int_equal(plan.steps[0].window_max_s, 0);
     T_EQ_SLICE(plan.steps[0].address, SLICE("theirs@shared.test"));
     question = question_of(directory, &rows_of[2]);
     calendar_connector_plan(&question, arena, &plan);

@@ -199,7 +199,7 @@ static void a_change_sends_what_it_should(void **state)
             &t.world, row->before != NULL ? itip_t_object(t.arena, row->before) : NULL,
             row->after != NULL ? itip_t_object(t.arena, row->after) : NULL, &sent, &error);
         if (st == ST_DENIED)
-            buf_putf(&got, "!%s", calendar_itip_refusal_name(sent.refusal));
+            buf_putf(&got, "!%s", calendar_fault_element(sent.fault));
         else
             assert_int_equal(st, ST_OK);
         put_messages(t.arena, &sent.messages, &got);

@@ -259,20 +259,12 @@ static void test_the_tree_is_edited(void **state)
 static void test_text_goes_there_and_back(void **state)
 {
     AUTO(buf) struct buf out = BUF(KIB);
-    struct slice rest = SLICE("a\\,b,c\\\\,"), part;
 
     (void)state;
     T_EQ_SLICE(ical_text_decode(arena, SLICE("a\\nb\\Nc\\,d\\;e\\\\f\\x\\")),
                SLICE("a\nb\nc,d;e\\f\\x\\"));
     ical_text_encode(SLICE("a\r\nb,c;d\\e"), &out);
     T_EQ_SLICE(buf_slice(&out), SLICE("a\\nb\\,c\\;d\\\\e"));
-    assert_true(ical_text_split(&rest, &part));
-    T_EQ_SLICE(part, SLICE("a\\,b"));
-    assert_true(ical_text_split(&rest, &part));
-    T_EQ_SLICE(part, SLICE("c\\\\"));
-    assert_true(ical_text_split(&rest, &part));
-    T_EQ_SLICE(part, SLICE(""));
-    assert_false(ical_text_split(&rest, &part));
 }
 
 static void test_times_and_durations_go_there_and_back(void **state)
@@ -295,16 +287,15 @@ static void test_times_and_durations_go_there_and_back(void **state)
         const char *text;
         int32_t days;
         int64_t seconds;
-        const char *written;
     } durations[] = {
-        {"P15DT5H0M20S", 15, 18020, "P15DT5H0M20S"},
-        {"P7W", 49, 0, "P7W"},
-        {"-PT15M", 0, -900, "-PT15M"},
-        {"+P1D", 1, 0, "P1D"},
-        {"PT0S", 0, 0, "PT0S"},
-        {"PT36H", 0, 129600, "PT36H"},
-        {"PT1H30S", 0, 3630, "PT1H0M30S"},
-        {"P0D", 0, 0, "PT0S"},
+        {"P15DT5H0M20S", 15, 18020},
+        {"P7W", 49, 0},
+        {"-PT15M", 0, -900},
+        {"+P1D", 1, 0},
+        {"PT0S", 0, 0},
+        {"PT36H", 0, 129600},
+        {"PT1H30S", 0, 3630},
+        {"P0D", 0, 0},
     };
     static const char *const no_durations[] = {
         "",    "P",      "PT",    "P1DT",          "1D",   "P1",    "PT1D",
@@ -321,13 +312,11 @@ static void test_times_and_durations_go_there_and_back(void **state)
     }
     for (size_t i = 0; i < COUNT(no_times); i++)
         assert_int_equal(ical_time_parse(slice_str(no_times[i]), &time), ST_INVALID);
-    for (size_t i = 0; i < COUNT(durations); i++, buf_clear(&out)) {
+    for (size_t i = 0; i < COUNT(durations); i++) {
         T_ROW(i, durations[i].text);
         assert_int_equal(ical_duration_parse(slice_str(durations[i].text), &duration), ST_OK);
         assert_int_equal(duration.days, durations[i].days);
         assert_int_equal(duration.seconds, durations[i].seconds);
-        ical_duration_write(duration, &out);
-        T_EQ_SLICE(buf_slice(&out), slice_str(durations[i].written));
     }
     for (size_t i = 0; i < COUNT(no_durations); i++) {
         T_ROW(i, no_durations[i]);

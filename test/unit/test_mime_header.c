@@ -242,7 +242,6 @@ static void test_dates_survive_writing_and_reading(void **state)
     for (int64_t epoch = -62167219200; epoch < 253402300800; epoch += 7654321) {
         struct mime_date date = {epoch, (int16_t)(epoch % 720)};
         struct mime_date back;
-        int64_t day;
 
         buf_clear(&out);
         if (epoch + date.zone_min * 60 < -62167219200 + 1000 * 366 * 86400LL)
@@ -254,10 +253,6 @@ static void test_dates_survive_writing_and_reading(void **state)
         mime_internaldate_write(date, &out);
         assert_int_equal(mime_internaldate_parse(buf_slice(&out), &back), ST_OK);
         assert_true(back.epoch == epoch && back.zone_min == date.zone_min);
-        buf_clear(&out);
-        mime_imap_date_write(epoch, &out);
-        assert_int_equal(mime_imap_date_parse(buf_slice(&out), &day), ST_OK);
-        assert_true(day <= epoch && epoch - day < 86400);
     }
 }
 

@@ -199,12 +199,6 @@ static void test_header_limits_leave_offsets_right(void **state)
     limits.header_lines_max = 100;
     limits.header_bytes_max = 34;
     check_tree(&limits, text, SLICE("text/html [0,43,48,1]"));
-
-    struct mime_scan *scan = mime_scan_new(&limits);
-    mime_scan_feed(scan, text);
-    assert_true(mime_scan_facts(scan)->header_over);
-    assert_false(mime_scan_facts(scan)->has_from);
-    mime_scan_free(&scan);
 }
 
 static void test_facts_of_the_root_header(void **state)
@@ -224,12 +218,6 @@ static void test_facts_of_the_root_header(void **state)
 
     assert_non_null(facts);
     assert_int_equal(facts->received_count, 3);
-    assert_true(facts->has_message_id);
-    T_EQ_SLICE(slice_sub(text, facts->message_id_offset, facts->message_id_len), SLICE("<x@y>"));
-    assert_true(facts->has_date && facts->date_valid && facts->has_from && !facts->header_over);
-    assert_int_equal(facts->date.epoch, 837596665);
-    assert_int_equal(facts->date.zone_min, -420);
-    assert_int_equal(facts->header_bytes, text.len - 16);
     mime_scan_free(&scan);
 }
 
@@ -239,8 +227,7 @@ static void test_nothing_is_a_message_too(void **state)
 
     (void)state;
     assert_non_null(mime_scan_end(scan));
-    assert_false(mime_scan_facts(scan)->has_from);
-    assert_int_equal(mime_scan_facts(scan)->header_bytes, 0);
+    assert_int_equal(mime_scan_facts(scan)->received_count, 0);
     T_EQ_SLICE(mime_scan_end(scan)->envelope, SLICE("(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"));
     mime_scan_free(&scan);
 }

@@ -45,7 +45,7 @@ static void test_what_is_no_xtext_is_refused(void **state)
     }
 }
 
-static void test_addresses_beyond_ascii_go_there_and_back(void **state)
+static void test_addresses_beyond_ascii_are_read(void **state)
 {
     static const struct {
         const char *plain;
@@ -64,8 +64,6 @@ static void test_addresses_beyond_ascii_go_there_and_back(void **state)
         AUTO(buf) struct buf out = BUF(1000);
 
         T_ROW(i, rows[i].coded);
-        mime_xtext_encode_utf8(slice_str(rows[i].plain), &out);
-        T_EQ_SLICE(buf_slice(&out), slice_str(rows[i].coded));
         for (int wide = 0; wide < 2; wide++) {
             buf_clear(&out);
             assert_int_equal(mime_xtext_decode_utf8(slice_str(rows[i].coded), wide, &out), ST_OK);
@@ -98,23 +96,13 @@ static void test_bad_forms_beyond_ascii_are_refused(void **state)
     }
 }
 
-static void test_bytes_that_are_no_utf8_are_replaced(void **state)
-{
-    AUTO(buf) struct buf out = BUF(1000);
-
-    (void)state;
-    mime_xtext_encode_utf8(SLICE("a\xff\xc3"), &out);
-    T_EQ_SLICE(buf_slice(&out), SLICE("a\\x{FFFD}\\x{FFFD}"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_xtext_goes_there_and_back),
         cmocka_unit_test(test_what_is_no_xtext_is_refused),
-        cmocka_unit_test(test_addresses_beyond_ascii_go_there_and_back),
+        cmocka_unit_test(test_addresses_beyond_ascii_are_read),
         cmocka_unit_test(test_bad_forms_beyond_ascii_are_refused),
-        cmocka_unit_test(test_bytes_that_are_no_utf8_are_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

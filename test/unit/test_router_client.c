@@ -43,9 +43,30 @@ static enum st give_body(void *ctx, router_client_put *put, void *put_ctx)
     return body->st;
 }
 
+static const char *kind_name(enum router_answer_kind kind)
+{
+    static const char *const names[] = {
+        "unsettled", "answered", "no connection", "cut",        "timed out",
+        "garbage",   "no tls",   "no auth",       "no feature", "no body",
+    };
+    static_assert(COUNT(names) == ROUTER_ANSWER_MAX, "a word for each");
+
+    return names[kind];
+}
+
+static const char *stage_name(enum router_stage stage)
+{
+    static const char *const names[] = {
+        "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "end",
+    };
+    static_assert(COUNT(names) == ROUTER_STAGE_MAX, "a word for each");
+
+    return names[stage];
+}
+
 static void describe(const struct router_answer *answer, struct buf *out)
 {
-    buf_putf(out, "%s %s", router_answer_kind_name(answer->kind), router_stage_name(answer->stage));
+    buf_putf(out, "%s %s", kind_name(answer->kind), stage_name(answer->stage));
     if (answer->code > 0)
         buf_putf(out, " %u", answer->code);
     if (answer->enhanced[0] != '\0')

@@ -152,7 +152,7 @@ static void test_what_is_permanent(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        T_ROW(i, router_stage_name(rows[i].answer.stage));
+        T_ROW(i, rows[i].answer.enhanced);
         assert_int_equal(router_answer_positive(&rows[i].answer), rows[i].positive);
         assert_int_equal(router_answer_permanent(&rows[i].answer), rows[i].permanent);
     }

@@ -236,7 +236,6 @@ static void test_status_counts(struct t_store *t)
     assert_int_equal(c.status.messages, 5);
     assert_int_equal(c.status.recent, 2);
     assert_int_equal(c.status.unseen, 3);
-    assert_int_equal(c.status.deleted, 3);
     assert_int_equal(c.status.bytes, 50);
 }
 

@@ -116,10 +116,8 @@ static void test_both_versions_talk_and_name_themselves(void **state)
 {
     static const struct {
         const char *priorities;
-        const char *version;
         const char *clause;
-    } rows[] = {{TLS13, "TLS1.3 TLS_AES_", "tls TLS_AES_"},
-                {TLS12, "TLS1.2 TLS_ECDHE_ECDSA_WITH_", "tls TLS_ECDHE_ECDSA_WITH_"}};
+    } rows[] = {{TLS13, "tls TLS_AES_"}, {TLS12, "tls TLS_ECDHE_ECDSA_WITH_"}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -139,9 +137,6 @@ static void test_both_versions_talk_and_name_themselves(void **state)
         assert_int_equal(sys_tls_send(pair.client, SLICE("12345"), &len), ST_OK);
         assert_int_equal(sys_tls_recv(pair.server, got, 3, &len), ST_OK);
         assert_int_equal(sys_tls_pending(pair.server), 2);
-        assert_int_equal(sys_tls_describe(pair.server, &text), ST_OK);
-        assert_true(slice_starts(buf_slice(&text), slice_str(rows[i].version)));
-        buf_clear(&text);
         assert_int_equal(sys_tls_clause(pair.server, &text), ST_OK);
         assert_true(slice_starts(buf_slice(&text), slice_str(rows[i].clause)));
         assert_true(slice_find_slice(buf_slice(&text), SLICE(" group ")) < text.len);
