@@ -66,7 +66,7 @@ node() {
     mkdir -p "$folder"
     cp test/node/package.json test/node/package-lock.json "$folder"
     if ! (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); then
-        echo "npm could not fetch the clients of test/node; it has to reach a registry that has them: tools/packages.sh node tries again." >&2
+        echo "npm could not fetch the clients of test/node: see to its network or its settings, then tools/packages.sh node tries again." >&2
         exit 77
     fi
     cp test/node/package-lock.json "$folder/complete"
