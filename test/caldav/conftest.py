@@ -21,7 +21,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session", params=STORES)
 def shared(request):
     """A server that no test stops."""
-    server = servers.Server(request.param, accounts=USERS).start()
+    # All tests come from one address, and some of them guess at passwords.
+    server = servers.Server(request.param, accounts=USERS, settings={"auth_failures_max": "1000"}).start()
     yield server
     assert server.remove() == 0
 

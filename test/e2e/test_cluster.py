@@ -110,6 +110,14 @@ def await_all_up(members):
         wait_until(lambda: member.states() == others, 30, f"{member.name} seeing {others}")
 
 
+def revive_all(members):
+    """All run and see each other."""
+    for member in members:
+        if member.process.poll() is not None:
+            member.start()
+    await_all_up(members)
+
+
 @pytest.fixture(scope="module")
 def domain():
     members = make_domain()
@@ -120,11 +128,7 @@ def domain():
 
 @pytest.fixture
 def ready(domain):
-    """All three run and see each other."""
-    for member in domain:
-        if member.process.poll() is not None:
-            member.start()
-    await_all_up(domain)
+    revive_all(domain)
     return domain
 
 

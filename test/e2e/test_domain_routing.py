@@ -6,7 +6,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from server import Imap, Smtp, free_base_port, wait_until
 from sink import Sink
-from test_cluster import Member, await_all_up, make_domain
+from test_cluster import Member, make_domain, revive_all
 
 A, B, C = "a.test", "b.test", "c.test"
 FAST = {"relay_networks": "127.0.0.0/8", "queue_retry_min_ms": 200, "queue_retry_max_ms": 1000, "queue_probe_ms": 200, "listen_transfer": "127.0.0.1:0",
@@ -68,10 +68,7 @@ def domain(exchange):
 
 @pytest.fixture
 def ready(domain, exchange):
-    for member in domain:
-        if member.process.poll() is not None:
-            member.start()
-    await_all_up(domain)
+    revive_all(domain)
     exchange.up()
     return domain
 

@@ -3,7 +3,7 @@ import re, time
 
 import pytest
 from server import PASSWORD, wait_until
-from test_cluster import await_all_up, make_domain
+from test_cluster import await_all_up, make_domain, revive_all
 from test_ews import M, T, ask, at, availability, code, digits, responses
 from test_freebusy import put_event, stopped
 
@@ -39,10 +39,7 @@ def domain():
 
 @pytest.fixture
 def ready(domain):
-    for member in domain:
-        if member.process.poll() is not None:
-            member.start()
-    await_all_up(domain)
+    revive_all(domain)
     return domain
 
 

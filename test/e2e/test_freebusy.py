@@ -12,7 +12,7 @@ import pg
 import server as servers
 from far import Door, Files, certificate
 from server import wait_until
-from test_cluster import Member, await_all_up, make_domain
+from test_cluster import Member, await_all_up, make_domain, revive_all
 from test_domain_routing import everywhere
 from test_ews import says
 
@@ -177,10 +177,7 @@ def documents(members, doors):
 
 @pytest.fixture
 def ready(domain, doors):
-    for member in domain:
-        if member.process.poll() is not None:
-            member.start()
-    await_all_up(domain)
+    revive_all(domain)
     doors.open()
     return domain
 

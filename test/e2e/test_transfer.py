@@ -5,7 +5,7 @@ import pytest
 
 from server import Closed, Line, wait_until
 from sink import Sink
-from test_cluster import Member, await_all_up, make_domain
+from test_cluster import Member, await_all_up, make_domain, revive_all
 
 GUID = "0123456789abcdef0123456789abcdef"
 
@@ -123,10 +123,7 @@ def pair(sink):
 
 @pytest.fixture
 def both(pair):
-    for member in pair:
-        if member.process.poll() is not None:
-            member.start()
-    await_all_up(pair)
+    revive_all(pair)
     return pair
 
 
