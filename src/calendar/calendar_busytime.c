@@ -516,11 +516,11 @@ static void copy_half(struct arena *arena, const struct half *half)
         struct calendar_busytime_found *found = &half->found[i];
         const struct calendar_busy_row *rows = found->rows;
 
+        found->week = copy_week(arena, found->week);
         if (rows == NULL)
             continue;
         found->rows = arena_many(arena, struct calendar_busy_row, found->count);
         memcpy(found->rows, rows, found->count * sizeof(*rows));
-        found->week = copy_week(arena, found->week);
     }
 }
 
